@@ -1,0 +1,156 @@
+package deferred
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Sentinels of what can happen to a deferred. A [Failure] that came over the
+// wire matches the one of its kind under [errors.Is].
+var (
+	ErrCancelled = errors.New("deferred: cancelled")
+	ErrExpired   = errors.New("deferred: expired before it began")
+	ErrNotFound  = errors.New("deferred: not found")
+	// ErrLost is the cause of a revoked attempt whose call belongs to another
+	// worker by now. Its outcome will not be stored.
+	ErrLost = errors.New("deferred: the attempt lost its lease")
+	// ErrStopping is the cause of an attempt that is interrupted because its
+	// worker stops. The call is given back and runs again elsewhere.
+	ErrStopping = errors.New("deferred: the worker is stopping")
+	// ErrTaken answers a claim of a call that is no longer to be had: somebody
+	// else performs it, or it has settled.
+	ErrTaken = errors.New("deferred: the call is not to be had any more")
+)
+
+// Field names the part of a call that an error is about.
+type Field string
+
+// The fields that are checked before anything is sent.
+const (
+	FieldID        Field = "id"
+	FieldName      Field = "name"
+	FieldQueue     Field = "queue"
+	FieldArgs      Field = "arguments"
+	FieldResult    Field = "result"
+	FieldCallbacks Field = "callbacks"
+	FieldLabels    Field = "labels"
+	FieldTime      Field = "time"
+	FieldDelay     Field = "delay"
+	FieldRetries   Field = "retries"
+	FieldContent   Field = "content type"
+	FieldNote      Field = "annotation"
+)
+
+// InputError says which part of the input breaks which rule. Nothing was sent.
+type InputError struct {
+	Field Field
+	Value string // the offending input, cut when quoted; may be empty
+	Rule  string
+}
+
+func (e *InputError) Error() string {
+	if e.Value == "" {
+		return fmt.Sprintf("deferred: %s %s", e.Field, e.Rule)
+	}
+	v := e.Value
+	if len(v) > 80 {
+		v = v[:80] + "..."
+	}
+	return fmt.Sprintf("deferred: %s %s %s", e.Field, strconv.QuoteToASCII(v), e.Rule)
+}
+
+// SizeError says that a part of the input is too large. Nothing was sent.
+type SizeError struct {
+	Field       Field
+	Size, Limit int // bytes
+}
+
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("deferred: %s of %d bytes is over the limit of %d; store large data elsewhere and pass a reference", e.Field, e.Size, e.Limit)
+}
+
+// IDInUseError says that another call, with other arguments, stands under the
+// id that was asked for. The call was not submitted.
+type IDInUseError struct{ ID ID }
+
+func (e *IDInUseError) Error() string {
+	return fmt.Sprintf("deferred: id %q already names another call, with other arguments; choose another id", string(e.ID))
+}
+
+// SettledError answers a command that came too late: the deferred has settled.
+type SettledError struct {
+	ID    ID
+	State State
+}
+
+func (e *SettledError) Error() string {
+	return fmt.Sprintf("deferred: %s has already %s", e.ID, e.State.verb())
+}
+
+// BatchError holds one error per call of a [Submitter.Submit] of several calls:
+// nil for those that were accepted.
+type BatchError struct{ Errs []error }
+
+func (e *BatchError) Error() string {
+	var first error
+	n := 0
+	for _, err := range e.Errs {
+		if err != nil {
+			n++
+			if first == nil {
+				first = err
+			}
+		}
+	}
+	return fmt.Sprintf("deferred: %d of %d calls were not submitted; the first: %v", n, len(e.Errs), first)
+}
+
+// Unwrap gives the errors that are not nil.
+func (e *BatchError) Unwrap() []error {
+	var errs []error
+	for _, err := range e.Errs {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// advisedError is an error with the handler's advice on another attempt.
+type advisedError struct {
+	err    error
+	final  bool
+	after  time.Duration
+	snooze bool
+}
+
+func (e *advisedError) Error() string { return e.err.Error() }
+func (e *advisedError) Unwrap() error { return e.err }
+
+// Permanent marks err: the call fails for good, whatever retries are left.
+// Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &advisedError{err: err, final: true}
+}
+
+// RetryAfter marks err: the next attempt, if any is left, starts no sooner than
+// after d, in place of the delay that the policy would choose. RetryAfter(d, nil) is nil.
+func RetryAfter(d time.Duration, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &advisedError{err: err, after: max(d, time.Millisecond)}
+}
+
+var errSnooze = errors.New("snoozed")
+
+// Snooze is returned by a handler that wants to be called again after d without
+// having failed: it counts neither as a failure nor as a retry.
+func Snooze(d time.Duration) error {
+	return &advisedError{err: errSnooze, snooze: true, after: max(d, time.Millisecond)}
+}

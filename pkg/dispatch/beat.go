@@ -1,0 +1,124 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+const beatEvery = time.Second
+
+// A Heartbeat is what a living worker says about itself, once a second.
+type Heartbeat struct {
+	Name        string          `json:"name"`
+	Incarnation string          `json:"incarnation"`
+	Host        string          `json:"host"`
+	PID         int             `json:"pid"`
+	Slots       int             `json:"slots"`
+	Lanes       []deferred.Lane `json:"lanes"`
+	Joined      time.Time       `json:"joined"`
+	Time        time.Time       `json:"time"`
+	deferred.WorkerStatus
+}
+
+// beat keeps one worker's heartbeat going and judges those of others.
+type beat struct {
+	store  Store
+	worker deferred.Worker
+	say    Heartbeat
+
+	mu    sync.Mutex
+	since time.Time // our own heartbeats have been stored without a gap since; zero: the last one was not
+}
+
+func newBeat(s Store, w deferred.Worker) *beat {
+	host, _ := os.Hostname()
+	return &beat{store: s, worker: w, say: Heartbeat{
+		Name: w.Name, Incarnation: w.Incarnation, Host: host, PID: os.Getpid(),
+		Slots: w.Slots, Lanes: w.Lanes, Joined: time.Now(),
+	}}
+}
+
+func (b *beat) key() Key { return Key{Space: Workers, Name: b.worker.Incarnation} }
+
+// once writes one heartbeat. One that is not stored in its second is a gap:
+// then others' may be missing for the same reason.
+func (b *beat) once(ctx context.Context) error {
+	b.say.Time = time.Now()
+	if b.worker.Status != nil {
+		b.say.WorkerStatus = b.worker.Status()
+	}
+	data, err := json.Marshal(b.say)
+	if err != nil {
+		return fmt.Errorf("dispatch: heartbeat: %w", err)
+	}
+	short, cancel := context.WithTimeout(ctx, beatEvery)
+	defer cancel()
+	err = b.store.Write(short, []Write{{Key: b.key(), Value: data, Expect: Unconditional}})[0].Err
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case err != nil:
+		b.since = time.Time{}
+		return fmt.Errorf("dispatch: heartbeat of %s: %w", b.worker.Name, err)
+	case b.since.IsZero():
+		b.since = time.Now()
+	}
+	return nil
+}
+
+func (b *beat) run(ctx context.Context) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			_ = b.once(ctx) // the gap is noted; the next one is tried in a second
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// last takes the worker off the list of the living.
+func (b *beat) last(ctx context.Context) error {
+	w := b.store.Write(ctx, []Write{{Key: b.key(), Expect: Unconditional, Delete: true}})[0]
+	if w.Err != nil {
+		return fmt.Errorf("dispatch: last word of %s: %w", b.worker.Name, w.Err)
+	}
+	return nil
+}
+
+// alive reports whether a worker may be alive. It is dead when its heartbeat is
+// missing, and ours have been stored without a gap for as long as one is seen:
+// before that, after a start, a reconnect or a server's restart, the heartbeat
+// may be missing only because nobody's could be stored.
+func (b *beat) alive(ctx context.Context, incarnation string) bool {
+	entries, err := b.store.Read(ctx, []Key{{Space: Workers, Name: incarnation}})
+	if err != nil || entries[0].Revision != 0 {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.since.IsZero() || time.Since(b.since) < HeartbeatTTL
+}
+
+// Workers gives the heartbeats of those that are alive.
+func (q *Queue) Workers(ctx context.Context) ([]Heartbeat, error) {
+	var beats []Heartbeat
+	for e, err := range q.store.List(ctx, Query{Space: Workers}) {
+		if err != nil {
+			return nil, fmt.Errorf("dispatch: list workers: %w", err)
+		}
+		var h Heartbeat
+		if json.Unmarshal(e.Value, &h) == nil {
+			beats = append(beats, h)
+		}
+	}
+	return beats, nil
+}

@@ -1,0 +1,172 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// Claim writes that this worker performs the call. Nothing starts before that
+// is known to be stored.
+func (f *feed) Claim(ctx context.Context, o deferred.Offer) (*deferred.Attempt, error) {
+	h := o.Handle.(*holding)
+	for {
+		stored, err := f.tryClaim(ctx, h)
+		if stored {
+			break
+		}
+		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknown) {
+			f.letCome(h, growing(h.delivery.Deliveries), "cannot claim", err)
+			return nil, err
+		}
+		if gone := f.claimAnew(ctx, h); gone != nil {
+			return nil, gone
+		}
+	}
+	// Time has passed since the call was looked at.
+	now := f.clock.now()
+	if h.record.Attempt == 1 && !h.call.BeginBy.IsZero() && now.After(h.call.BeginBy) {
+		f.work.Go(func() { f.expireClaimed(context.WithoutCancel(ctx), h) })
+		return nil, deferred.ErrTaken
+	}
+	h.attempt = f.newAttempt(h, o)
+	h.unfollow = f.watchOver(h)
+	return h.attempt, nil
+}
+
+// tryClaim is one compare-and-set. An answer that was lost is read back: the
+// token says whether it was stored.
+func (f *feed) tryClaim(ctx context.Context, h *holding) (stored bool, err error) {
+	r := h.next()
+	if r.State == deferred.Running && r.Token.Worker != f.worker.Incarnation {
+		r.Counts.Deaths++
+	}
+	r.State, r.Attempt = deferred.Running, r.Attempt+1
+	r.Token = deferred.Token{Worker: f.worker.Incarnation, Attempt: r.Attempt}
+	r.Started, r.Failure, r.NotBefore = f.clock.now(), nil, time.Time{}
+	r.Parent = parentOf(h.call)
+	err = h.write(ctx, r, time.Time{})
+	if !errors.Is(err, ErrUnknown) {
+		return err == nil, err
+	}
+	back, revision, readErr := f.readBack(ctx, h.delivery.ID)
+	if readErr != nil {
+		return false, readErr
+	}
+	if back != nil && back.State == deferred.Running && back.Token == r.Token {
+		h.record, h.revision = back, revision
+		return true, nil
+	}
+	return false, err
+}
+
+func parentOf(c *carried) *deferred.RecordedParent {
+	if c.After == nil {
+		return nil
+	}
+	return &deferred.RecordedParent{ID: c.After.Parent, On: c.After.On}
+}
+
+// claimAnew looks again after a conflict. Nil means that the call is still to
+// be claimed; any other answer, that what there was to do instead is under way.
+func (f *feed) claimAnew(ctx context.Context, h *holding) error {
+	d, err := h.look(ctx)
+	if err != nil {
+		f.letCome(h, growing(h.delivery.Deliveries), "cannot read the record", err)
+		return err
+	}
+	if d.deed == claim || d.deed == takeOver {
+		if !h.suspicious() || f.takeSuspect(h) {
+			return nil
+		}
+		f.letCome(h, time.Second, "another suspect is performed here", nil)
+		return deferred.ErrTaken
+	}
+	f.untake(h)
+	f.work.Go(func() {
+		if ctx := context.WithoutCancel(ctx); !f.carry(ctx, h, d) {
+			f.examine(ctx, h)
+		}
+	})
+	return deferred.ErrTaken
+}
+
+// readBack reads until an answer comes: whoever does not know what is stored
+// may do nothing else.
+func (q *Queue) readBack(ctx context.Context, id deferred.ID) (*deferred.Record, uint64, error) {
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		r, revision, err := q.readRecord(ctx, id)
+		if err == nil {
+			return r, revision, nil
+		}
+		if pause(ctx, wait) != nil {
+			return nil, 0, err
+		}
+	}
+}
+
+func (f *feed) newAttempt(h *holding, o deferred.Offer) *deferred.Attempt {
+	a := &deferred.Attempt{Offer: o, Number: h.record.Attempt, Failures: h.record.Counts.Failures, Args: h.call.Args}
+	if h.parent != nil {
+		a.Parent = &deferred.Parent{ID: h.parent.ID, Outcome: h.parent.Outcome()}
+	}
+	a.Ledger = &attemptLedger{Queue: f.Queue, attempt: a, worker: f.worker.Name}
+	return a
+}
+
+// watchDelay is how long an attempt runs before its record is watched for a
+// cancel. Most calls are over by then, and pay nothing.
+const watchDelay = 100 * time.Millisecond
+
+// watchOver revokes the attempt when its record is no longer its own.
+func (f *feed) watchOver(h *holding) (stop func()) {
+	a, token := h.attempt, h.record.Token
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // ends with the holding
+	timer := time.AfterFunc(watchDelay, func() {
+		f.hub.follow(ctx, a.ID, func(r *deferred.Record) bool {
+			switch {
+			case r.Attempt < token.Attempt: // read from a replica that lags behind
+				return true
+			case r.State == deferred.Running && r.Token == token:
+				return true
+			case r.State == deferred.Cancelled:
+				a.Revoke(r.Failure)
+			default:
+				a.Revoke(deferred.ErrLost)
+			}
+			return false
+		})
+	})
+	return func() { timer.Stop(); cancel() }
+}
+
+// Decline gives the call back untouched.
+func (f *feed) Decline(o deferred.Offer, reason string) {
+	h := o.Handle.(*holding)
+	if h.attempt == nil {
+		after := time.Duration(0)
+		if n := h.delivery.Deliveries; n > 1 {
+			after = growing(n - 1)
+		}
+		f.letCome(h, after, reason, nil)
+		return
+	}
+	f.work.Go(func() { f.unclaim(context.Background(), h, reason) }) //nolint:forbidigo // outlives the call, ends with the work
+}
+
+// unclaim takes back the claim of an attempt that never started, so that it
+// counts as none.
+func (f *feed) unclaim(ctx context.Context, h *holding, reason string) {
+	err := f.commitRecord(ctx, h, func(r *deferred.Record) {
+		r.State, r.Attempt, r.Started = deferred.Pending, r.Attempt-1, time.Time{}
+	})
+	if err != nil {
+		f.log.Warn("claim not taken back", "id", h.delivery.ID, "err", err)
+		f.drop(h)
+		f.release(h)
+		return
+	}
+	f.letCome(h, 0, reason, nil)
+}

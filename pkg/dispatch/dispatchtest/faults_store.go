@@ -1,0 +1,73 @@
+package dispatchtest
+
+import (
+	"context"
+	"iter"
+
+	"zasync/pkg/dispatch"
+)
+
+// A faultyStore is the store of one process under [Faults].
+type faultyStore struct {
+	inner  dispatch.Store
+	faults *Faults
+}
+
+func (s faultyStore) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
+	answers := make([]dispatch.Written, len(writes))
+	for i := range writes {
+		answers[i] = s.write(ctx, writes[i])
+	}
+	return answers
+}
+
+func (s faultyStore) write(ctx context.Context, w dispatch.Write) (answer dispatch.Written) {
+	operation := func() error {
+		answer = s.inner.Write(ctx, []dispatch.Write{w})[0]
+		return answer.Err
+	}
+	if w.Space == dispatch.Workers {
+		if err := s.faults.alive(); err != nil {
+			return dispatch.Written{Err: err}
+		}
+		_ = operation()
+		return answer
+	}
+	verb := "write "
+	if w.Delete {
+		verb = "delete "
+	}
+	if err := s.faults.do(verb+string(w.Space)+" "+w.Name, operation); err != nil {
+		return dispatch.Written{Err: err}
+	}
+	return answer
+}
+
+func (s faultyStore) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+	if err := s.faults.alive(); err != nil {
+		return nil, err
+	}
+	return s.inner.Read(ctx, keys)
+}
+
+func (s faultyStore) List(ctx context.Context, q dispatch.Query) iter.Seq2[dispatch.Entry, error] {
+	if err := s.faults.alive(); err != nil {
+		return only[dispatch.Entry](err)
+	}
+	return s.inner.List(ctx, q)
+}
+
+func (s faultyStore) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch.Entry, error) {
+	if err := s.faults.alive(); err != nil {
+		return nil, err
+	}
+	return s.inner.Watch(ctx, keys)
+}
+
+// only is a sequence of nothing but an error.
+func only[T any](err error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		yield(none, err)
+	}
+}

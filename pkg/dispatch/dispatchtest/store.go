@@ -1,0 +1,279 @@
+package dispatchtest
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"zasync/pkg/dispatch"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestStore is the contract of a [dispatch.Store]. open gives an empty one; it
+// is called once a subtest, by the subtest's clock.
+func TestStore(t *testing.T, clock Clock, open func(t *testing.T) dispatch.Store) {
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, shelf)
+	}{
+		{"an entry is created only where none stands", createsWhereNoneStands},
+		{"an update needs the present revision", updatesThePresentRevision},
+		{"an unconditional write replaces whatever stands there", writesUnconditionally},
+		{"a deleted entry is not there and can be created again", deletesForGood},
+		{"of many creators one wins", letsOneCreatorWin},
+		{"a conflict does not keep the other writes from being stored", writesEachOnItsOwn},
+		{"entries are read in the order of the keys", readsInOrder},
+		{"the same name in another space is another entry", keepsSpacesApart},
+		{"the bytes belong to the caller", copiesValues},
+		{"an entry with a time to live vanishes", forgetsAfterTTL},
+		{"an entry outlives the time to live of its earlier value", forgetsTheEarlierTTL},
+		{"a heartbeat vanishes unless it is repeated", forgetsHeartbeats},
+		{"a list is in the order of the revisions", listsByRevision},
+		{"a list of many entries is complete", listsMany},
+		{"a watch sees what is written to its keys", watchesKeys},
+		{"a watch with a wildcard sees one token more", watchesWildcards},
+		{"a watch ends with its context", endsWatches},
+		{"a watcher that does not read blocks nobody", writesPastIdleWatchers},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			clock(t, func(t *testing.T) { c.test(t, shelf{t, open(t)}) })
+		})
+	}
+}
+
+// A shelf is a store under test, with methods for what must not go wrong.
+type shelf struct {
+	t *testing.T
+	dispatch.Store
+}
+
+func record(name string) dispatch.Key { return dispatch.Key{Space: dispatch.Records, Name: name} }
+func note(name string) dispatch.Key   { return dispatch.Key{Space: dispatch.Notes, Name: name} }
+
+// try writes one value and gives the error.
+func (s shelf) try(w dispatch.Write) (uint64, error) {
+	s.t.Helper()
+	ctx, cancel := patiently(s.t)
+	defer cancel()
+	answers := s.Write(ctx, []dispatch.Write{w})
+	if len(answers) != 1 {
+		s.t.Fatalf("one write has %d answers", len(answers))
+	}
+	return answers[0].Revision, answers[0].Err
+}
+
+func (s shelf) must(w dispatch.Write) uint64 {
+	s.t.Helper()
+	rev, err := s.try(w)
+	if err != nil {
+		s.t.Fatalf("write %v: %v", w.Key, err)
+	}
+	if rev == 0 && !w.Delete {
+		s.t.Fatalf("write %v: stored with revision 0", w.Key)
+	}
+	return rev
+}
+
+func (s shelf) put(k dispatch.Key, value string) uint64 {
+	s.t.Helper()
+	return s.must(dispatch.Write{Key: k, Value: []byte(value), Expect: dispatch.Unconditional})
+}
+
+func (s shelf) conflicts(w dispatch.Write) {
+	s.t.Helper()
+	if _, err := s.try(w); !errors.Is(err, dispatch.ErrConflict) {
+		s.t.Fatalf("write %v expecting %d: got %v, want ErrConflict", w.Key, w.Expect, err)
+	}
+}
+
+func (s shelf) read(keys ...dispatch.Key) []dispatch.Entry {
+	s.t.Helper()
+	ctx, cancel := patiently(s.t)
+	defer cancel()
+	entries, err := s.Read(ctx, keys)
+	if err != nil {
+		s.t.Fatalf("read: %v", err)
+	}
+	if len(entries) != len(keys) {
+		s.t.Fatalf("read of %d keys gave %d entries", len(keys), len(entries))
+	}
+	return entries
+}
+
+func (s shelf) holds(k dispatch.Key, value string, rev uint64) {
+	s.t.Helper()
+	want := dispatch.Entry{Key: k, Value: []byte(value), Revision: rev}
+	if diff := cmp.Diff(want, s.read(k)[0]); diff != "" {
+		s.t.Fatalf("entry (-want +got):\n%s", diff)
+	}
+}
+
+func (s shelf) absent(k dispatch.Key) {
+	s.t.Helper()
+	if diff := cmp.Diff(dispatch.Entry{Key: k}, s.read(k)[0]); diff != "" {
+		s.t.Fatalf("entry that is not there (-want +got):\n%s", diff)
+	}
+}
+
+func (s shelf) vanishes(k dispatch.Key) {
+	s.t.Helper()
+	eventually(s.t, "entry vanishes", func() bool { return s.read(k)[0].Revision == 0 })
+	s.absent(k)
+}
+
+func createsWhereNoneStands(t *testing.T, s shelf) {
+	k := record("a")
+	s.absent(k)
+	rev := s.must(dispatch.Write{Key: k, Value: []byte("one")})
+	s.conflicts(dispatch.Write{Key: k, Value: []byte("two")})
+	s.holds(k, "one", rev)
+}
+
+func updatesThePresentRevision(t *testing.T, s shelf) {
+	k := record("a")
+	s.conflicts(dispatch.Write{Key: k, Value: []byte("zero"), Expect: 7})
+	s.absent(k)
+	first := s.must(dispatch.Write{Key: k, Value: []byte("one")})
+	second := s.must(dispatch.Write{Key: k, Value: []byte("two"), Expect: first})
+	if second <= first {
+		t.Fatalf("revision %d follows %d", second, first)
+	}
+	s.conflicts(dispatch.Write{Key: k, Value: []byte("three"), Expect: first})
+	s.holds(k, "two", second)
+}
+
+func writesUnconditionally(t *testing.T, s shelf) {
+	k := record("a")
+	first := s.put(k, "one")
+	s.holds(k, "one", first)
+	second := s.put(k, "two")
+	s.holds(k, "two", second)
+	s.must(dispatch.Write{Key: k, Value: []byte("three"), Expect: second})
+}
+
+func deletesForGood(t *testing.T, s shelf) {
+	for _, space := range []dispatch.Space{dispatch.Records, dispatch.Notes, dispatch.Workers, dispatch.Settings} {
+		k := dispatch.Key{Space: space, Name: "a"}
+		s.must(dispatch.Write{Key: k, Delete: true, Expect: dispatch.Unconditional})
+		first := s.must(dispatch.Write{Key: k, Value: []byte("one")})
+		second := s.must(dispatch.Write{Key: k, Value: []byte("two"), Expect: first})
+		s.conflicts(dispatch.Write{Key: k, Delete: true, Expect: first})
+		s.holds(k, "two", second)
+
+		s.must(dispatch.Write{Key: k, Delete: true, Expect: second})
+		s.absent(k)
+		if got := s.list(dispatch.Query{Space: space}); len(got) > 0 {
+			t.Fatalf("%s: deleted entry is listed: %v", space, got)
+		}
+		s.conflicts(dispatch.Write{Key: k, Value: []byte("late"), Expect: second})
+		if third := s.must(dispatch.Write{Key: k, Value: []byte("three")}); third <= second {
+			t.Fatalf("%s: revision %d follows %d", space, third, second)
+		}
+		s.must(dispatch.Write{Key: k, Delete: true, Expect: dispatch.Unconditional})
+		s.absent(k)
+	}
+}
+
+func letsOneCreatorWin(t *testing.T, s shelf) {
+	var won, lost atomic.Int32
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			switch _, err := s.try(dispatch.Write{Key: record("a"), Value: []byte("mine")}); {
+			case err == nil:
+				won.Add(1)
+			case errors.Is(err, dispatch.ErrConflict):
+				lost.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if won.Load() != 1 || lost.Load() != 15 {
+		t.Fatalf("%d won and %d had a conflict, want 1 and 15", won.Load(), lost.Load())
+	}
+}
+
+func writesEachOnItsOwn(t *testing.T, s shelf) {
+	ctx, cancel := patiently(t)
+	defer cancel()
+	there := s.put(record("b"), "old")
+	answers := s.Write(ctx, []dispatch.Write{
+		{Key: record("a"), Value: []byte("new")},
+		{Key: record("b"), Value: []byte("new")},
+		{Key: note("c.x"), Value: []byte("new"), Expect: dispatch.Unconditional},
+	})
+	if len(answers) != 3 || answers[0].Err != nil || answers[2].Err != nil || !errors.Is(answers[1].Err, dispatch.ErrConflict) {
+		t.Fatalf("answers are %+v, want only a conflict in the middle", answers)
+	}
+	s.holds(record("a"), "new", answers[0].Revision)
+	s.holds(record("b"), "old", there)
+	s.holds(note("c.x"), "new", answers[2].Revision)
+}
+
+func readsInOrder(t *testing.T, s shelf) {
+	a, c := s.put(record("a"), "A"), s.put(note("c.x"), "C")
+	want := []dispatch.Entry{
+		{Key: note("c.x"), Value: []byte("C"), Revision: c},
+		{Key: record("b")},
+		{Key: record("a"), Value: []byte("A"), Revision: a},
+		{Key: note("c.y")},
+	}
+	got := s.read(note("c.x"), record("b"), record("a"), note("c.y"))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("entries (-want +got):\n%s", diff)
+	}
+	s.read()
+}
+
+func keepsSpacesApart(t *testing.T, s shelf) {
+	setting := dispatch.Key{Space: dispatch.Settings, Name: "a"}
+	here, there := s.put(record("a"), "here"), s.put(setting, "there")
+	s.holds(record("a"), "here", here)
+	s.holds(setting, "there", there)
+	if got := s.list(dispatch.Query{Space: dispatch.Settings}); len(got) != 1 {
+		t.Fatalf("one entry is in the space, %d are listed", len(got))
+	}
+}
+
+func copiesValues(t *testing.T, s shelf) {
+	value := []byte("one")
+	rev := s.must(dispatch.Write{Key: record("a"), Value: value})
+	copy(value, "XXX")
+	copy(s.read(record("a"))[0].Value, "YYY")
+	s.holds(record("a"), "one", rev)
+}
+
+func forgetsAfterTTL(t *testing.T, s shelf) {
+	k := record("a")
+	rev := s.must(dispatch.Write{Key: k, Value: []byte("one")})
+	s.must(dispatch.Write{Key: k, Value: []byte("two"), Expect: rev, TTL: time.Second})
+	s.vanishes(k)
+	if got := s.list(dispatch.Query{Space: dispatch.Records}); len(got) > 0 {
+		t.Fatalf("vanished entry is listed: %v", got)
+	}
+	s.must(dispatch.Write{Key: k, Value: []byte("three")})
+}
+
+func forgetsTheEarlierTTL(t *testing.T, s shelf) {
+	kept, gone := record("kept"), record("gone")
+	s.must(dispatch.Write{Key: kept, Value: []byte("short"), Expect: dispatch.Unconditional, TTL: time.Second})
+	rev := s.put(kept, "long")
+	s.must(dispatch.Write{Key: gone, Value: []byte("short"), TTL: 2 * time.Second})
+	s.vanishes(gone)
+	s.holds(kept, "long", rev)
+}
+
+func forgetsHeartbeats(t *testing.T, s shelf) {
+	beats := dispatch.Key{Space: dispatch.Workers, Name: "beats"}
+	stopped := dispatch.Key{Space: dispatch.Workers, Name: "stopped"}
+	s.put(stopped, "once")
+	last := s.put(beats, "again")
+	eventually(t, "heartbeat vanishes", func() bool {
+		last = s.put(beats, "again")
+		return s.read(stopped)[0].Revision == 0
+	})
+	s.holds(beats, "again", last)
+}

@@ -1,0 +1,197 @@
+package dispatch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// feed is one worker's supply of calls, and its share of the housekeeping.
+//
+// A delivery is the feed's from [Subscription.Next] until it is let go: done,
+// given back, or, when another worker has taken its call, dropped without a
+// word. Until then its lease is renewed.
+type feed struct {
+	*Queue
+	worker deferred.Worker
+	log    *slog.Logger
+	calls  Subscription
+	house  Subscription
+	offers chan deferred.Offer
+	beat   *beat
+	leases leases
+	commit chan struct{}  // bounds the outcomes on their way, which hold no credit
+	work   sync.WaitGroup // everything that was begun with a delivery
+	intake sync.WaitGroup // the loops that take deliveries
+	loops  sync.WaitGroup // the loops that keep what was taken
+	close  context.CancelFunc
+	stop   context.CancelFunc
+
+	mu      sync.Mutex
+	held    map[deferred.ID]*holding // calls performed here, or being claimed or settled
+	suspect *holding                 // at most one at a time
+	left    bool
+}
+
+const (
+	offerBuffer  = 256
+	commitWindow = 1024
+	houseWindow  = 256
+	dueWindow    = 8192 // held on local timers, half a second's worth
+)
+
+// Join enters a worker. The worker also does its share of what no one worker is
+// responsible for: commands, delayed calls, calls that must wait.
+func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, error) {
+	host, _ := os.Hostname()
+	w.Name = cmp.Or(w.Name, host, "worker")
+	w.Incarnation = cmp.Or(w.Incarnation, string(deferred.NewID()))
+	f := &feed{
+		Queue: q, worker: w, log: q.log.With("worker", w.Name),
+		offers: make(chan deferred.Offer, offerBuffer),
+		commit: make(chan struct{}, commitWindow),
+		held:   map[deferred.ID]*holding{},
+		leases: leases{deliveries: map[string]Delivery{}},
+	}
+	f.beat = newBeat(q.store, w)
+	if err := f.beat.once(ctx); err != nil {
+		return nil, err
+	}
+	var err error
+	if f.calls, err = q.broker.Subscribe(ctx); err != nil {
+		return nil, err
+	}
+	if f.house, err = q.broker.Subscribe(ctx); err != nil {
+		return nil, errors.Join(err, f.calls.Close())
+	}
+	// The loops live until Leave, not until the context of the joining ends:
+	// the intake first, then, when what was taken is done, the rest.
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	intake, closeIntake := context.WithCancel(run)
+	f.stop, f.close = stop, closeIntake
+	f.loops.Go(func() { f.beat.run(run) })
+	f.loops.Go(func() { f.renew(run) })
+	f.intake.Go(func() { f.supply(intake, run) })
+	f.intake.Go(func() { f.keepHouse(intake, run) })
+	f.log.Info("worker joined", "incarnation", w.Incarnation, "slots", w.Slots, "lanes", len(w.Lanes))
+	return f, nil
+}
+
+func (f *feed) Want(lane deferred.Lane, n int) {
+	f.calls.Want(Lane{Route: Ready, Queue: lane.Queue, Name: lane.Name}, n)
+}
+
+func (f *feed) Next(ctx context.Context) (deferred.Offer, error) {
+	select {
+	case o := <-f.offers:
+		return o, nil
+	case <-ctx.Done():
+		return deferred.Offer{}, context.Cause(ctx)
+	}
+}
+
+// supply turns deliveries into offers. A first delivery with nothing to wait
+// for is offered unread, since its claim tells whether there is a record; any
+// other is looked at first.
+func (f *feed) supply(intake, ctx context.Context) {
+	for {
+		d, err := f.calls.Next(intake)
+		if err != nil {
+			if intake.Err() == nil {
+				f.log.Error("supply of calls ended", "err", err)
+			}
+			return
+		}
+		f.clock.observe(&d)
+		f.leases.add(d)
+		c, err := parse(&d)
+		if err != nil {
+			f.work.Go(func() { f.malformed(ctx, d, err) })
+			continue
+		}
+		h := &holding{feed: f, delivery: d, call: c, digest: c.digest()}
+		if d.Deliveries > 1 || c.After != nil || !c.due.IsZero() || !c.NotBefore.IsZero() || !c.BeginBy.IsZero() {
+			f.work.Go(func() { f.examine(intake, h) })
+			continue
+		}
+		if f.take(h) {
+			f.offer(intake, h)
+		} else {
+			f.work.Go(func() { f.examine(intake, h) })
+		}
+	}
+}
+
+// examine reads the record and offers the call, or does what is to be done
+// with it instead.
+func (f *feed) examine(ctx context.Context, h *holding) {
+	for {
+		d, err := h.look(ctx)
+		if err != nil {
+			f.letCome(h, growing(h.delivery.Deliveries), "cannot read the record", err)
+			return
+		}
+		if d.deed == claim || d.deed == takeOver {
+			if !f.take(h) {
+				continue // another message of the id was claimed here meanwhile
+			}
+			if h.suspicious() && !f.takeSuspect(h) {
+				f.letCome(h, time.Second, "another suspect is performed here", nil)
+				return
+			}
+			f.offer(ctx, h)
+			return
+		}
+		if f.carry(ctx, h, d) {
+			return
+		}
+	}
+}
+
+func (f *feed) offer(ctx context.Context, h *holding) {
+	d := &h.delivery
+	o := deferred.Offer{
+		ID: d.ID, Lane: deferred.Lane{Queue: d.Queue, Name: d.Name}, Labels: h.call.Labels, Size: len(d.Body),
+		Submitted: h.call.submitted, Deliveries: d.Deliveries, Backlog: d.Backlog,
+		Suspect: h.suspicious(), Handle: h,
+	}
+	select {
+	case f.offers <- o:
+	case <-ctx.Done():
+		f.letCome(h, 0, "the worker leaves", nil)
+	}
+}
+
+// Leave stops the supply, waits for what is on its way, and says goodbye.
+func (f *feed) Leave(ctx context.Context) error {
+	f.mu.Lock()
+	if f.left {
+		f.mu.Unlock()
+		return nil
+	}
+	f.left = true
+	f.mu.Unlock()
+	f.close()
+	f.intake.Wait()
+	err := errors.Join(f.calls.Close(), f.house.Close())
+	done := make(chan struct{})
+	go func() { f.work.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = errors.Join(err, context.Cause(ctx))
+	}
+	for len(f.offers) > 0 {
+		f.letCome((<-f.offers).Handle.(*holding), 0, "the worker leaves", nil)
+	}
+	f.stop()
+	f.loops.Wait()
+	f.log.Info("worker left")
+	return errors.Join(err, f.beat.last(ctx))
+}

@@ -1,0 +1,115 @@
+package dispatch
+
+import (
+	"context"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// holding is a call that this worker holds: the delivery, and what is known of
+// its record.
+type holding struct {
+	feed     *feed
+	delivery Delivery
+	call     *carried
+	digest   string
+	record   *deferred.Record // nil: none was seen
+	revision uint64
+	parent   *deferred.Record
+	reason   string // of a cancel
+	taken    bool   // in feed.held
+	released bool   // its credit is free again
+	unfollow func()
+	attempt  *deferred.Attempt // once claimed
+}
+
+// suspicious: workers died with the call twice at least, counting the one that
+// is dead now. After the first death every call of that worker runs at once
+// elsewhere; after the second one each runs alone, so that a poison call does
+// not take innocent ones with it a third time.
+func (h *holding) suspicious() bool { return h.record != nil && h.record.Counts.Deaths > 0 }
+
+// take makes the id this delivery's, unless another one of the id is here.
+func (f *feed) take(h *holding) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if other := f.held[h.delivery.ID]; other != nil {
+		return other == h
+	}
+	f.held[h.delivery.ID] = h
+	h.taken = true
+	return true
+}
+
+func (f *feed) takeSuspect(h *holding) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.suspect != nil && f.suspect != h {
+		return false
+	}
+	f.suspect = h
+	return true
+}
+
+func (f *feed) performs(id deferred.ID, except *holding) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	other := f.held[id]
+	return other != nil && other != except
+}
+
+// drop ends the holding, with no word to the broker: the lease runs out.
+func (f *feed) drop(h *holding) {
+	f.leases.remove(h.delivery)
+	if h.unfollow != nil {
+		h.unfollow()
+	}
+	f.untake(h)
+}
+
+// untake lets another message of the id be looked at here.
+func (f *feed) untake(h *holding) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if h.taken {
+		delete(f.held, h.delivery.ID)
+		h.taken = false
+	}
+	if f.suspect == h {
+		f.suspect = nil
+	}
+}
+
+// release frees the delivery's credit for another one, once.
+func (f *feed) release(h *holding) {
+	if h.released {
+		return
+	}
+	h.released = true
+	if h.delivery.Route == Ready {
+		f.calls.Release(h.delivery.Lane(), 1)
+	} else {
+		f.house.Release(h.delivery.Lane(), 1)
+	}
+}
+
+// acknowledge removes the message: its duty is done, or stored elsewhere.
+func (f *feed) acknowledge(ctx context.Context, h *holding) {
+	f.settle(ctx, h, Settlement{Delivery: h.delivery, Verdict: Done})
+}
+
+// letCome gives the message back: its duty is not done, and not ours now. It
+// ends the holding and frees its credit.
+func (f *feed) letCome(h *holding, after time.Duration, why string, err error) {
+	f.log.Debug("given back", "id", h.delivery.ID, "name", h.delivery.Name, "reason", why, "err", err)
+	f.settle(context.Background(), h, Settlement{Delivery: h.delivery, Verdict: GiveBack, After: after}) //nolint:forbidigo // a word to the broker, not waited for
+	f.release(h)
+}
+
+func (f *feed) settle(ctx context.Context, h *holding, s Settlement) {
+	f.drop(h)
+	if err := f.broker.Settle(ctx, []Settlement{s}); err != nil {
+		f.log.Warn("word to the broker lost", "id", h.delivery.ID, "err", err) // the message comes again
+	}
+}

@@ -1,0 +1,124 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// keepHouse does this worker's share of what needs no slot and no handler:
+// commands, calls that must wait first, and calls whose time has come. It is
+// never subject to what a worker admits or to a pause.
+func (f *feed) keepHouse(intake, ctx context.Context) {
+	f.house.Want(Lane{Route: Commands}, houseWindow)
+	f.house.Want(Lane{Route: Later}, houseWindow)
+	f.house.Want(Lane{Route: Due}, dueWindow)
+	for {
+		d, err := f.house.Next(intake)
+		if err != nil {
+			if intake.Err() == nil {
+				f.log.Error("housekeeping ended", "err", err)
+			}
+			return
+		}
+		f.clock.observe(&d)
+		f.leases.add(d)
+		switch d.Route {
+		case Commands:
+			f.work.Go(func() { f.command(ctx, d) })
+		case Due:
+			f.work.Go(func() { f.move(intake, ctx, d) })
+		default:
+			f.work.Go(func() { f.later(ctx, d) })
+		}
+	}
+}
+
+// command carries out what was asked of a deferred. The message lasts until
+// that is done, whoever dies.
+func (f *feed) command(ctx context.Context, d Delivery) {
+	h := &holding{feed: f, delivery: d}
+	var c deferred.Command
+	if len(d.Body) > 0 && json.Unmarshal(d.Body, &c) != nil {
+		c.Reason = string(d.Body) // a plain text is a reason too
+	}
+	h.reason = c.Reason
+	if deferred.Verb(d.Verb) != deferred.Cancel || d.ID.Check() != nil {
+		f.settleAside(ctx, h, "command", "there is no command "+d.Verb)
+		return
+	}
+	f.untilDone(ctx, h, nil)
+}
+
+func (f *feed) settleAside(ctx context.Context, h *holding, reason, detail string) {
+	if err := f.setAside(ctx, h.delivery, reason, detail); err != nil {
+		f.letCome(h, growing(h.delivery.Deliveries), "cannot set aside", err)
+		return
+	}
+	f.acknowledge(ctx, h)
+	f.release(h)
+}
+
+// later looks at a call that came by the way of those that must wait: it is
+// parked until its time, or goes into the queue.
+func (f *feed) later(ctx context.Context, d Delivery) {
+	c, err := parse(&d)
+	if err != nil {
+		f.malformed(ctx, d, err)
+		return
+	}
+	h := &holding{feed: f, delivery: d, call: c, digest: c.digest()}
+	f.untilDone(ctx, h, func() error {
+		m, err := c.again(Ready)
+		if err != nil {
+			return err
+		}
+		return f.put(ctx, m)
+	})
+}
+
+// untilDone looks and acts until nothing changes in between. What a worker of
+// the call's lane has to decide on is handed on by forward.
+func (f *feed) untilDone(ctx context.Context, h *holding, forward func() error) {
+	for {
+		d, err := h.look(ctx)
+		if err == nil && (d.deed == claim || d.deed == takeOver) {
+			if err = forward(); err == nil {
+				f.acknowledge(ctx, h)
+				f.release(h)
+				return
+			}
+		}
+		if err != nil {
+			f.letCome(h, growing(h.delivery.Deliveries), "cannot keep house", err)
+			return
+		}
+		if f.carry(ctx, h, d) {
+			return
+		}
+	}
+}
+
+// move waits out the last bit before a call's time and puts it into the queue,
+// on the millisecond and never early. It carries no id for deduplication: the
+// same call may rightly be moved again.
+func (f *feed) move(intake, ctx context.Context, d Delivery) {
+	h := &holding{feed: f, delivery: d}
+	due, _ := time.Parse(time.RFC3339Nano, d.Header[HeaderDue]) // what cannot be read is judged in the queue
+	for wait := due.Sub(f.clock.now()); wait > 0; wait = due.Sub(f.clock.now()) {
+		if pause(intake, wait) != nil {
+			f.letCome(h, 0, "the worker leaves", nil)
+			return
+		}
+	}
+	m := d.Message
+	m.Route = Ready
+	if err := f.put(ctx, m); err != nil {
+		f.letCome(h, growing(d.Deliveries), "cannot move", err)
+		return
+	}
+	f.acknowledge(ctx, h)
+	f.release(h)
+}

@@ -1,0 +1,118 @@
+package dispatch
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// hub shares one watch per deferred among all who follow it in this process.
+type hub struct {
+	store Store
+
+	mu     sync.Mutex
+	topics map[deferred.ID]*topic
+}
+
+// topic is one deferred that is followed.
+type topic struct {
+	followers map[*follower]struct{}
+	read      chan struct{} // asks for a read; capacity 1
+	stop      context.CancelFunc
+}
+
+// follower is told of records until it has seen enough.
+type follower struct{ tell func(*deferred.Record) bool }
+
+// reread is how often a followed record is read, in case a change was lost on
+// the way: nobody waits for ever for a message that did not come.
+const reread = 10 * time.Second
+
+func newHub(s Store) *hub { return &hub{store: s, topics: map[deferred.ID]*topic{}} }
+
+// follow calls tell with the record as it is, if there is one, and as it
+// changes, until tell returns false or ctx ends. tell must not block.
+func (h *hub) follow(ctx context.Context, id deferred.ID, tell func(*deferred.Record) bool) {
+	f := &follower{tell: tell}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
+	t := h.topics[id]
+	if t == nil {
+		run, stop := context.WithCancel(context.WithoutCancel(ctx))
+		t = &topic{followers: map[*follower]struct{}{}, read: make(chan struct{}, 1), stop: stop}
+		h.topics[id] = t
+		go h.run(run, id, t)
+	}
+	t.followers[f] = struct{}{}
+	t.ask() // what was read before it joined may be older than what it knows
+	context.AfterFunc(ctx, func() { h.leave(id, t, f) })
+}
+
+func (t *topic) ask() {
+	select {
+	case t.read <- struct{}{}:
+	default:
+	}
+}
+
+func (h *hub) leave(id deferred.ID, t *topic, f *follower) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(t.followers, f)
+	if len(t.followers) == 0 && h.topics[id] == t {
+		delete(h.topics, id)
+		t.stop()
+	}
+}
+
+// run watches first and reads then, so that no change falls in between.
+func (h *hub) run(ctx context.Context, id deferred.ID, t *topic) {
+	keys := []Key{recordKey(id)}
+	changes, _ := h.store.Watch(ctx, keys) // without it there is still the reading
+	tick := time.NewTicker(reread)
+	defer tick.Stop()
+	for {
+		select {
+		case e, ok := <-changes:
+			if !ok {
+				changes = nil
+				continue
+			}
+			h.tell(id, t, e)
+			continue
+		case <-t.read:
+		case <-tick.C:
+			if changes == nil {
+				changes, _ = h.store.Watch(ctx, keys)
+			}
+		case <-ctx.Done():
+			return
+		}
+		if entries, err := h.store.Read(ctx, keys); err == nil {
+			h.tell(id, t, entries[0])
+		}
+	}
+}
+
+func (h *hub) tell(id deferred.ID, t *topic, e Entry) {
+	r, _, err := decodeRecord(e)
+	if err != nil || r == nil {
+		return
+	}
+	h.mu.Lock()
+	followers := make([]*follower, 0, len(t.followers))
+	for f := range t.followers {
+		followers = append(followers, f)
+	}
+	h.mu.Unlock()
+	for _, f := range followers {
+		if !f.tell(r) {
+			h.leave(id, t, f)
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// Record is what is known of a deferred. One that no worker has met yet is
+// shown by its message: pending, or scheduled.
+func (q *Queue) Record(ctx context.Context, id deferred.ID) (deferred.Record, error) {
+	if err := id.Check(); err != nil {
+		return deferred.Record{}, err
+	}
+	r, _, err := q.readRecord(ctx, id)
+	if err != nil {
+		return deferred.Record{}, err
+	}
+	if r != nil && (r.Seen || r.State.Settled()) {
+		return *r, nil
+	}
+	found, err := q.broker.Find(ctx, id)
+	if err != nil {
+		return deferred.Record{}, fmt.Errorf("dispatch: find %s: %w", id, err)
+	}
+	for i := range found {
+		if seen, ok := q.preview(&found[i]); ok {
+			return seen, nil
+		}
+	}
+	if r != nil {
+		return *r, nil
+	}
+	// The call may have been claimed and settled between the two looks.
+	if r, _, err = q.readRecord(ctx, id); err != nil || r != nil {
+		return orZero(r), err
+	}
+	return deferred.Record{}, fmt.Errorf("%w: %s", deferred.ErrNotFound, id)
+}
+
+func orZero(r *deferred.Record) deferred.Record {
+	if r == nil {
+		return deferred.Record{}
+	}
+	return *r
+}
+
+// preview is the record that a waiting message stands for.
+func (q *Queue) preview(d *Delivery) (deferred.Record, bool) {
+	c, err := parse(d)
+	if err != nil {
+		return deferred.Record{}, false
+	}
+	r := deferred.Record{ID: d.ID, State: deferred.Pending}
+	c.into(&r, c.digest())
+	if c.due.After(r.NotBefore) {
+		r.NotBefore = c.due
+	}
+	if r.NotBefore.After(q.clock.now()) {
+		r.State = deferred.Scheduled
+	}
+	return r, true
+}
+
+// Await returns the record when it has settled. One that has already costs one
+// read.
+func (q *Queue) Await(ctx context.Context, id deferred.ID) (deferred.Record, error) {
+	if err := id.Check(); err != nil {
+		return deferred.Record{}, err
+	}
+	r, _, err := q.readRecord(ctx, id)
+	if err == nil && r != nil && r.State.Settled() {
+		return *r, nil
+	}
+	settled := make(chan *deferred.Record, 1)
+	following, stop := context.WithCancel(ctx)
+	defer stop()
+	q.hub.follow(following, id, func(r *deferred.Record) bool {
+		if !r.State.Settled() {
+			return true
+		}
+		select {
+		case settled <- r:
+		default:
+		}
+		return false
+	})
+	select {
+	case r := <-settled:
+		return *r, nil
+	case <-ctx.Done():
+		return deferred.Record{}, fmt.Errorf("dispatch: await %s: %w", id, context.Cause(ctx))
+	}
+}
+
+// Watch follows the record and the annotations until the deferred has settled.
+func (q *Queue) Watch(ctx context.Context, id deferred.ID) iter.Seq2[deferred.Change, error] {
+	return func(yield func(deferred.Change, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		changes, err := q.store.Watch(ctx, []Key{recordKey(id), noteKey(id, "*")})
+		if err != nil {
+			yield(deferred.Change{}, fmt.Errorf("dispatch: watch %s: %w", id, err))
+			return
+		}
+		w := &watcher{queue: q, id: id, yield: yield, shown: map[Key]uint64{}}
+		tick := time.NewTicker(reread)
+		defer tick.Stop()
+		for more := w.read(ctx); more; {
+			select {
+			case e, ok := <-changes:
+				if !ok {
+					changes = nil
+					continue
+				}
+				more = w.show(e)
+			case <-tick.C:
+				more = w.read(ctx)
+			case <-ctx.Done():
+				yield(deferred.Change{}, context.Cause(ctx))
+				return
+			}
+		}
+	}
+}
+
+// watcher shows each revision once, and no older one after it.
+type watcher struct {
+	queue   *Queue
+	id      deferred.ID
+	yield   func(deferred.Change, error) bool
+	shown   map[Key]uint64
+	attempt int // of the record that was shown last
+}
+
+// read shows what there is; false when there is nothing more to watch. The
+// annotations come first, so that those of a settled deferred are seen.
+func (w *watcher) read(ctx context.Context) bool {
+	entries, err := w.queue.store.Read(ctx, []Key{recordKey(w.id)})
+	if err != nil {
+		return ctx.Err() == nil || w.yield(deferred.Change{}, err)
+	}
+	for e, err := range w.queue.store.List(ctx, Query{Space: Notes, Prefix: string(w.id) + "."}) {
+		if err == nil && !w.show(e) {
+			return false
+		}
+	}
+	return entries[0].Revision == 0 || w.show(entries[0])
+}
+
+func (w *watcher) show(e Entry) bool {
+	if e.Revision <= w.shown[e.Key] {
+		return true
+	}
+	w.shown[e.Key] = e.Revision
+	if e.Space == Notes {
+		n, err := decodeNote(e, w.attempt)
+		return err != nil || w.yield(deferred.Change{Note: &n}, nil)
+	}
+	var r deferred.Record
+	if json.Unmarshal(e.Value, &r) != nil {
+		return true
+	}
+	w.attempt = r.Attempt
+	return w.yield(deferred.Change{Record: &r}, nil) && !r.State.Settled()
+}

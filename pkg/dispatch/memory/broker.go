@@ -1,0 +1,181 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+)
+
+// maxAside bounds what is kept aside; the oldest go first.
+const maxAside = 10_000
+
+// A Broker is a [dispatch.Broker] in memory. [New] makes one.
+type Broker struct {
+	lease time.Duration
+
+	mu     sync.Mutex
+	seq    uint64 // of the latest message
+	routes map[dispatch.Route]*journal[message]
+	ids    map[deferred.ID][]*message
+	lanes  map[dispatch.Lane]*lane
+}
+
+func newBroker(lease time.Duration) *Broker {
+	b := &Broker{
+		lease: lease,
+		// As on a server, so that the ids it gives are not those of an earlier one.
+		seq:    uint64(max(0, time.Now().UnixMicro())),
+		routes: make(map[dispatch.Route]*journal[message]),
+		ids:    make(map[deferred.ID][]*message),
+		lanes:  make(map[dispatch.Lane]*lane),
+	}
+	for _, r := range []dispatch.Route{
+		dispatch.Ready, dispatch.Later, dispatch.Commands, dispatch.Delay, dispatch.Due, dispatch.Aside,
+	} {
+		b.routes[r] = new(journal[message])
+	}
+	return b
+}
+
+// Put implements [dispatch.Broker].
+func (b *Broker) Put(ctx context.Context, messages []dispatch.Message) []dispatch.Stored {
+	answers := make([]dispatch.Stored, len(messages))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range messages {
+		if err := ctx.Err(); err != nil {
+			answers[i].Err = fmt.Errorf("dispatch/memory: put: %w", err)
+			continue
+		}
+		answers[i].Seq, answers[i].Err = b.put(&messages[i])
+	}
+	return answers
+}
+
+func (b *Broker) put(p *dispatch.Message) (uint64, error) {
+	if err := b.check(p); err != nil {
+		return 0, err
+	}
+	switch like := b.like(p); {
+	case like != nil && p.Unique:
+		return 0, dispatch.ErrExists
+	case like != nil && p.Route == dispatch.Delay:
+		b.remove(like)
+	}
+	return b.store(*p).seq, nil
+}
+
+func (b *Broker) check(p *dispatch.Message) error {
+	switch {
+	case b.routes[p.Route] == nil || p.Route == dispatch.Due:
+		return fmt.Errorf("dispatch/memory: put: nothing is put on route %q", p.Route)
+	case p.ID == "" && (p.Route == dispatch.Delay || p.Route == dispatch.Commands):
+		return fmt.Errorf("dispatch/memory: put: a message on route %q needs an id", p.Route)
+	}
+	return nil
+}
+
+// like finds a message of the same subject.
+func (b *Broker) like(p *dispatch.Message) *message {
+	for _, m := range b.ids[p.ID] {
+		if m.like(p) {
+			return m
+		}
+	}
+	return nil
+}
+
+// store adds a message and lets it wait, for its time or for who wants it.
+func (b *Broker) store(p dispatch.Message) *message {
+	b.seq++
+	m := newMessage(p, b.seq)
+	route := b.routes[m.Route]
+	route.add(m.seq, m)
+	b.ids[m.ID] = append(b.ids[m.ID], m)
+	switch m.Route {
+	case dispatch.Delay:
+		b.sleep(m, scheduled, m.At)
+	case dispatch.Aside:
+		if route.len() > maxAside {
+			b.remove(route.first())
+		}
+	default:
+		b.offer(m)
+	}
+	return m
+}
+
+// remove takes a message away wherever it is. A queue that it waits in passes
+// over it.
+func (b *Broker) remove(m *message) {
+	if m.timer != nil {
+		m.timer.Stop()
+	}
+	if m.state == waiting {
+		b.lane(m.lane()).waiting--
+	}
+	m.state = gone
+	b.routes[m.Route].strike(m.seq)
+	others := slices.DeleteFunc(b.ids[m.ID], func(o *message) bool { return o == m })
+	if len(others) == 0 {
+		delete(b.ids, m.ID)
+		return
+	}
+	b.ids[m.ID] = others
+}
+
+// Remove implements [dispatch.Broker].
+func (b *Broker) Remove(ctx context.Context, id deferred.ID) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("dispatch/memory: remove: %w", err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if m := b.like(&dispatch.Message{Route: dispatch.Delay, ID: id}); m != nil {
+		b.remove(m)
+	}
+	return nil
+}
+
+// Settle implements [dispatch.Broker]. As on a server, a settlement is about the
+// message, not about the delivery: a late one counts, whoever holds it now.
+func (b *Broker) Settle(ctx context.Context, settlements []dispatch.Settlement) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("dispatch/memory: settle: %w", err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var errs []error
+	for i := range settlements {
+		s := &settlements[i]
+		if s.Handle == "" {
+			errs = append(errs, fmt.Errorf("dispatch/memory: settle %q: it was not handed out", s.ID))
+			continue
+		}
+		if route := b.routes[s.Route]; route != nil {
+			b.settle(route.at(s.Seq), s)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (b *Broker) settle(m *message, s *dispatch.Settlement) {
+	switch {
+	case m == nil:
+	case s.Verdict == dispatch.Done:
+		b.remove(m)
+	case m.state == waiting: // it has been taken away already
+	case s.Verdict == dispatch.Extend && m.state == held:
+		m.until = time.Now().Add(b.lease)
+	case s.Verdict == dispatch.GiveBack && s.After > 0:
+		b.sleep(m, resting, time.Now().Add(s.After))
+	case s.Verdict == dispatch.GiveBack:
+		b.offerAgain(m)
+	}
+}

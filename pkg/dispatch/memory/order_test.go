@@ -1,0 +1,16 @@
+package memory_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"zasync/pkg/dispatch/dispatchtest"
+	"zasync/pkg/dispatch/memory"
+)
+
+func TestEveryOperationMayFailOrBeTheLast(t *testing.T) {
+	dispatchtest.TestOrder(t, synctest.Test, func(*testing.T) dispatchtest.Pair {
+		p := memory.New(memory.Config{})
+		return dispatchtest.Pair{Store: p.Store, Broker: p.Broker, Lease: memory.DefaultLease}
+	})
+}

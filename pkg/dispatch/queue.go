@@ -1,0 +1,81 @@
+package dispatch
+
+import (
+	"log/slog"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// Config is the policy of a queue. The zero Config is a good one.
+type Config struct {
+	// Lease is the broker's lease on a delivery, renewed four times within it.
+	// 0 is DefaultLease.
+	Lease time.Duration
+	// MaxDeaths is how many workers may die with a call before it fails as
+	// poison. 0 is 3.
+	MaxDeaths int
+	// KeepSucceeded and KeepOthers are how long a settled record is kept. 0 is
+	// one hour, and seven days.
+	KeepSucceeded, KeepOthers time.Duration
+	// ParentGrace is how long a callback waits for a parent that nobody has
+	// seen before it fails. 0 is ten minutes.
+	ParentGrace time.Duration
+	// RetryDelay gives the wait before the next attempt after so many failures.
+	// Nil doubles from one second to an hour, give or take a tenth.
+	RetryDelay func(failures int) time.Duration
+	// Logger is told what workers of this queue do. Nil is slog.Default().
+	Logger *slog.Logger
+}
+
+// DefaultLease is how long a delivery is a worker's without its word.
+const DefaultLease = 4 * time.Second
+
+func (c Config) withDefaults() Config {
+	orDefault(&c.Lease, DefaultLease)
+	orDefault(&c.MaxDeaths, 3)
+	orDefault(&c.KeepSucceeded, time.Hour)
+	orDefault(&c.KeepOthers, 7*24*time.Hour)
+	orDefault(&c.ParentGrace, 10*time.Minute)
+	if c.RetryDelay == nil {
+		c.RetryDelay = retryDelay
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}
+
+func orDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// A Queue keeps deferreds. It is safe for concurrent use; everything that must
+// last is behind its seams, so any number of queues may share them.
+type Queue struct {
+	store  Store
+	broker Broker
+	config Config
+	log    *slog.Logger
+	clock  *clock
+	hub    *hub
+}
+
+// What a queue is to callers and to workers.
+var (
+	_ deferred.Submitter = (*Queue)(nil)
+	_ deferred.Ledger    = (*Queue)(nil)
+	_ deferred.Source    = (*Queue)(nil)
+)
+
+// New makes a queue over a pair of seams.
+func New(s Store, b Broker, c Config) *Queue {
+	c = c.withDefaults()
+	return &Queue{store: s, broker: b, config: c, log: c.Logger, clock: newClock(), hub: newHub(s)}
+}
+
+// Open gives the handle of an id, whether or not anything is known of it yet.
+func (q *Queue) Open(id deferred.ID) *deferred.Deferred { return deferred.Open(q, id) }

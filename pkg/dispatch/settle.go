@@ -1,0 +1,139 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// Settle commits how an attempt ended: the record first, under the attempt's
+// token, then what follows from it, then the message goes.
+func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outcome) error {
+	h := a.Handle.(*holding)
+	select {
+	case f.commit <- struct{}{}:
+		defer func() { <-f.commit }()
+	case <-ctx.Done():
+		f.drop(h)
+		f.release(h)
+		return context.Cause(ctx)
+	}
+	f.release(h) // the slot is free; what is left to do needs none
+	if err := f.commitRecord(ctx, h, func(r *deferred.Record) { f.conclude(r, h.call, o) }); err != nil {
+		f.drop(h)
+		return err
+	}
+	return f.follow(ctx, h)
+}
+
+// follow does what the record that was just committed asks for.
+func (f *feed) follow(ctx context.Context, h *holding) (err error) {
+	switch h.record.State {
+	case deferred.Pending:
+		f.letCome(h, 0, "interrupted", nil)
+		return nil
+	case deferred.Scheduled:
+		var m Message
+		if m, err = h.schedule(h.record.NotBefore); err == nil {
+			err = f.put(ctx, m)
+		}
+	default:
+		err = f.finish(ctx, h)
+	}
+	if err != nil { // the message is there still, and a redelivery goes on from here
+		f.letCome(h, growing(h.delivery.Deliveries), "cannot finish", err)
+		return nil
+	}
+	f.acknowledge(ctx, h)
+	return nil
+}
+
+// conclude writes an outcome into the record of a running call.
+func (f *feed) conclude(r *deferred.Record, c *carried, o deferred.Outcome) {
+	if n := len(o.Result.Data); n > deferred.MaxResultSize {
+		size := deferred.SizeError{Field: deferred.FieldResult, Size: n, Limit: deferred.MaxResultSize}
+		o = deferred.Outcome{State: deferred.Failed, Retry: deferred.Advice{Never: true}, Failure: &deferred.Failure{
+			Kind: deferred.KindResultSize, Message: size.Error(), Attempt: r.Attempt, Worker: f.worker.Name,
+		}}
+	}
+	switch o.State {
+	case deferred.Succeeded:
+		r.Settle(deferred.Succeeded, nil)
+		r.Result = o.Result
+	case deferred.Pending:
+		r.State, r.Started = deferred.Pending, time.Time{}
+	case deferred.Scheduled:
+		r.State, r.NotBefore = deferred.Scheduled, f.clock.now().Add(o.Retry.After)
+	default:
+		f.concludeFailure(r, c, o)
+	}
+}
+
+func (f *feed) concludeFailure(r *deferred.Record, c *carried, o deferred.Outcome) {
+	r.Counts.Failures++
+	if o.Retry.Never || r.Counts.Failures > r.Retries {
+		r.Settle(deferred.Failed, o.Failure)
+		r.Args = c.Args
+		return
+	}
+	delay := o.Retry.After
+	if delay == 0 {
+		delay = f.config.RetryDelay(r.Counts.Failures)
+	}
+	r.State, r.Failure, r.NotBefore = deferred.Scheduled, o.Failure, f.clock.now().Add(delay)
+}
+
+// commitRecord changes the running record of an attempt. The fence is the
+// token, not the revision: somebody may have added to the record meanwhile, and
+// that is taken in. ErrLost means that the attempt is nobody's business any
+// more, and the broker is not told anything about it.
+func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferred.Record)) error {
+	token := h.record.Token
+	refused := 0
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		r := h.record.Clone()
+		r.Counts.Commits += refused
+		change(&r)
+		err := h.write(ctx, &r, f.clock.now())
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknown) {
+			refused++
+			f.log.Warn("outcome not stored", "id", r.ID, "name", r.Name, "attempt", r.Attempt, "err", err)
+			if err := pause(ctx, wait); err != nil {
+				return err
+			}
+			continue
+		}
+		back, revision, err := f.readBack(ctx, r.ID)
+		switch {
+		case err != nil:
+			return err
+		case back == nil || back.Token != token:
+			return deferred.ErrLost
+		case back.State == deferred.Running:
+			h.record, h.revision = back, revision
+		case back.State == r.State && back.State != deferred.Cancelled:
+			h.record, h.revision = back, revision // it was stored, and only the answer was lost
+			return nil
+		default:
+			return deferred.ErrLost
+		}
+	}
+}
+
+func (f *feed) expireClaimed(ctx context.Context, h *holding) {
+	f.release(h)
+	err := f.commitRecord(ctx, h, func(r *deferred.Record) {
+		r.Settle(deferred.Expired, expiry(h.call))
+		r.Attempt, r.Args = 0, h.call.Args
+	})
+	if err != nil {
+		f.drop(h)
+		return
+	}
+	_ = f.follow(ctx, h) // it is logged, and the message comes again
+}

@@ -1,0 +1,91 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+)
+
+// A Store keeps small values under keys, with compare-and-set. It is the only
+// authority on the state of a deferred. Implementations are safe for concurrent
+// use; dispatchtest.TestStore is their contract as code.
+type Store interface {
+	// Write writes each value on its own terms; one that fails does not keep
+	// the others from being written. The answers are in the order of the writes.
+	// The writes of one call are to different keys.
+	Write(ctx context.Context, writes []Write) []Written
+	// Read gives an entry per key, in order. One with revision 0 is not there.
+	Read(ctx context.Context, keys []Key) ([]Entry, error)
+	// List gives the entries of the query, in the order of their revisions.
+	List(ctx context.Context, q Query) iter.Seq2[Entry, error]
+	// Watch gives what is written to the keys after it returns, until ctx ends;
+	// then the channel is closed. It may lose entries: a watcher reads after it
+	// has begun to watch, and again from time to time. The name of a key may end
+	// in ".*" for any one token more.
+	Watch(ctx context.Context, keys []Key) (<-chan Entry, error)
+}
+
+// Space is a kind of thing that a store keeps.
+type Space string
+
+// The spaces.
+const (
+	Records  Space = "state"   // key: the id; value: a record as JSON
+	Notes    Space = "notes"   // key: the id, a dot and the note's name
+	Workers  Space = "workers" // key: the incarnation; entries vanish [HeartbeatTTL] after they were written
+	Settings Space = "config"
+)
+
+// HeartbeatTTL is how long a heartbeat is seen: three missed ones and the
+// worker is not alive any more.
+const HeartbeatTTL = 3 * time.Second
+
+// A Key names an entry.
+type Key struct {
+	Space Space
+	Name  string
+}
+
+// An Entry is a value with its revision.
+type Entry struct {
+	Key
+	Value    []byte
+	Revision uint64 // 0: there is no such entry
+}
+
+// Unconditional as [Write.Expect] writes over whatever is there.
+const Unconditional = ^uint64(0)
+
+// A Write is one value to be written.
+type Write struct {
+	Key
+	Value  []byte
+	Expect uint64        // the revision that must stand there now: 0 for none, or Unconditional
+	TTL    time.Duration // the entry vanishes so long after; 0 for never. Whole seconds, at least one
+	Delete bool
+}
+
+// Written answers a write. Err is ErrConflict when another revision stands
+// there, ErrUnknown when the answer did not come and the write may be stored.
+type Written struct {
+	Revision uint64
+	Err      error
+}
+
+// A Query selects entries. After skips those up to and with that revision.
+type Query struct {
+	Space  Space
+	Prefix string // of the name; it ends at a dot
+	After  uint64
+}
+
+// Errors of the seams. Every other error means that nothing was stored.
+var (
+	// ErrConflict: the entry has another revision than the write expects.
+	ErrConflict = errors.New("dispatch: another revision is stored")
+	// ErrUnknown: no answer came. The operation may have happened or not.
+	ErrUnknown = errors.New("dispatch: no answer; it may be stored or not")
+	// ErrExists: a message that must be the only one under its id is not.
+	ErrExists = errors.New("dispatch: a message with this id is queued already")
+)

@@ -1,0 +1,242 @@
+package dispatch
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// The headers of a call, all optional. PROTOCOL.md is their reference.
+const (
+	HeaderContentType = "Content-Type"
+	HeaderNotBefore   = "Zasync-Not-Before" // RFC 3339
+	HeaderDelay       = "Zasync-Delay"      // a duration such as 90s or 1h30m, from when the server stored the message
+	HeaderBeginBy     = "Zasync-Begin-By"   // RFC 3339
+	HeaderRetries     = "Zasync-Retries"    // attempts after failures, 0 for none
+	HeaderLabels      = "Zasync-Labels"     // a JSON object of strings
+	HeaderCallbacks   = "Zasync-Callbacks"  // a JSON array
+	HeaderAfter       = "Zasync-After"      // the id of the deferred that the call follows
+	HeaderOn          = "Zasync-On"         // success, failure or both
+
+	// Written by workers only.
+	HeaderSubmitted = "Zasync-Submitted" // when the server stored the first message of the call
+	HeaderDue       = "Zasync-Due"       // when a parked message is to stand in the queue again
+	HeaderReason    = "Zasync-Reason"    // why a message was set aside
+	HeaderSubject   = "Zasync-Subject"   // what a message that was set aside was sent as
+)
+
+// carried is a call as a message carries it.
+type carried struct {
+	deferred.Call           // NotBefore includes the delay
+	submitted     time.Time // by the server's clock
+	due           time.Time // when it was parked for, if it was
+}
+
+// digest tells two calls under one id apart: name, codec and arguments.
+func (c *carried) digest() string { return digest(&c.Call) }
+
+func digest(c *deferred.Call) string {
+	h := sha256.New()
+	for _, s := range []string{c.Name, c.Args.Type} {
+		h.Write([]byte(s))
+		h.Write([]byte{0})
+	}
+	h.Write(c.Args.Data)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// message gives the carrier of a call that was checked.
+func message(c *deferred.Call, route Route) (Message, error) {
+	h := map[string]string{}
+	if c.Args.Type != "" {
+		h[HeaderContentType] = c.Args.Type
+	}
+	putTime(h, HeaderNotBefore, c.NotBefore)
+	putTime(h, HeaderBeginBy, c.BeginBy)
+	if c.Delay > 0 {
+		h[HeaderDelay] = c.Delay.String()
+	}
+	if c.Retries != 0 {
+		h[HeaderRetries] = strconv.Itoa(c.RetryLimit())
+	}
+	if c.After != nil {
+		h[HeaderAfter], h[HeaderOn] = string(c.After.Parent), string(c.After.On)
+	}
+	if len(c.Labels) > 0 {
+		data, err := json.Marshal(c.Labels)
+		if err != nil {
+			return Message{}, fmt.Errorf("dispatch: labels: %w", err)
+		}
+		h[HeaderLabels] = string(data)
+	}
+	if len(c.Callbacks) > 0 {
+		data, err := deferred.MarshalCallbacks(c.Callbacks)
+		if err != nil {
+			return Message{}, fmt.Errorf("dispatch: callbacks: %w", err)
+		}
+		h[HeaderCallbacks] = string(data)
+	}
+	return Message{Route: route, Queue: c.QueueName(), Name: c.Name, ID: c.ID, Header: h, Body: c.Args.Data}, nil
+}
+
+func putTime(h map[string]string, key string, t time.Time) {
+	if !t.IsZero() {
+		h[key] = t.UTC().Format(time.RFC3339Nano)
+	}
+}
+
+// parse reads the call that a delivery carries. An error says what about it
+// cannot be understood; it is for the person who sent it.
+func parse(d *Delivery) (*carried, error) {
+	c := &carried{submitted: d.Time}
+	c.Name, c.Queue, c.ID = d.Name, d.Queue, d.ID
+	c.Args = body(d)
+	p := parser{header: d.Header}
+	c.NotBefore, c.BeginBy = p.time(HeaderNotBefore), p.time(HeaderBeginBy)
+	if t := p.time(HeaderSubmitted); !t.IsZero() {
+		c.submitted = t
+	}
+	c.due = p.time(HeaderDue)
+	c.Delay = p.duration(HeaderDelay)
+	c.Retries = p.retries()
+	c.After = p.after()
+	p.json(HeaderLabels, &c.Labels)
+	if s := d.Header[HeaderCallbacks]; s != "" {
+		var err error
+		if c.Callbacks, err = deferred.UnmarshalCallbacks([]byte(s)); err != nil {
+			p.fail(HeaderCallbacks, "is not a JSON array of callbacks: "+err.Error())
+		}
+	}
+	p.known()
+	if p.err != nil {
+		return nil, p.err
+	}
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	if c.Delay > 0 { // from now on an absolute time: the stamp of the next message is a later one
+		if t := c.submitted.Add(c.Delay); t.After(c.NotBefore) {
+			c.NotBefore = t
+		}
+		c.Delay = 0
+	}
+	return c, nil
+}
+
+func body(d *Delivery) deferred.Content {
+	t := d.Header[HeaderContentType]
+	switch {
+	case t != "":
+		return deferred.Content{Type: t, Data: d.Body}
+	case len(d.Body) == 0:
+		return deferred.Content{}
+	case json.Valid(d.Body):
+		return deferred.JSON(d.Body)
+	}
+	return deferred.Content{Type: deferred.TypeBytes, Data: d.Body}
+}
+
+// again gives the message that carries the call on, to a route.
+func (c *carried) again(route Route) (Message, error) {
+	m, err := message(&c.Call, route)
+	putTime(m.Header, HeaderSubmitted, c.submitted)
+	putTime(m.Header, HeaderDue, c.due)
+	return m, err
+}
+
+// parser reads headers and keeps the first thing that is wrong.
+type parser struct {
+	header map[string]string
+	err    error
+}
+
+func (p *parser) fail(key, rule string) {
+	if p.err == nil {
+		p.err = &deferred.InputError{Field: deferred.Field("header " + key), Value: p.header[key], Rule: rule}
+	}
+}
+
+func (p *parser) time(key string) time.Time {
+	s := p.header[key]
+	if s == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		p.fail(key, "is not a time such as 2026-11-23T17:00:00Z")
+	}
+	return t
+}
+
+func (p *parser) duration(key string) time.Duration {
+	s := p.header[key]
+	if s == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		p.fail(key, "is not a duration such as 90s or 1h30m")
+	}
+	return d
+}
+
+func (p *parser) retries() int {
+	s := p.header[HeaderRetries]
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		p.fail(HeaderRetries, "is not a number from 0 up")
+	}
+	if n == 0 {
+		return deferred.NoRetries
+	}
+	return n
+}
+
+func (p *parser) after() *deferred.After {
+	parent := p.header[HeaderAfter]
+	if parent == "" {
+		if p.header[HeaderOn] != "" {
+			p.fail(HeaderOn, "needs "+HeaderAfter+" beside it")
+		}
+		return nil
+	}
+	on := deferred.Branch(p.header[HeaderOn])
+	if on == "" {
+		on = deferred.OnBoth
+	}
+	return &deferred.After{Parent: deferred.ID(parent), On: on}
+}
+
+func (p *parser) json(key string, v any) {
+	s := p.header[key]
+	if s == "" {
+		return
+	}
+	if err := json.Unmarshal([]byte(s), v); err != nil {
+		p.fail(key, "is not a JSON object of strings")
+	}
+}
+
+var knownHeaders = map[string]bool{
+	HeaderNotBefore: true, HeaderDelay: true, HeaderBeginBy: true, HeaderRetries: true, HeaderLabels: true,
+	HeaderCallbacks: true, HeaderAfter: true, HeaderOn: true, HeaderSubmitted: true, HeaderDue: true,
+}
+
+// known refuses what this version does not understand: a term that is not
+// kept, be it misspelt or newer, is worse than a call that is set aside.
+func (p *parser) known() {
+	for key := range p.header {
+		if strings.HasPrefix(key, "Zasync-") && !knownHeaders[key] {
+			p.fail(key, "is not a header of a call")
+		}
+	}
+}
