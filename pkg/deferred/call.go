@@ -1,11 +1,8 @@
 package deferred
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
-// Limits on what one call may carry, in bytes, and on its times.
+// Limits on what one call may carry, in bytes, and on its terms.
 const (
 	MaxArgsSize      = 256 << 10
 	MaxResultSize    = 256 << 10
@@ -14,7 +11,13 @@ const (
 	MaxLabelsSize    = 4 << 10
 	MaxNoteSize      = 64 << 10
 	MaxDelay         = 10 * 365 * 24 * time.Hour
+	MaxRetries       = 1_000_000
 )
+
+// maxNesting is how deep values may be nested. It leaves room, under the 10,000
+// that encoding/json reads, for the records and the notes that enclose them: a
+// record that could be written and never read again would be stuck for ever.
+const maxNesting = 1000
 
 // Defaults of a call's terms.
 const (
@@ -96,101 +99,4 @@ func (c *Call) RetryLimit() int {
 		return 0
 	}
 	return c.Retries
-}
-
-// Check reports the first rule that the call breaks, as an [*InputError] or a
-// [*SizeError]. What passes can be stored.
-func (c *Call) Check() error {
-	if err := CheckName(c.Name); err != nil {
-		return err
-	}
-	if err := CheckQueue(c.QueueName()); err != nil {
-		return err
-	}
-	if c.ID != "" {
-		if err := c.ID.Check(); err != nil {
-			return err
-		}
-	}
-	if err := c.checkTerms(); err != nil {
-		return err
-	}
-	if len(c.Args.Data) > MaxArgsSize {
-		return &SizeError{Field: FieldArgs, Size: len(c.Args.Data), Limit: MaxArgsSize}
-	}
-	if err := c.Args.Check(); err != nil {
-		return err
-	}
-	if err := checkLabels(c.Labels); err != nil {
-		return err
-	}
-	return c.checkCallbacks()
-}
-
-func (c *Call) checkTerms() error {
-	for _, t := range []time.Time{c.NotBefore, c.BeginBy} {
-		if !t.IsZero() && (t.Year() < 1970 || t.Year() > 2200) {
-			return &InputError{Field: FieldTime, Value: t.Format(time.RFC3339), Rule: "must lie between the years 1970 and 2200"}
-		}
-	}
-	if c.Delay < 0 || c.Delay > MaxDelay {
-		return &InputError{Field: FieldDelay, Value: c.Delay.String(), Rule: fmt.Sprintf("must lie between 0 and %s", MaxDelay)}
-	}
-	if c.Retries > 1_000_000 {
-		return &InputError{Field: FieldRetries, Value: fmt.Sprint(c.Retries), Rule: "must be at most 1000000"}
-	}
-	if c.After == nil {
-		return nil
-	}
-	if !c.After.On.known() {
-		return &InputError{Field: FieldCallbacks, Value: string(c.After.On), Rule: `must be on "success", "failure" or "both"`}
-	}
-	return c.After.Parent.Check()
-}
-
-func (b Branch) known() bool { return b == OnSuccess || b == OnFailure || b == OnBoth }
-
-func checkLabels(labels map[string]string) error {
-	size := 0
-	for k, v := range labels {
-		size += len(k) + len(v) + 6
-		if err := checkToken(FieldLabels, k, MaxNameLength, true); err != nil {
-			return err
-		}
-		for _, r := range v {
-			if r < ' ' || r == 0x7f || r == '\uFFFD' {
-				return &InputError{Field: FieldLabels, Value: v, Rule: "must be printable UTF-8 text"}
-			}
-		}
-	}
-	if size > MaxLabelsSize {
-		return &SizeError{Field: FieldLabels, Size: size, Limit: MaxLabelsSize}
-	}
-	return nil
-}
-
-func (c *Call) checkCallbacks() error {
-	if len(c.Callbacks) == 0 {
-		return nil
-	}
-	for i := range c.Callbacks {
-		cb := &c.Callbacks[i]
-		if !cb.On.known() {
-			return &InputError{Field: FieldCallbacks, Value: string(cb.On), Rule: `must be on "success", "failure" or "both"`}
-		}
-		if cb.Call.ID != "" || cb.Call.After != nil {
-			return &InputError{Field: FieldCallbacks, Value: cb.Call.Name, Rule: "must not name an id or a parent: both follow from the call they hang on"}
-		}
-		if err := cb.Call.Check(); err != nil {
-			return fmt.Errorf("deferred: callback %d: %w", i, err)
-		}
-	}
-	data, err := MarshalCallbacks(c.Callbacks)
-	if err != nil {
-		return err
-	}
-	if len(data) > MaxCallbacksSize {
-		return &SizeError{Field: FieldCallbacks, Size: len(data), Limit: MaxCallbacksSize}
-	}
-	return nil
 }

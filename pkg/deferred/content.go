@@ -1,13 +1,11 @@
 package deferred
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"mime"
 	"reflect"
-
-	"github.com/vmihailenco/msgpack/v5"
+	"strings"
 )
 
 // Content types that zasync reads and writes. Bytes of any other type are
@@ -30,14 +28,18 @@ type Content struct {
 // Encode encodes v as MessagePack; a []byte is kept as raw bytes.
 func Encode(v any) (Content, error) { return EncodeAs(TypeMessagePack, v) }
 
-// EncodeAs encodes v in the codec of a content type. Struct fields are named by
-// their json tags in both codecs. A []byte is kept as it is.
+// EncodeAs encodes v in the codec of a content type, which is MessagePack for
+// every type but JSON. Struct fields are named by their json tags in both. A
+// []byte is kept as it is, and so are a [Content] and a [json.RawMessage].
 func EncodeAs(contentType string, v any) (Content, error) {
 	if b, ok := v.([]byte); ok {
 		return Content{Type: TypeBytes, Data: b}, nil
 	}
 	if c, ok := v.(Content); ok {
 		return c, nil
+	}
+	if raw, ok := v.(json.RawMessage); ok {
+		return encodeRaw(raw)
 	}
 	switch canonicalType(contentType) {
 	case TypeJSON:
@@ -55,26 +57,32 @@ func EncodeAs(contentType string, v any) (Content, error) {
 	}
 }
 
-func marshalMessagePack(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := msgpack.NewEncoder(&buf)
-	enc.SetCustomStructTag("json")
-	enc.UseCompactInts(true)
-	err := enc.Encode(v)
-	return buf.Bytes(), err
+func encodeRaw(raw json.RawMessage) (Content, error) {
+	if len(raw) == 0 {
+		raw = json.RawMessage("null")
+	}
+	if fault := jsonFault(raw); fault != "" {
+		return Content{}, fmt.Errorf("deferred: encode %T as JSON: %s", raw, fault)
+	}
+	return JSON(raw), nil
 }
 
 // JSON wraps text that is JSON already. It is checked when it is submitted.
 func JSON(data []byte) Content { return Content{Type: TypeJSON, Data: data} }
 
-// Decode decodes c into the value that v points to, by the content's type.
+// Decode decodes c into the value that v points to, by the content's type. Into
+// a [Content] or a [json.RawMessage] goes any type, see [Content.JSON].
 func (c Content) Decode(v any) error {
+	p := reflect.ValueOf(v)
+	if p.Kind() != reflect.Pointer || p.IsNil() {
+		return fmt.Errorf("deferred: content decodes into a pointer, not %T", v)
+	}
 	if dst, ok := v.(*Content); ok {
 		*dst = c
 		return nil
 	}
 	if c.IsZero() {
-		reflect.ValueOf(v).Elem().SetZero()
+		p.Elem().SetZero()
 		return nil
 	}
 	switch canonicalType(c.Type) {
@@ -82,86 +90,83 @@ func (c Content) Decode(v any) error {
 		if err := json.Unmarshal(c.Data, v); err != nil {
 			return fmt.Errorf("deferred: decode JSON into %T: %w", v, err)
 		}
+		return nil
 	case TypeMessagePack:
-		dec := msgpack.NewDecoder(bytes.NewReader(c.Data))
-		dec.SetCustomStructTag("json")
-		if err := dec.Decode(v); err != nil {
+		if err := unmarshalMessagePack(c.Data, v); err != nil {
 			return fmt.Errorf("deferred: decode MessagePack into %T: %w", v, err)
 		}
+		return nil
+	}
+	return c.bytesInto(v)
+}
+
+func (c Content) bytesInto(v any) error {
+	switch dst := v.(type) {
+	case *[]byte:
+		*dst = c.Data
+	case *string:
+		*dst = string(c.Data)
+	case *any:
+		*dst = c.Data
+	case *json.RawMessage:
+		*dst = appendBase64(nil, c.Data)
 	default:
-		switch dst := v.(type) {
-		case *[]byte:
-			*dst = c.Data
-		case *string:
-			*dst = string(c.Data)
-		case *any:
-			*dst = c.Data
-		default:
-			return fmt.Errorf("deferred: content of type %q decodes into []byte or string, not %T", c.Type, v)
-		}
+		return fmt.Errorf("deferred: content of type %q decodes into []byte or string, not %T", c.Type, v)
 	}
 	return nil
 }
 
 // JSON gives the content as JSON text, for people and for programs that read
-// only JSON. Raw bytes become a base64 string.
+// only JSON. No value is null; raw bytes become a base64 string; of MessagePack,
+// what JSON does not have becomes a string too.
 func (c Content) JSON() (json.RawMessage, error) {
+	text := json.RawMessage("null")
 	if c.IsZero() {
-		return json.RawMessage("null"), nil
+		return text, nil
 	}
-	if canonicalType(c.Type) == TypeJSON {
-		return c.Data, nil
-	}
-	var v any
-	if err := c.Decode(&v); err != nil {
-		return nil, err
-	}
-	data, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("deferred: show %s as JSON: %w", c.Type, err)
-	}
-	return data, nil
+	err := c.Decode(&text)
+	return text, err
 }
 
 // IsZero reports whether there is no value.
-func (c Content) IsZero() bool { return len(c.Data) == 0 && (c.Type == "" || canonicalType(c.Type) != TypeBytes) }
+func (c Content) IsZero() bool {
+	return len(c.Data) == 0 && (c.Type == "" || canonicalType(c.Type) != TypeBytes)
+}
 
 // Check reports whether the data is what the type says.
-func (c Content) Check() error {
+func (c Content) Check() error { return c.check(FieldData) }
+
+func (c Content) check(field Field) error {
 	if c.err != nil {
 		return c.err
 	}
-	if len(c.Type) > 128 {
-		return &SizeError{Field: FieldContent, Size: len(c.Type), Limit: 128}
+	if len(c.Type) > maxTypeLength {
+		return &SizeError{Field: FieldContent, Size: len(c.Type), Limit: maxTypeLength}
+	}
+	// The type is checked even when there is no data: it travels in a header.
+	canonical := canonicalType(c.Type)
+	if canonical == "" || strings.ContainsFunc(c.Type, unprintable) {
+		return &InputError{Field: FieldContent, Value: c.Type, Rule: "is not a media type such as application/json"}
 	}
 	if c.IsZero() {
 		return nil
 	}
-	switch canonicalType(c.Type) {
-	case "":
-		return &InputError{Field: FieldContent, Value: c.Type, Rule: "is not a media type such as application/json"}
+	switch canonical {
 	case TypeJSON:
-		if !json.Valid(c.Data) {
-			return &InputError{Field: FieldArgs, Value: string(c.Data), Rule: "are not valid JSON; say what they are in Content-Type"}
+		if fault := jsonFault(c.Data); fault != "" {
+			return &InputError{Field: field, Value: string(c.Data), Rule: "must be JSON, but " + fault + "; say in the content type what else it is"}
 		}
 	case TypeMessagePack:
-		if err := skipMessagePack(c.Data); err != nil {
-			return &InputError{Field: FieldArgs, Rule: "are not valid MessagePack: " + err.Error()}
+		if err := checkMessagePack(c.Data); err != nil {
+			return &InputError{Field: field, Rule: "must be MessagePack, but " + err.Error() + "; say in the content type what else it is"}
 		}
 	}
 	return nil
 }
 
-func skipMessagePack(data []byte) error {
-	r := bytes.NewReader(data)
-	if err := msgpack.NewDecoder(r).Skip(); err != nil {
-		return err
-	}
-	if r.Len() > 0 {
-		return fmt.Errorf("%d bytes follow the value", r.Len())
-	}
-	return nil
-}
+const maxTypeLength = 128
+
+func unprintable(r rune) bool { return r < ' ' || r > '~' }
 
 // canonicalType maps the spellings of a media type to one; "" means that it is none.
 func canonicalType(t string) string {
@@ -172,7 +177,7 @@ func canonicalType(t string) string {
 		return TypeJSON
 	}
 	base, _, err := mime.ParseMediaType(t)
-	if err != nil {
+	if err != nil || !strings.Contains(base, "/") {
 		return ""
 	}
 	switch base {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -56,14 +57,14 @@ type Note struct {
 
 // Check reports what keeps the note from being stored.
 func (n Note) Check() error {
-	if err := checkToken(FieldNote, n.Key, MaxNameLength, false); err != nil {
+	if err := checkToken(FieldNoteKey, n.Key, false); err != nil {
 		return err
 	}
 	if len(n.Value) > MaxNoteSize {
 		return &SizeError{Field: FieldNote, Size: len(n.Value), Limit: MaxNoteSize}
 	}
-	if !json.Valid(n.Value) {
-		return &InputError{Field: FieldNote, Value: string(n.Value), Rule: "must have a value that is valid JSON"}
+	if fault := jsonFault(n.Value); fault != "" {
+		return &InputError{Field: FieldNote, Value: string(n.Value), Rule: "must have a value that is JSON, but " + fault}
 	}
 	return nil
 }
@@ -127,7 +128,7 @@ func (d *Deferred) Cancel(ctx context.Context, reason string) error {
 func (d *Deferred) Annotate(ctx context.Context, key string, value any) error {
 	data, err := json.Marshal(value)
 	if err != nil {
-		return errors.Join(&InputError{Field: FieldNote, Value: key, Rule: "must have a value that encodes as JSON"}, err)
+		return fmt.Errorf("%w: %w", &InputError{Field: FieldNote, Value: key, Rule: "must have a value that encodes as JSON"}, err)
 	}
 	return d.ledger.Annotate(ctx, d.id, Note{Key: key, Value: data})
 }

@@ -15,8 +15,7 @@
 // and [Feed]. With no queue at all, [Go], [Resolved] and [Rejected] give
 // deferreds that live in this process.
 //
-// A deferred is in one of these states, and moves only along these arrows
-// ([State.MayBecome] is the table; every settled state is final):
+// A deferred is in one of these states. The usual ways are:
 //
 //	             +-----------+   retry    +---------+
 //	submit ----> | scheduled | <--------- |         |----> succeeded
@@ -32,5 +31,22 @@
 //	submit ------------------------> [  waiting  ]----> any settled state
 //
 // Cancel leads from every open state to cancelled; a passed begin-by time leads
-// from every state before the first attempt to expired.
+// from every state before the first attempt to expired. A record is not written
+// again just because its time has come or its turn is over, so more moves than
+// the usual ones are met. These are all ([State.MayBecome]; settled stands for
+// each of the four, which are final):
+//
+//	from \ to | scheduled  pending  running  waiting  held  settled
+//	----------+-----------------------------------------------------
+//	new       |     x          x        x        x      x       x
+//	scheduled |     x          x        x        x      x       x
+//	pending   |     x          x        x        x      x       x
+//	running   |     x          x        x        x      .       x
+//	waiting   |     .          .        .        x      .       x
+//	held      |     .          x        .        .      x       x
+//	settled   |     .          .        .        .      .       .
+//
+// A call that was never claimed settles as cancelled, expired or failed, or
+// takes the outcome of the parent whose other branch was taken, which may be a
+// success.
 package deferred

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -35,12 +36,16 @@ const (
 	FieldArgs      Field = "arguments"
 	FieldResult    Field = "result"
 	FieldCallbacks Field = "callbacks"
+	FieldBranch    Field = "branch"
 	FieldLabels    Field = "labels"
+	FieldLabelKey  Field = "label key"
 	FieldTime      Field = "time"
 	FieldDelay     Field = "delay"
 	FieldRetries   Field = "retries"
 	FieldContent   Field = "content type"
+	FieldData      Field = "data" // of a content that is checked by itself
 	FieldNote      Field = "annotation"
+	FieldNoteKey   Field = "annotation key"
 )
 
 // InputError says which part of the input breaks which rule. Nothing was sent.
@@ -51,14 +56,16 @@ type InputError struct {
 }
 
 func (e *InputError) Error() string {
+	// A field may be named by its sender, as a header is: it is quoted too.
+	field := strings.Trim(strconv.QuoteToASCII(string(e.Field)), `"`)
 	if e.Value == "" {
-		return fmt.Sprintf("deferred: %s %s", e.Field, e.Rule)
+		return fmt.Sprintf("deferred: %s %s", field, e.Rule)
 	}
 	v := e.Value
 	if len(v) > 80 {
 		v = v[:80] + "..."
 	}
-	return fmt.Sprintf("deferred: %s %s %s", e.Field, strconv.QuoteToASCII(v), e.Rule)
+	return fmt.Sprintf("deferred: %s %s %s", field, strconv.QuoteToASCII(v), e.Rule)
 }
 
 // SizeError says that a part of the input is too large. Nothing was sent.
@@ -68,7 +75,19 @@ type SizeError struct {
 }
 
 func (e *SizeError) Error() string {
-	return fmt.Sprintf("deferred: %s of %d bytes is over the limit of %d; store large data elsewhere and pass a reference", e.Field, e.Size, e.Limit)
+	return fmt.Sprintf("deferred: %s of %d bytes is over the limit of %d; %s", e.Field, e.Size, e.Limit, e.wayOut())
+}
+
+func (e *SizeError) wayOut() string {
+	switch e.Field {
+	case FieldID, FieldName, FieldQueue, FieldContent, FieldLabelKey, FieldNoteKey:
+		return "choose a shorter one"
+	case FieldLabels:
+		return "move into the arguments what nobody selects by"
+	case FieldCallbacks:
+		return "pass large arguments by reference, or let a callback submit the rest"
+	}
+	return "store large data elsewhere and pass a reference"
 }
 
 // IDInUseError says that another call, with other arguments, stands under the
@@ -86,7 +105,7 @@ type SettledError struct {
 }
 
 func (e *SettledError) Error() string {
-	return fmt.Sprintf("deferred: %s has already %s", e.ID, e.State.verb())
+	return fmt.Sprintf("deferred: %q has already %s", string(e.ID), e.State.verb())
 }
 
 // BatchError holds one error per call of a [Submitter.Submit] of several calls:

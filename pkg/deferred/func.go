@@ -18,7 +18,7 @@ type Func[A, R any] string
 func (f Func[A, R]) Call(args A) Call {
 	content, err := Encode(args)
 	if err != nil {
-		content.err = err
+		content = Content{err: err}
 	}
 	return Call{Name: string(f), Args: content}
 }

@@ -1,17 +1,22 @@
 package deferred
 
 import (
-	"encoding/base64"
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
+	"unicode/utf8"
 )
 
 // The JSON forms. A content that is JSON stands inline ("result": 6); any other
 // is base64 with its type beside it ("result": "wAAB", "result_type":
 // "application/msgpack"). Times are RFC 3339 with fractions, in UTC. Fields that
-// are not known are ignored, so that older readers read newer records.
+// are not known are ignored, so that older readers read newer records. "<" and
+// its like stand as they are: escaped, 256 KiB of them would be more than a
+// message can carry.
 
+// recordJSON is the stored form of a record. [Record.AppendJSON] writes it.
 type recordJSON struct {
 	ID      ID     `json:"id"`
 	Name    string `json:"name,omitempty"`
@@ -30,9 +35,9 @@ type recordJSON struct {
 	Started   time.Time `json:"started,omitzero"`
 	Settled   time.Time `json:"settled,omitzero"`
 
-	Labels    map[string]string  `json:"labels,omitempty"`
-	Callbacks []RecordedCallback `json:"callbacks,omitempty"`
-	Parent    *RecordedParent    `json:"parent,omitempty"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	Callbacks []callJSON        `json:"callbacks,omitempty"`
+	Parent    *RecordedParent   `json:"parent,omitempty"`
 
 	Args       json.RawMessage `json:"args,omitempty"`
 	ArgsType   string          `json:"args_type,omitempty"`
@@ -41,35 +46,35 @@ type recordJSON struct {
 	Failure    *Failure        `json:"failure,omitempty"`
 }
 
-// MarshalJSON gives the stored form of the record.
-func (r Record) MarshalJSON() ([]byte, error) {
-	w := recordJSON{
-		ID: r.ID, Name: r.Name, Queue: r.Queue, State: r.State, Attempt: r.Attempt, Counts: r.Counts,
-		Retries: r.Retries, Seen: r.Seen, Token: r.Token, Digest: r.Digest,
-		Submitted: r.Submitted.UTC(), NotBefore: r.NotBefore.UTC(), BeginBy: r.BeginBy.UTC(), Started: r.Started.UTC(), Settled: r.Settled.UTC(),
-		Labels: r.Labels, Callbacks: r.Callbacks, Parent: r.Parent, Failure: r.Failure,
-	}
-	w.Args, w.ArgsType = inline(r.Args)
-	w.Result, w.ResultType = inline(r.Result)
-	return json.Marshal(w)
-}
-
 // UnmarshalJSON reads the stored form. A record without an id or with a state
 // that this version does not know is an error.
 func (r *Record) UnmarshalJSON(data []byte) error {
 	var w recordJSON
-	err := json.Unmarshal(data, &w)
-	if err != nil {
+	if err := json.Unmarshal(data, &w); err != nil {
 		return fmt.Errorf("deferred: record: %w", err)
 	}
-	if w.ID == "" || !w.State.Known() {
+	if w.ID == "" {
+		return fmt.Errorf("deferred: record without an id")
+	}
+	if !w.State.Known() {
 		return fmt.Errorf("deferred: record of %q has the unknown state %q", string(w.ID), string(w.State))
 	}
 	*r = Record{
 		ID: w.ID, Name: w.Name, Queue: w.Queue, State: w.State, Attempt: w.Attempt, Counts: w.Counts,
 		Retries: w.Retries, Seen: w.Seen, Token: w.Token, Digest: w.Digest,
 		Submitted: w.Submitted, NotBefore: w.NotBefore, BeginBy: w.BeginBy, Started: w.Started, Settled: w.Settled,
-		Labels: w.Labels, Callbacks: w.Callbacks, Parent: w.Parent, Failure: w.Failure,
+		Labels: w.Labels, Parent: w.Parent, Failure: w.Failure,
+	}
+	return w.contents(r)
+}
+
+func (w *recordJSON) contents(r *Record) (err error) {
+	for i := range w.Callbacks {
+		c, err := w.Callbacks[i].callback()
+		if err != nil {
+			return err
+		}
+		r.Callbacks = append(r.Callbacks, c)
 	}
 	if r.Args, err = outline(w.Args, w.ArgsType); err != nil {
 		return err
@@ -78,106 +83,21 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-type callJSON struct {
-	On        Branch             `json:"on"`
-	ID        ID                 `json:"id,omitempty"`
-	Name      string             `json:"name"`
-	Queue     string             `json:"queue,omitempty"`
-	Args      json.RawMessage    `json:"args,omitempty"`
-	ArgsType  string             `json:"args_type,omitempty"`
-	Labels    map[string]string  `json:"labels,omitempty"`
-	NotBefore time.Time          `json:"not_before,omitzero"`
-	Delay     string             `json:"delay,omitempty"`
-	BeginBy   time.Time          `json:"begin_by,omitzero"`
-	Retries   *int               `json:"retries,omitempty"`
-	Callbacks []RecordedCallback `json:"callbacks,omitempty"`
-	Fired     bool               `json:"fired,omitempty"`
-	Settled   bool               `json:"settled,omitempty"`
-}
-
-// MarshalJSON gives the form in which a callback travels and is stored.
-func (c RecordedCallback) MarshalJSON() ([]byte, error) {
-	w := callJSON{
-		On: c.On, ID: c.ID, Name: c.Call.Name, Queue: c.Call.Queue, Labels: c.Call.Labels,
-		NotBefore: c.Call.NotBefore.UTC(), BeginBy: c.Call.BeginBy.UTC(), Fired: c.Fired, Settled: c.Settled,
-	}
-	w.Args, w.ArgsType = inline(c.Call.Args)
-	if c.Call.Delay > 0 {
-		w.Delay = c.Call.Delay.String()
-	}
-	if c.Call.Retries != 0 {
-		n := c.Call.RetryLimit()
-		w.Retries = &n
-	}
-	for _, cb := range c.Call.Callbacks {
-		w.Callbacks = append(w.Callbacks, RecordedCallback{On: cb.On, Call: cb.Call})
-	}
-	return json.Marshal(w)
-}
-
-// UnmarshalJSON reads the form of MarshalJSON.
-func (c *RecordedCallback) UnmarshalJSON(data []byte) error {
-	var w callJSON
-	err := json.Unmarshal(data, &w)
-	if err != nil {
-		return fmt.Errorf("deferred: callback: %w", err)
-	}
-	*c = RecordedCallback{
-		On: w.On, ID: w.ID, Fired: w.Fired, Settled: w.Settled,
-		Call: Call{Name: w.Name, Queue: w.Queue, Labels: w.Labels, NotBefore: w.NotBefore, BeginBy: w.BeginBy},
-	}
-	if c.Call.Args, err = outline(w.Args, w.ArgsType); err != nil {
-		return err
-	}
-	if w.Delay != "" {
-		if c.Call.Delay, err = time.ParseDuration(w.Delay); err != nil {
-			return fmt.Errorf("deferred: callback: %w", err)
-		}
-	}
-	if w.Retries != nil {
-		if c.Call.Retries = *w.Retries; *w.Retries == 0 {
-			c.Call.Retries = NoRetries
-		}
-	}
-	for _, cb := range w.Callbacks {
-		c.Call.Callbacks = append(c.Call.Callbacks, Callback{On: cb.On, Call: cb.Call})
-	}
-	return nil
-}
-
-// MarshalCallbacks gives callbacks in the form in which they travel with a call.
-func MarshalCallbacks(callbacks []Callback) ([]byte, error) {
-	recorded := make([]RecordedCallback, len(callbacks))
-	for i, cb := range callbacks {
-		recorded[i] = RecordedCallback{On: cb.On, Call: cb.Call}
-	}
-	return json.Marshal(recorded)
-}
-
-// UnmarshalCallbacks reads the form of [MarshalCallbacks].
-func UnmarshalCallbacks(data []byte) ([]Callback, error) {
-	var recorded []RecordedCallback
-	if err := json.Unmarshal(data, &recorded); err != nil {
-		return nil, err
-	}
-	callbacks := make([]Callback, len(recorded))
-	for i, cb := range recorded {
-		callbacks[i] = Callback{On: cb.On, Call: cb.Call}
-	}
-	return callbacks, nil
-}
-
 func inline(c Content) (raw json.RawMessage, contentType string) {
-	switch {
-	case c.IsZero():
+	if c.IsZero() {
 		return nil, ""
-	case canonicalType(c.Type) == TypeJSON:
-		return c.Data, ""
 	}
-	quoted := make([]byte, base64.StdEncoding.EncodedLen(len(c.Data))+2)
-	quoted[0], quoted[len(quoted)-1] = '"', '"'
-	base64.StdEncoding.Encode(quoted[1:], c.Data)
-	return quoted, c.Type
+	return appendContent(nil, c)
+}
+
+// appendContent appends a content that is not zero. The type is "" when it
+// stands inline. What claims to be JSON and is not is kept like any other: a
+// record must be readable whatever is in it.
+func appendContent(b []byte, c Content) (_ []byte, contentType string) {
+	if canonicalType(c.Type) == TypeJSON && jsonFault(c.Data) == "" {
+		return appendCompact(b, c.Data), ""
+	}
+	return appendBase64(b, c.Data), cmp.Or(c.Type, TypeJSON)
 }
 
 func outline(raw json.RawMessage, contentType string) (Content, error) {
@@ -189,7 +109,70 @@ func outline(raw json.RawMessage, contentType string) (Content, error) {
 	}
 	var data []byte
 	if err := json.Unmarshal(raw, &data); err != nil {
-		return Content{}, fmt.Errorf("deferred: content of type %s: %w", contentType, err)
+		return Content{}, fmt.Errorf("deferred: content of type %q: %w", contentType, err)
 	}
 	return Content{Type: contentType, Data: data}, nil
+}
+
+// jsonFault says what keeps data from being stored as JSON; "" if nothing does.
+func jsonFault(data []byte) string {
+	switch {
+	case !utf8.Valid(data):
+		return "it is not UTF-8"
+	case !json.Valid(data):
+		return "it is not one JSON value"
+	case nesting(data) > maxNesting:
+		return errNesting.Error()
+	}
+	return ""
+}
+
+// nesting is how deep the arrays and objects of a valid JSON text go.
+func nesting(data []byte) (deepest int) {
+	depth, inString := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '[', c == '{':
+			depth++
+			deepest = max(deepest, depth)
+		case c == ']', c == '}':
+			depth--
+		}
+	}
+	return deepest
+}
+
+// appendCompact appends a valid JSON text without its white space, so that it
+// has no line breaks either: callbacks travel in a header.
+func appendCompact(b, data []byte) []byte {
+	inString := false
+	for i := 0; i < len(data); i++ {
+		c := data[i]
+		switch {
+		case inString && c == '\\':
+			b = append(b, c)
+			i++
+			c = data[i]
+		case c == '"':
+			inString = !inString
+		case !inString && (c == ' ' || c == '\t' || c == '\r' || c == '\n'):
+			continue
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
+// encodeJSON is json.Marshal without escapes for HTML.
+func encodeJSON(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
 }

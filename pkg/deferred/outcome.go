@@ -1,11 +1,6 @@
 package deferred
 
-import (
-	"errors"
-	"fmt"
-	"strings"
-	"time"
-)
+import "time"
 
 // An Outcome is how a call ended. Its state is Succeeded, Failed, Cancelled or
 // Expired; a worker that reports one may also say Scheduled (the handler
@@ -67,7 +62,7 @@ type Cause struct {
 }
 
 func (f *Failure) Error() string {
-	if f.Kind == KindError {
+	if f.Kind == KindError || f.Kind == "" {
 		return f.Message
 	}
 	return f.Kind + ": " + f.Message
@@ -82,73 +77,4 @@ func (f *Failure) Is(target error) bool {
 		return f.Kind == KindExpired
 	}
 	return false
-}
-
-const (
-	maxMessage = 4 << 10
-	maxChain   = 16
-)
-
-// FailureOf turns an error into data: kind, message and what it wraps. A
-// [*Failure] inside err keeps its kind.
-func FailureOf(err error) *Failure {
-	f := &Failure{Kind: kindOf(err), Message: clip(err.Error(), maxMessage)}
-	for e := errors.Unwrap(skipAdvice(err)); e != nil && len(f.Chain) < maxChain; e = errors.Unwrap(e) {
-		f.Chain = append(f.Chain, Cause{Kind: kindOf(e), Message: clip(e.Error(), maxMessage)})
-	}
-	return f
-}
-
-func kindOf(err error) string {
-	var f *Failure
-	if errors.As(err, &f) {
-		return f.Kind
-	}
-	var k interface{ Kind() string }
-	if errors.As(err, &k) && k.Kind() != "" {
-		return clip(k.Kind(), MaxNameLength)
-	}
-	return KindError
-}
-
-func skipAdvice(err error) error {
-	for {
-		a, ok := err.(*advisedError) //nolint:errorlint // only the outermost marks are skipped
-		if !ok {
-			return err
-		}
-		err = a.err
-	}
-}
-
-func clip(s string, limit int) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "") + " [cut]"
-}
-
-// OutcomeOf is the outcome that a handler's error stands for: it reads the marks
-// of [Permanent], [RetryAfter] and [Snooze]. err must not be nil.
-func OutcomeOf(err error) Outcome {
-	var a *advisedError
-	if !errors.As(err, &a) {
-		return Outcome{State: Failed, Failure: FailureOf(err)}
-	}
-	if a.snooze {
-		return Outcome{State: Scheduled, Retry: Advice{After: a.after}}
-	}
-	return Outcome{State: Failed, Failure: FailureOf(err), Retry: Advice{Never: a.final, After: a.after}}
-}
-
-// PanicOutcome is the outcome of a handler that panicked with v; its stack is
-// cut to [MaxStackSize].
-func PanicOutcome(v any, stack []byte) Outcome {
-	f := &Failure{Kind: KindPanic, Message: clip(fmt.Sprint(v), maxMessage)}
-	if err, ok := v.(error); ok {
-		f.Chain = append([]Cause{{Kind: kindOf(err), Message: clip(err.Error(), maxMessage)}}, FailureOf(err).Chain...)
-	}
-	f.Stack = clip(string(stack), MaxStackSize-len(" [cut]"))
-	return Outcome{State: Failed, Failure: f}
 }

@@ -23,10 +23,8 @@ var States = []State{Scheduled, Pending, Running, Waiting, Held, Succeeded, Fail
 
 var settled = []State{Succeeded, Failed, Cancelled, Expired}
 
-// transitions is the one table of what may follow what. The empty state is a
-// deferred that has no record yet. A call that was never claimed can settle
-// only as cancelled, expired or failed, or take the outcome of the parent whose
-// other branch was taken, which may be a success.
+// transitions is the one table of what may follow what; the package comment
+// shows it. The empty state is a deferred that has no record yet.
 var transitions = map[State][]State{
 	"":        append([]State{Scheduled, Pending, Running, Waiting, Held}, settled...),
 	Scheduled: append([]State{Scheduled, Pending, Running, Waiting, Held}, settled...),

@@ -88,7 +88,7 @@ type Attempt struct {
 
 	mu      sync.Mutex
 	revoked error
-	hook    func(error)
+	hooks   []func(error)
 }
 
 // Parent is what a callback follows.
@@ -98,30 +98,42 @@ type Parent struct {
 }
 
 // Revoke tells the attempt that it has been cancelled, or lost, and why. It is
-// for the feed. Only the first cause counts.
+// for the feed. Only the first cause counts; it must not be nil.
 func (a *Attempt) Revoke(cause error) {
+	for _, f := range a.revoke(cause) {
+		f(cause)
+	}
+}
+
+// revoke gives the hooks to call: each is handed out once, so that whichever of
+// Revoke and OnRevoke comes second is the one that calls it.
+func (a *Attempt) revoke(cause error) []func(error) {
 	a.mu.Lock()
-	hook := a.hook
-	first := a.revoked == nil
-	if first {
+	defer a.mu.Unlock()
+	if a.revoked == nil {
 		a.revoked = cause
 	}
-	a.mu.Unlock()
-	if first && hook != nil {
-		hook(cause)
-	}
+	hooks := a.hooks
+	a.hooks = nil
+	return hooks
 }
 
 // OnRevoke has f called, once, with the cause when the attempt is revoked; at
 // once if it is already.
 func (a *Attempt) OnRevoke(f func(cause error)) {
-	a.mu.Lock()
-	a.hook = f
-	cause := a.revoked
-	a.mu.Unlock()
-	if cause != nil {
+	if cause := a.hook(f); cause != nil {
 		f(cause)
 	}
+}
+
+// hook keeps f for later, unless the attempt is revoked already.
+func (a *Attempt) hook(f func(error)) (cause error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.revoked == nil {
+		a.hooks = append(a.hooks, f)
+	}
+	return a.revoked
 }
 
 // Revoked is the cause, nil while the attempt is in force.
@@ -141,7 +153,7 @@ func (a *Attempt) Input() (Content, error) {
 	if a.Parent.Outcome.State == Succeeded {
 		return a.Parent.Outcome.Result, nil
 	}
-	return EncodeAs(TypeJSON, a.Parent.Outcome.Failure)
+	return EncodeAs(TypeJSON, a.Parent.Outcome.Err())
 }
 
 type attemptKey struct{}
