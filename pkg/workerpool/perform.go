@@ -1,0 +1,142 @@
+package workerpool
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// claim is nil when the call is not to be had: the feed has let go of it then.
+func (r *run) claim(ctx context.Context, o *deferred.Offer) *deferred.Attempt {
+	a, err := r.feed.Claim(ctx, *o)
+	if err == nil {
+		return a
+	}
+	level := slog.LevelWarn
+	if errors.Is(err, deferred.ErrTaken) {
+		level = slog.LevelDebug
+	}
+	if r.log.Enabled(ctx, level) {
+		r.log.LogAttrs(ctx, level, "call not claimed", about(o, slog.Any("err", err))...)
+	}
+	return nil
+}
+
+// perform runs the handler in the slot. What follows is deferred, because a
+// handler may end its goroutine with runtime.Goexit.
+func (r *run) perform(ctx context.Context, s *slot, t *task) {
+	// Only revoking and interrupting end the handler's context, through cancel.
+	// A parent that can end would cost a lock that all slots share.
+	inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	t.since, t.cancel = time.Now(), cancel
+	s.task.Store(t)
+	// Looking only now makes sure that the stopping pool, which first says so
+	// and then looks into the slots, does not miss a handler that starts.
+	if r.isStopping() {
+		if r.vacate(s, t) {
+			r.decline(ctx, &t.attempt.Offer, reasonStopping)
+		}
+		return
+	}
+	t.attempt.OnRevoke(cancel)
+	defer r.finish(ctx, s, t)
+	t.outcome = t.call(deferred.WithAttempt(inner, t.attempt))
+}
+
+func (r *run) isStopping() bool {
+	select {
+	case <-r.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// call calls the handler, unless the attempt was revoked while it waited.
+func (t *task) call(ctx context.Context) (o deferred.Outcome) {
+	defer func() {
+		if v := recover(); v != nil {
+			o = deferred.PanicOutcome(v, debug.Stack())
+		}
+	}()
+	if ctx.Err() != nil {
+		return interruption(context.Cause(ctx))
+	}
+	in, err := t.attempt.Input()
+	if err != nil {
+		return deferred.OutcomeOf(badArguments(err))
+	}
+	result, err := t.lane.handler(ctx, in)
+	if err != nil {
+		return outcomeOf(ctx, err)
+	}
+	return deferred.Outcome{State: deferred.Succeeded, Result: result}
+}
+
+// outcomeOf reads the error of a handler. After the context has ended an error
+// is taken for the consequence, which is not the call's fault, unless the
+// handler has marked another one on purpose.
+func outcomeOf(ctx context.Context, err error) deferred.Outcome {
+	o := deferred.OutcomeOf(err)
+	cause := context.Cause(ctx)
+	if cause == nil {
+		return o
+	}
+	if o.Retry != (deferred.Advice{}) && !errors.Is(err, context.Canceled) && !errors.Is(err, cause) {
+		return o
+	}
+	return interruption(cause)
+}
+
+// interruption is the outcome of an attempt whose context ended it. A lost one
+// is reported like any other; the feed knows that its outcome does not count.
+func interruption(cause error) deferred.Outcome {
+	if errors.Is(cause, deferred.ErrCancelled) {
+		return deferred.Outcome{State: deferred.Cancelled, Failure: deferred.CancelFailure("")}
+	}
+	return deferred.Outcome{State: deferred.Pending}
+}
+
+// vacate takes the task out of its slot, unless the stopping pool has done so.
+func (r *run) vacate(s *slot, t *task) bool {
+	if !s.task.CompareAndSwap(t, nil) {
+		t.abandoned = true
+		return false
+	}
+	r.free <- s
+	return true
+}
+
+// finish frees the slot and settles what was performed in it. An abandoned call
+// is not settled: the feed may be gone, and another worker may have it.
+func (r *run) finish(ctx context.Context, s *slot, t *task) {
+	took := time.Since(t.since)
+	if t.outcome.State == "" {
+		t.outcome = deferred.OutcomeOf(errors.New("workerpool: the handler exited its goroutine"))
+	}
+	if !r.vacate(s, t) {
+		r.log.LogAttrs(ctx, slog.LevelWarn, "abandoned handler returned", about(&t.attempt.Offer, slog.Duration("took", took))...)
+		return
+	}
+	t.lane.ran(took)
+	r.performed.Add(1)
+	if f := t.outcome.Failure; f != nil {
+		f.Attempt, f.Worker = t.attempt.Number, r.worker.Name
+	}
+	r.logEnd(ctx, t, took)
+	if err := r.feed.Settle(ctx, t.attempt, t.outcome); err != nil {
+		r.logUnsettled(ctx, t.attempt, err)
+	}
+}
+
+func (r *run) decline(ctx context.Context, o *deferred.Offer, reason string) {
+	r.feed.Decline(*o, reason)
+	if r.log.Enabled(ctx, slog.LevelDebug) {
+		r.log.LogAttrs(ctx, slog.LevelDebug, "call declined", about(o, slog.String("reason", reason))...)
+	}
+}

@@ -1,0 +1,145 @@
+package workerpool
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// patience is how long a call waits for a slot before it is given back. What is
+// fetched ahead should wait about lookahead; when it waits so much longer, the
+// slots have met long calls, and another worker may have a free one.
+const patience = 250 * time.Millisecond
+
+// run is a pool at work. Offers come from the fetch loop; each that is accepted
+// has a goroutine of its own until it is settled, so that claims and settlements
+// are under way together and the feed can send them in bulk.
+type run struct {
+	feed   deferred.Feed
+	worker deferred.Worker
+	accept func(deferred.Offer) (bool, string)
+	lanes  map[deferred.Lane]*lane
+	log    *slog.Logger
+
+	slots    []slot
+	free     chan *slot // has room for all; who waits is served in turn
+	suspect  atomic.Bool
+	timers   sync.Pool // of acquire; not global, for a timer belongs to its synctest bubble
+	stopping chan struct{}
+	tasks    sync.WaitGroup // the goroutines of offers, but for abandoned ones
+
+	performed atomic.Uint64
+}
+
+// A slot holds the task whose handler runs in it. Whoever takes the task out
+// decides on it: its own goroutine settles it, the stopping pool abandons it.
+type slot struct{ task atomic.Pointer[task] }
+
+type task struct {
+	attempt *deferred.Attempt
+	lane    *lane
+	since   time.Time
+	cancel  context.CancelCauseFunc
+	outcome deferred.Outcome // zero until the handler has returned
+	// abandoned is for the task's own goroutine, which nobody waits for then.
+	abandoned bool
+}
+
+func newRun(slots int) *run {
+	r := &run{
+		lanes:    map[deferred.Lane]*lane{},
+		slots:    make([]slot, slots),
+		free:     make(chan *slot, slots),
+		timers:   sync.Pool{New: func() any { return time.NewTimer(patience) }},
+		stopping: make(chan struct{}),
+	}
+	for i := range r.slots {
+		r.free <- &r.slots[i]
+	}
+	return r
+}
+
+func (r *run) status() deferred.WorkerStatus {
+	return deferred.WorkerStatus{Running: len(r.slots) - len(r.free), Performed: r.performed.Load()}
+}
+
+func (r *run) open() {
+	for _, l := range r.worker.Lanes {
+		r.lanes[l].open(r.feed, len(r.slots))
+	}
+}
+
+// attend sees an offer through.
+func (r *run) attend(ctx context.Context, l *lane, o deferred.Offer) {
+	t := &task{lane: l}
+	defer func() {
+		if !t.abandoned {
+			r.tasks.Done()
+		}
+	}()
+	if o.Suspect {
+		r.attendSuspect(ctx, t, &o)
+		return
+	}
+	if t.attempt = r.claim(ctx, &o); t.attempt == nil {
+		return
+	}
+	s, reason := r.acquire(l)
+	if s == nil {
+		r.decline(ctx, &o, reason)
+		return
+	}
+	r.perform(ctx, s, t)
+}
+
+// attendSuspect claims only when a slot is free, and has one suspect at a time:
+// should the process die with it, no other call is counted as having been there.
+func (r *run) attendSuspect(ctx context.Context, t *task, o *deferred.Offer) {
+	if !r.suspect.CompareAndSwap(false, true) {
+		r.decline(ctx, o, "another suspect is performed here")
+		return
+	}
+	defer r.suspect.Store(false)
+	s, reason := r.acquire(t.lane)
+	if s == nil {
+		r.decline(ctx, o, reason)
+		return
+	}
+	if t.attempt = r.claim(ctx, o); t.attempt == nil {
+		r.free <- s
+		return
+	}
+	r.perform(ctx, s, t)
+}
+
+// Reasons for which the pool itself declines.
+const (
+	reasonStopping = "the worker is stopping"
+	reasonBusy     = "no slot has become free here"
+)
+
+// acquire waits for a free slot; without one it says why.
+func (r *run) acquire(l *lane) (*slot, string) {
+	select {
+	case s := <-r.free:
+		return s, ""
+	default:
+	}
+	timer := r.timers.Get().(*time.Timer)
+	timer.Reset(patience)
+	defer r.timers.Put(timer)
+	defer timer.Stop()
+	select {
+	case s := <-r.free:
+		return s, ""
+	case <-r.stopping:
+		return nil, reasonStopping
+	case <-timer.C:
+		l.jam()
+		return nil, reasonBusy
+	}
+}

@@ -1,0 +1,82 @@
+package workerpool
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// What a pool that stops waits for after the time of grace.
+const (
+	interruptWait = 2 * time.Second // for interrupted handlers to return
+	settleWait    = 5 * time.Second // for the answers to claims and settlements under way
+	leaveWait     = 5 * time.Second // for the feed to leave
+)
+
+// stop ends the supply, then the tasks: by waiting, by interrupting, and at
+// last without them.
+func (r *run) stop(grace time.Duration) {
+	for _, l := range r.lanes {
+		l.close()
+	}
+	close(r.stopping)
+	idle := make(chan struct{})
+	go func() {
+		r.tasks.Wait()
+		close(idle)
+	}()
+	r.log.Info("worker stops", "count", r.status().Running, "grace", max(grace, 0))
+	if endsWithin(idle, grace) {
+		return
+	}
+	for i := range r.slots {
+		if t := r.slots[i].task.Load(); t != nil {
+			t.cancel(deferred.ErrStopping)
+		}
+	}
+	if endsWithin(idle, interruptWait) {
+		return
+	}
+	r.abandon()
+	if !endsWithin(idle, settleWait) {
+		r.log.Error("claims or settlements are still without an answer")
+	}
+}
+
+func endsWithin(done <-chan struct{}, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// abandon takes away the tasks whose handlers have not returned, so that they
+// will not be settled when they do, and are waited for no longer.
+func (r *run) abandon() {
+	for i := range r.slots {
+		if t := r.slots[i].task.Swap(nil); t != nil {
+			r.log.Error("handler ignores that its context has ended; abandoned",
+				"id", t.attempt.ID, "name", t.attempt.Lane.Name, "queue", t.attempt.Lane.Queue,
+				"attempt", t.attempt.Number, "took", time.Since(t.since))
+			r.tasks.Done()
+		}
+	}
+}
+
+// leave has a time of its own: the feed may have lost whom it says goodbye to.
+func (r *run) leave(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, leaveWait)
+	defer cancel()
+	if err := r.feed.Leave(ctx); err != nil {
+		return fmt.Errorf("workerpool: leave: %w", err)
+	}
+	r.log.LogAttrs(ctx, slog.LevelInfo, "worker left", slog.Uint64("count", r.performed.Load()))
+	return nil
+}
