@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -190,8 +192,19 @@ func (f *feed) Leave(ctx context.Context) error {
 	for len(f.offers) > 0 {
 		f.letCome((<-f.offers).Handle.(*holding), 0, "the worker leaves", nil)
 	}
+	for _, h := range f.abandoned() {
+		f.drop(h)
+	}
 	f.stop()
 	f.loops.Wait()
-	f.log.Info("worker left")
+	f.log.Info("worker left", "incarnation", f.worker.Incarnation)
 	return errors.Join(err, f.beat.last(ctx))
+}
+
+// abandoned are the calls that are held still when the worker leaves: claimed,
+// and neither settled nor declined. Their leases run out.
+func (f *feed) abandoned() []*holding {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Values(f.held))
 }

@@ -79,7 +79,7 @@ func recordKey(id deferred.ID) Key { return Key{Space: Records, Name: string(id)
 // writeRecord stores the record over the given revision. It lives for ever
 // until it may be forgotten; then every write of it says for how long.
 func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision uint64) (uint64, error) {
-	data, err := json.Marshal(r)
+	data, err := r.AppendJSON(nil)
 	if err != nil {
 		return 0, fmt.Errorf("dispatch: record %s: %w", r.ID, err)
 	}

@@ -127,7 +127,7 @@ func sharesLanes(t *testing.T, b bench) {
 }
 
 func closesSupplies(t *testing.T, b bench) {
-	conclusively(t, "what was not taken comes before the lease ends", func(int) bool {
+	conclusively(t, "what was not taken comes before the lease ends", func() bool {
 		first := b.subscribe(10, greet)
 		began := time.Now()
 		b.numbered(greet, 5)

@@ -21,7 +21,7 @@ var leaseTests = []brokerTest{
 
 // holdsAlone may see a redelivery on a machine that stalls for a whole lease.
 func holdsAlone(t *testing.T, b bench) {
-	conclusively(t, "nobody else is given a message within its lease", func(int) bool {
+	conclusively(t, "nobody else is given a message within its lease", func() bool {
 		first := b.subscribe(5, greet)
 		b.put(call(greet, "a"))
 		began := time.Now()
@@ -53,7 +53,7 @@ func redeliversAfterLease(t *testing.T, b bench) {
 // extendsLeases may lose the message on a machine that stalls between two
 // extensions; it tries again then.
 func extendsLeases(t *testing.T, b bench) {
-	conclusively(t, "a message stays where its lease is extended", func(int) bool {
+	conclusively(t, "a message stays where its lease is extended", func() bool {
 		first, second := b.subscribe(1, greet), b.subscribe(1)
 		b.put(call(greet, "a"))
 		last := time.Now()
@@ -79,7 +79,7 @@ func extendsLeases(t *testing.T, b bench) {
 }
 
 func givesBack(t *testing.T, b bench) {
-	conclusively(t, "a message comes again before its lease ends", func(int) bool {
+	conclusively(t, "a message comes again before its lease ends", func() bool {
 		first, second := b.subscribe(1, greet), b.subscribe(1)
 		b.put(call(greet, "a"))
 		began := time.Now()

@@ -116,7 +116,10 @@ func pagesPending(t *testing.T, b bench) {
 	if all := b.pending(dispatch.Page{Route: dispatch.Ready}); seen != 4 || len(all) != 1000 {
 		t.Fatalf("%d pages and %d messages, want 4 and 1000", seen, len(all))
 	}
-	for range b.Pending(t.Context(), dispatch.Page{Route: dispatch.Ready}) {
+	for d, err := range b.Pending(t.Context(), dispatch.Page{Route: dispatch.Ready, After: last - 1}) {
+		if err != nil || d.Seq != last {
+			t.Fatalf("after all but one there is %d, %v, want %d", d.Seq, err, last)
+		}
 		break
 	}
 }
@@ -147,7 +150,7 @@ func filtersPending(t *testing.T, b bench) {
 }
 
 func deliversCommands(t *testing.T, b bench) {
-	first := dispatch.Message{Route: dispatch.Commands, Verb: "cancel", ID: "a", Header: map[string]string{"K": "v"}, Body: []byte(`{"reason":"r"}`)}
+	first := dispatch.Message{Route: dispatch.Commands, Verb: "cancel", ID: "a", Header: map[string]string{"Zasync-Note": "kept"}, Body: []byte(`{"reason":"r"}`)}
 	second := dispatch.Message{Route: dispatch.Commands, Verb: "hold", ID: "a"}
 	b.put(first, first, second)
 	sub := b.subscribe(1, commands)

@@ -63,18 +63,20 @@ func deliversWhole(t *testing.T, b bench) {
 }
 
 func copiesMessages(t *testing.T, b bench) {
-	m := call(greet, "a")
-	m.Header = map[string]string{"K": "v"}
+	put := func() dispatch.Message {
+		m := call(greet, "a")
+		m.Header = map[string]string{"Zasync-Note": "kept"}
+		return m
+	}
+	m := put()
 	b.put(m)
 	copy(m.Body, "X")
-	m.Header["K"] = "X"
+	m.Header["Zasync-Note"] = "changed"
 	found := b.find("a")[0]
+	carries(t, found, put())
 	copy(found.Body, "Y")
-	found.Header["K"] = "Y"
-
-	want := call(greet, "a")
-	want.Header = map[string]string{"K": "v"}
-	carries(t, b.subscribe(1, greet).take(), want)
+	found.Header["Zasync-Note"] = "changed"
+	carries(t, b.subscribe(1, greet).take(), put())
 }
 
 func numbersMessages(t *testing.T, b bench) {
@@ -156,14 +158,23 @@ func wakesForEachMessage(t *testing.T, b bench) {
 	}
 }
 
+// begin calls Next and returns when that is most likely waiting.
+func (s supply) begin(ctx context.Context) <-chan error {
+	s.bench.t.Helper()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := s.Next(ctx)
+		ended <- err
+	}()
+	other := s.bench.subscribe(1, commands) // any other: all it does is to wait
+	other.nothing("nothing was put")
+	return ended
+}
+
 func endsNextWithContext(t *testing.T, b bench) {
 	sub := b.subscribe(1, greet)
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() {
-		_, err := sub.Next(ctx)
-		ended <- err
-	}()
+	ended := sub.begin(ctx)
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, want context.Canceled", err)
@@ -176,11 +187,7 @@ func endsNextWithClose(t *testing.T, b bench) {
 	sub := b.subscribe(1, greet)
 	ctx, cancel := patiently(t)
 	defer cancel()
-	ended := make(chan error, 1)
-	go func() {
-		_, err := sub.Next(ctx)
-		ended <- err
-	}()
+	ended := sub.begin(ctx)
 	if err := sub.Close(); err != nil {
 		t.Fatalf("close: %v", err)
 	}

@@ -54,10 +54,10 @@ func eventually(t *testing.T, what string, holds func() bool) {
 
 // conclusively tries something until its outcome can be told from that of a
 // stalled machine. It is for the few things that must happen within the lease.
-func conclusively(t *testing.T, what string, happens func(try int) bool) {
+func conclusively(t *testing.T, what string, happens func() bool) {
 	t.Helper()
-	for try := range 5 {
-		if happens(try) {
+	for range 5 {
+		if happens() {
 			return
 		}
 	}

@@ -76,6 +76,14 @@ func (f *Faults) Store() dispatch.Store { return faultyStore{f.store, f} }
 // Broker is the process's broker.
 func (f *Faults) Broker() dispatch.Broker { return faultyBroker{f.broker, f} }
 
+// Kill lets the process die now, between two operations.
+func (f *Faults) Kill() {
+	f.mu.Lock()
+	f.dead = true
+	f.mu.Unlock()
+	f.bury()
+}
+
 // Killed is closed when the process has died: after the operation of [KillAfter].
 func (f *Faults) Killed() <-chan struct{} { return f.killed }
 

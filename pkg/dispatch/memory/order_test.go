@@ -8,9 +8,15 @@ import (
 	"zasync/pkg/dispatch/memory"
 )
 
+func pair(*testing.T) dispatchtest.Pair {
+	p := memory.New(memory.Config{})
+	return dispatchtest.Pair{Store: p.Store, Broker: p.Broker, Lease: memory.DefaultLease}
+}
+
 func TestEveryOperationMayFailOrBeTheLast(t *testing.T) {
-	dispatchtest.TestOrder(t, synctest.Test, func(*testing.T) dispatchtest.Pair {
-		p := memory.New(memory.Config{})
-		return dispatchtest.Pair{Store: p.Store, Broker: p.Broker, Lease: memory.DefaultLease}
-	})
+	dispatchtest.TestOrder(t, synctest.Test, pair)
+}
+
+func TestRulesOfTheOrderOfWrites(t *testing.T) {
+	dispatchtest.TestRules(t, synctest.Test, pair)
 }

@@ -1,0 +1,90 @@
+package dispatchtest
+
+import (
+	"errors"
+	"testing"
+
+	"zasync/pkg/dispatch"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A shelf is a store under test, with methods for what must not go wrong.
+type shelf struct {
+	t *testing.T
+	dispatch.Store
+}
+
+func record(name string) dispatch.Key { return dispatch.Key{Space: dispatch.Records, Name: name} }
+func note(name string) dispatch.Key   { return dispatch.Key{Space: dispatch.Notes, Name: name} }
+
+// try writes one value and gives the error.
+func (s shelf) try(w dispatch.Write) (uint64, error) {
+	s.t.Helper()
+	ctx, cancel := patiently(s.t)
+	defer cancel()
+	answers := s.Write(ctx, []dispatch.Write{w})
+	if len(answers) != 1 {
+		s.t.Fatalf("one write has %d answers", len(answers))
+	}
+	return answers[0].Revision, answers[0].Err
+}
+
+func (s shelf) must(w dispatch.Write) uint64 {
+	s.t.Helper()
+	rev, err := s.try(w)
+	if err != nil {
+		s.t.Fatalf("write %v: %v", w.Key, err)
+	}
+	if rev == 0 && !w.Delete {
+		s.t.Fatalf("write %v: stored with revision 0", w.Key)
+	}
+	return rev
+}
+
+func (s shelf) put(k dispatch.Key, value string) uint64 {
+	s.t.Helper()
+	return s.must(dispatch.Write{Key: k, Value: []byte(value), Expect: dispatch.Unconditional})
+}
+
+func (s shelf) conflicts(w dispatch.Write) {
+	s.t.Helper()
+	if _, err := s.try(w); !errors.Is(err, dispatch.ErrConflict) {
+		s.t.Fatalf("write %v expecting %d: got %v, want ErrConflict", w.Key, w.Expect, err)
+	}
+}
+
+func (s shelf) read(keys ...dispatch.Key) []dispatch.Entry {
+	s.t.Helper()
+	ctx, cancel := patiently(s.t)
+	defer cancel()
+	entries, err := s.Read(ctx, keys)
+	if err != nil {
+		s.t.Fatalf("read: %v", err)
+	}
+	if len(entries) != len(keys) {
+		s.t.Fatalf("read of %d keys gave %d entries", len(keys), len(entries))
+	}
+	return entries
+}
+
+func (s shelf) holds(k dispatch.Key, value string, rev uint64) {
+	s.t.Helper()
+	want := dispatch.Entry{Key: k, Value: []byte(value), Revision: rev}
+	if diff := cmp.Diff(want, s.read(k)[0]); diff != "" {
+		s.t.Fatalf("entry (-want +got):\n%s", diff)
+	}
+}
+
+func (s shelf) absent(k dispatch.Key) {
+	s.t.Helper()
+	if diff := cmp.Diff(dispatch.Entry{Key: k}, s.read(k)[0]); diff != "" {
+		s.t.Fatalf("entry that is not there (-want +got):\n%s", diff)
+	}
+}
+
+func (s shelf) vanishes(k dispatch.Key) {
+	s.t.Helper()
+	eventually(s.t, "entry vanishes", func() bool { return s.read(k)[0].Revision == 0 })
+	s.absent(k)
+}

@@ -1,0 +1,218 @@
+package dispatch
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"zasync/pkg/deferred"
+)
+
+// The golden files are the wire as it was released. Messages of every one of
+// them may lie in somebody's stream, or be sent by somebody's client: the files
+// are added to, and never changed.
+
+// golden is a message in a form that tests in any language can read. The
+// subject is without the namespace.
+type golden struct {
+	About   string            `json:"about"`
+	Subject string            `json:"subject"`
+	Headers map[string]string `json:"headers,omitempty"`
+	Body    string            `json:"body,omitempty"`
+	Binary  []byte            `json:"body_base64,omitempty"` // instead of Body
+	Fires   time.Time         `json:"fires,omitzero"`        // of a schedule
+}
+
+// goldenCalls says what the calls in the files mean: to be read so for ever.
+// Of those that are marked, it is also what is written today.
+var goldenCalls = map[string]struct {
+	written bool
+	call    deferred.Call
+	sent    time.Time // if not at noon
+	due     time.Time
+}{
+	"call-json":         {written: true, call: call("a", deferred.JSON([]byte(`"world"`)))},
+	"call-msgpack":      {written: true, call: call("a", content(deferred.TypeMessagePack, "\xa5world"))},
+	"call-bytes":        {written: true, call: call("a", content(deferred.TypeBytes, "\x00\xff"))},
+	"call-empty-bytes":  {written: true, call: call("a", content(deferred.TypeBytes, ""))},
+	"call-other-type":   {written: true, call: call("a", content("image/png", "\x89PNG"))},
+	"call-no-arguments": {written: true, call: call("a", deferred.Content{})},
+	"call-no-retries":   {written: true, call: with(func(c *deferred.Call) { c.Retries = deferred.NoRetries })},
+	"call-after":        {written: true, call: with(func(c *deferred.Call) { c.After = &deferred.After{Parent: "p", On: deferred.OnFailure} })},
+	"call-all-terms":    {written: true, call: allTerms()},
+	"call-delay":        {written: true, call: with(func(c *deferred.Call) { c.NotBefore = noon.Add(90 * time.Minute) })},
+	"call-delay-longer": {call: with(func(c *deferred.Call) { c.NotBefore = noon.Add(time.Hour) })},
+
+	"call-bare-json":      {call: call("a", deferred.JSON([]byte("[1, 2]")))},
+	"call-bare-text":      {call: call("a", content(deferred.TypeBytes, "world"))},
+	"call-numbered":       {call: call("1795442839409062", deferred.JSON([]byte(`"world"`)))},
+	"call-charset":        {call: call("a", content("application/json; charset=utf-8", `"world"`))},
+	"call-after-either":   {call: with(func(c *deferred.Call) { c.After = &deferred.After{Parent: "p", On: deferred.OnBoth} })},
+	"call-time-zone":      {call: with(func(c *deferred.Call) { c.NotBefore = noon.Add(time.Hour) })},
+	"call-other-headers":  {call: with(func(*deferred.Call) {})},
+	"call-callback-terms": {call: with(func(c *deferred.Call) { c.Callbacks = foreignCallbacks() })},
+
+	"parked":       {call: parkedCall(), sent: noon.Add(-time.Hour), due: noon.Add(time.Minute)},
+	"parked-moved": {call: parkedCall(), sent: noon.Add(-time.Hour), due: noon.Add(time.Minute)},
+}
+
+func content(t, data string) deferred.Content { return deferred.Content{Type: t, Data: []byte(data)} }
+
+func call(id deferred.ID, args deferred.Content) deferred.Call {
+	return deferred.Call{Name: "demo/greet", Queue: "default", ID: id, Args: args}
+}
+
+func with(change func(*deferred.Call)) deferred.Call {
+	c := call("a", deferred.JSON([]byte(`"world"`)))
+	change(&c)
+	return c
+}
+
+func allTerms() deferred.Call {
+	c := with(func(c *deferred.Call) { c.Queue, c.ID = "low/er-2_b", "Order_7-x" })
+	c.NotBefore, c.BeginBy = noon.Add(1500*time.Millisecond), noon.Add(time.Hour)
+	c.Retries = 3
+	c.Labels = map[string]string{"team/a": "<ö>"}
+	c.Callbacks = []deferred.Callback{
+		{On: deferred.OnSuccess, Call: deferred.Call{Name: "store", Callbacks: []deferred.Callback{
+			{On: deferred.OnBoth, Call: deferred.Call{Name: "tidy", Queue: "low", Args: content(deferred.TypeMessagePack, "\x01"), Retries: deferred.NoRetries}},
+		}}},
+		{On: deferred.OnFailure, Call: deferred.Call{
+			Name: "mail", Args: deferred.JSON([]byte(`{"to":"me"}`)), Labels: map[string]string{"k": "v"},
+			Delay: time.Minute, NotBefore: noon, BeginBy: noon.Add(time.Hour), Retries: 5,
+		}},
+	}
+	return c
+}
+
+func foreignCallbacks() []deferred.Callback {
+	return []deferred.Callback{{On: deferred.OnBoth, Call: deferred.Call{Name: "next", Args: deferred.JSON([]byte("null")), Retries: 1}}}
+}
+
+func parkedCall() deferred.Call {
+	return with(func(c *deferred.Call) {
+		c.NotBefore, c.Retries, c.Labels = noon.Add(-30*time.Minute), 2, map[string]string{"a": "b"}
+	})
+}
+
+func TestCallsOfEveryReleaseAreReadForEver(t *testing.T) {
+	for name, want := range goldenCalls {
+		t.Run(name, func(t *testing.T) {
+			g := readGolden(t, name)
+			d := g.delivery()
+			got, err := parse(&d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want.sent.IsZero() {
+				want.sent = noon
+			}
+			wanted := carried{Call: want.call, submitted: want.sent, due: want.due}
+			if diff := cmp.Diff(wanted, *got, cmp.AllowUnexported(carried{}, deferred.Content{})); diff != "" {
+				t.Errorf("the message means something else now (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCallsAreWrittenAsReleased(t *testing.T) {
+	for name, c := range goldenCalls {
+		if !c.written {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			if name == "call-delay" { // its time was counted from noon
+				c.call.NotBefore, c.call.Delay = time.Time{}, 90*time.Minute
+			}
+			m, err := message(&c.call, routeOf(&c.call))
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareGolden(t, name, m)
+		})
+	}
+}
+
+func TestEveryGoldenFileIsTested(t *testing.T) {
+	files, err := filepath.Glob("testdata/golden/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		name := strings.TrimSuffix(filepath.Base(f), ".json")
+		if _, call := goldenCalls[name]; !call && !slices.Contains(goldenOthers, name) {
+			t.Errorf("no test reads %s", f)
+		}
+	}
+}
+
+func readGolden(t *testing.T, name string) golden {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "golden", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var g golden
+	if err := json.Unmarshal(data, &g); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// delivery is the message as it comes from the server, which stored it at noon.
+func (g *golden) delivery() Delivery {
+	tokens := strings.Split(g.Subject, ".")
+	d := Delivery{Seq: 1795442839409062, Time: noon, Deliveries: 1}
+	d.Route, d.Header, d.Body = Route(tokens[0]), g.Headers, []byte(g.Body)
+	if g.Binary != nil {
+		d.Body = g.Binary
+	}
+	if d.Route == Delay {
+		d.Queue, d.Name, d.ID = "default", "demo/greet", deferred.ID(tokens[1]) // of the schedule's target
+		return d
+	}
+	d.Queue, d.Name, d.ID = tokens[1], tokens[2], deferred.ID(tokens[3])
+	if d.ID == "-" {
+		d.ID = "1795442839409062"
+	}
+	return d
+}
+
+func compareGolden(t *testing.T, name string, m Message) {
+	t.Helper()
+	want := readGolden(t, name)
+	body := []byte(want.Body)
+	if want.Binary != nil {
+		body = want.Binary
+	}
+	type sent struct {
+		Subject string
+		Headers map[string]string
+		Body    string
+		Fires   time.Time
+	}
+	got := sent{subjectOf(m), maps.Clone(m.Header), string(m.Body), m.At}
+	if len(got.Headers) == 0 {
+		got.Headers = nil
+	}
+	if diff := cmp.Diff(sent{want.Subject, want.Headers, string(body), want.Fires}, got); diff != "" {
+		t.Errorf("%s is written in another way now (-released +now):\n%s", name, diff)
+	}
+}
+
+func subjectOf(m Message) string {
+	switch m.Route {
+	case Delay:
+		return string(m.Route) + "." + string(m.ID)
+	case Aside:
+		return string(m.Route) + "." + m.Verb
+	}
+	return (&Delivery{Message: m}).origin()
+}

@@ -1,0 +1,204 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"log/slog"
+	"maps"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"zasync/pkg/deferred"
+)
+
+// goldenOthers are the files of what is not a call that somebody submits.
+var goldenOthers = []string{
+	"fired-success", "fired-branch-not-taken", "fired-delayed", "command-cancel", "aside", "note", "note-progress", "heartbeat",
+}
+
+// recorder is a pair of seams that keeps what is written.
+type recorder struct {
+	Broker
+	Store
+	put     []Message
+	entries map[Key]Entry
+}
+
+func (r *recorder) Put(_ context.Context, messages []Message) []Stored {
+	r.put = append(r.put, messages...)
+	return make([]Stored, len(messages))
+}
+
+func (r *recorder) Find(context.Context, deferred.ID) ([]Delivery, error) { return nil, nil }
+
+func (r *recorder) Read(_ context.Context, keys []Key) ([]Entry, error) {
+	return []Entry{r.entries[keys[0]]}, nil
+}
+
+func (r *recorder) Write(_ context.Context, writes []Write) []Written {
+	w := writes[0]
+	r.entries[w.Key] = Entry{Key: w.Key, Value: w.Value, Revision: 1}
+	return []Written{{Revision: 1}}
+}
+
+func (r *recorder) List(context.Context, Query) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for _, e := range r.entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func recording() (*recorder, *Queue) {
+	r := &recorder{entries: map[Key]Entry{}}
+	return r, New(r, r, Config{Logger: slog.New(slog.DiscardHandler)})
+}
+
+func TestParkedCallsAreWrittenAsReleased(t *testing.T) {
+	c := parkedCall()
+	h := &holding{call: &carried{Call: c, submitted: noon.Add(-time.Hour)}}
+	m, err := h.schedule(noon.Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareGolden(t, "parked", m)
+}
+
+func TestMovedCallsAreWrittenAsReleased(t *testing.T) {
+	r, q := recording()
+	g := readGolden(t, "parked")
+	d := g.delivery()
+	d.Route = Due
+	f := &feed{Queue: q, log: q.log, house: nobody{}, leases: leases{deliveries: map[string]Delivery{}}}
+	q.broker = acknowledged{r}
+	f.clock.start = noon.Add(time.Hour) // so that it is due
+	f.move(t.Context(), t.Context(), d)
+	compareGolden(t, "parked-moved", r.put[0])
+}
+
+type nobody struct{ Subscription }
+
+func (nobody) Release(Lane, int) {}
+
+type acknowledged struct{ *recorder }
+
+func (acknowledged) Settle(context.Context, []Settlement) error { return nil }
+
+func TestFiredCallbacksAreWrittenAsReleased(t *testing.T) {
+	r, q := recording()
+	parent := &deferred.Record{ID: "parent", State: deferred.Succeeded}
+	for i, cb := range []deferred.Callback{
+		{On: deferred.OnSuccess, Call: deferred.Call{Name: "store", Callbacks: []deferred.Callback{{On: deferred.OnBoth, Call: deferred.Call{Name: "tidy"}}}}},
+		{On: deferred.OnFailure, Call: deferred.Call{Name: "mail", Queue: "low", Args: deferred.JSON([]byte(`{"to":"me"}`))}},
+		{On: deferred.OnBoth, Call: deferred.Call{Name: "remind", Delay: time.Hour, Retries: deferred.NoRetries}},
+	} {
+		parent.Callbacks = append(parent.Callbacks, deferred.RecordedCallback{On: cb.On, ID: deferred.ChildID("parent", i), Call: cb.Call})
+	}
+	if _, err := (&feed{Queue: q}).fire(t.Context(), parent); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"fired-success", "fired-branch-not-taken", "fired-delayed"} {
+		compareGolden(t, name, r.put[i])
+		g := readGolden(t, name)
+		d := g.delivery()
+		if c, err := parse(&d); err != nil || c.ID != deferred.ChildID("parent", i) || c.After.Parent != "parent" {
+			t.Errorf("%s is read as %+v, %v", name, c, err)
+		}
+	}
+}
+
+func TestCommandsAreWrittenAndReadAsReleased(t *testing.T) {
+	r, q := recording()
+	record, err := json.Marshal(deferred.Record{ID: "a", State: deferred.Running, Seen: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.entries[recordKey("a")] = Entry{Value: record, Revision: 1}
+	if err := q.Do(t.Context(), deferred.Command{Verb: deferred.Cancel, ID: "a", Reason: "no longer needed"}); err != nil {
+		t.Fatal(err)
+	}
+	compareGolden(t, "command-cancel", r.put[0])
+	var c deferred.Command
+	if err := json.Unmarshal([]byte(readGolden(t, "command-cancel").Body), &c); err != nil || c.Reason != "no longer needed" {
+		t.Errorf("it is read as %+v, %v", c, err)
+	}
+}
+
+func TestMessagesAreSetAsideAsReleased(t *testing.T) {
+	r, q := recording()
+	d := Delivery{Message: Message{
+		Route: Ready, Queue: "default", Name: "demo/greet", ID: "a",
+		Header: map[string]string{HeaderContentType: deferred.TypeJSON, HeaderRetries: "many"}, Body: []byte("world"),
+	}}
+	if err := q.setAside(t.Context(), d, "malformed", "is not a number from 0 up"); err != nil {
+		t.Fatal(err)
+	}
+	compareGolden(t, "aside", r.put[0])
+}
+
+func TestNotesAreWrittenAndReadAsReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // whose time is that of the files
+		r, q := recording()
+		for name, note := range map[string]deferred.Note{
+			"note":          {Key: "checkpoint", Value: json.RawMessage(`{"page":7}`)},
+			"note-progress": {Key: deferred.ProgressKey, Value: json.RawMessage(`{"done":3,"total":10,"message":"files"}`), Attempt: 2, Worker: "w1"},
+		} {
+			if err := q.annotate(t.Context(), "a", note); err != nil {
+				t.Fatal(err)
+			}
+			g, e := readGolden(t, name), r.entries[noteKey("a", note.Key)]
+			if got := "notes." + e.Name; got != g.Subject || string(e.Value) != g.Body {
+				t.Errorf("%s is written as %s %s now", name, got, e.Value)
+			}
+			note.Time, note.Past = time.Now(), note.Attempt < 1
+			got, err := decodeNote(Entry{Key: e.Key, Value: []byte(g.Body)}, 1)
+			if diff := cmp.Diff(note, got); diff != "" || err != nil {
+				t.Errorf("%s means something else now: %v %s", name, err, diff)
+			}
+		}
+	})
+}
+
+func TestHeartbeatsAreWrittenAndReadAsReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, q := recording()
+		b := newBeat(q.store, deferred.Worker{
+			Name: "w1", Incarnation: "I", Slots: 10, Lanes: []deferred.Lane{{Queue: "default", Name: "demo/greet"}},
+			Status: func() deferred.WorkerStatus { return deferred.WorkerStatus{Running: 2, Performed: 40} },
+		})
+		b.say.Host, b.say.PID = "host", 7
+		if err := b.once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		e, g := r.entries[b.key()], readGolden(t, "heartbeat")
+		if got := "workers." + e.Name; got != g.Subject {
+			t.Errorf("its key is %s now", got)
+		}
+		if diff := cmp.Diff(fields(t, []byte(g.Body)), fields(t, e.Value)); diff != "" {
+			t.Errorf("its fields are others now (-released +now):\n%s", diff)
+		}
+		r.entries = map[Key]Entry{b.key(): {Key: b.key(), Value: []byte(g.Body), Revision: 1}}
+		beats, err := q.Workers(t.Context())
+		if diff := cmp.Diff([]Heartbeat{b.say}, beats); diff != "" || err != nil {
+			t.Errorf("it means something else now: %v %s", err, diff)
+		}
+	})
+}
+
+// fields are the names in an object. The times in a heartbeat bear the zone of
+// the machine, so its text is not the same everywhere.
+func fields(t *testing.T, data []byte) []string {
+	t.Helper()
+	var object map[string]any
+	if err := json.Unmarshal(data, &object); err != nil {
+		t.Fatal(err)
+	}
+	return slices.Sorted(maps.Keys(object))
+}
