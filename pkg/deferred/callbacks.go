@@ -1,8 +1,11 @@
 package deferred
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -61,8 +64,14 @@ func UnmarshalCallbacks(data []byte) ([]Callback, error) {
 		return nil, &SizeError{Field: FieldCallbacks, Size: len(data), Limit: MaxCallbacksSize}
 	}
 	var forms []callJSON
-	if err := json.Unmarshal(data, &forms); err != nil {
+	// A term that is misspelt must not be left out in silence.
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&forms); err != nil {
 		return nil, fmt.Errorf("deferred: callbacks: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("deferred: callbacks: more follows the array")
 	}
 	return callbacksOf(forms)
 }
@@ -92,6 +101,12 @@ func (w *callJSON) callback() (RecordedCallback, error) {
 	var err error
 	if c.Call.Args, err = outline(w.Args, w.ArgsType); err != nil {
 		return c, err
+	}
+	if w.ArgsType == "" { // fired again from the record it must be the same call, to the byte
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, c.Call.Args.Data); err == nil {
+			c.Call.Args.Data = compact.Bytes()
+		}
 	}
 	if w.Delay != "" {
 		if c.Call.Delay, err = time.ParseDuration(w.Delay); err != nil {

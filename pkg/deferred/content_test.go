@@ -245,6 +245,20 @@ func TestHostileContentIsRefused(t *testing.T) {
 	}
 }
 
+func TestNestingUpToTheLimitAndBracketsWithinTextAreRight(t *testing.T) {
+	for _, c := range []deferred.Content{
+		deferred.JSON(append(nested("[", "", 1000), nested("]", "", 1000)...)),
+		deferred.JSON([]byte("[" + strings.TrimSuffix(strings.Repeat("[],{},", 2000), ",") + "]")),
+		deferred.JSON([]byte(`"` + strings.Repeat("[", 2000) + `"`)),
+		deferred.JSON([]byte(`"\"` + strings.Repeat("[", 2000) + `\\"`)),
+		{Type: deferred.TypeMessagePack, Data: nested("\x91", "\xc0", 1000)},
+	} {
+		if err := c.Check(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestClaimedLengthsAreNotAllocated(t *testing.T) {
 	for _, head := range []byte{0xc6, 0xc9, 0xdb, 0xdd, 0xdf} {
 		c := deferred.Content{Type: deferred.TypeMessagePack, Data: []byte{head, 255, 255, 255, 255, 1, 2, 3, 4, 5}}

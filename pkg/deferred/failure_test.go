@@ -101,7 +101,7 @@ func TestErrorsThatWrapThemselvesEnd(t *testing.T) {
 			t.Errorf("%v has a chain of %d", err, len(f.Chain))
 		}
 	}
-	var marks error = io.EOF
+	marks := io.EOF
 	for range 1000 {
 		marks = deferred.RetryAfter(time.Second, marks)
 	}
@@ -227,7 +227,7 @@ func TestOutcomesOtherThanSuccessAreErrors(t *testing.T) {
 		t.Errorf("success is %v", err)
 	}
 	f := &deferred.Failure{Kind: "k"}
-	if err := (deferred.Outcome{State: deferred.Failed, Failure: f}).Err(); err != error(f) {
+	if err := (deferred.Outcome{State: deferred.Failed, Failure: f}).Err(); err != error(f) { //nolint:errorlint // it must be the same one
 		t.Errorf("a failure is %v", err)
 	}
 	for _, s := range []deferred.State{deferred.Failed, deferred.Cancelled, deferred.Expired} {

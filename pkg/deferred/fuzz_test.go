@@ -3,10 +3,13 @@ package deferred_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"zasync/pkg/deferred"
 )
@@ -74,7 +77,11 @@ func FuzzContent(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(once) != len(twice) { // maps have no order
+		var a, b any // maps have no order
+		if err := errors.Join(json.Unmarshal(once, &a), json.Unmarshal(twice, &b)); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(a, b); diff != "" {
 			t.Fatalf("%s became %s", once, twice)
 		}
 	})

@@ -132,6 +132,30 @@ func TestTheStoredFormOfRecordsDoesNotChange(t *testing.T) {
 	}
 }
 
+func TestARecordedCallbackByItselfHasTheSameForm(t *testing.T) {
+	for _, want := range goldenCallbacks() {
+		data, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(golden(t, "succeeded"), data) {
+			t.Errorf("%s is not what stands in the record", data)
+		}
+		var got deferred.RecordedCallback
+		if err := json.Unmarshal(data, &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got, same); diff != "" {
+			t.Error(diff)
+		}
+	}
+	for _, bad := range []string{`[]`, `{"delay":"soon"}`} {
+		if err := json.Unmarshal([]byte(bad), new(deferred.RecordedCallback)); err == nil {
+			t.Errorf("%s was understood", bad)
+		}
+	}
+}
+
 func TestEveryStateHasAGoldenRecord(t *testing.T) {
 	records := goldenRecords()
 	for _, s := range deferred.States {

@@ -32,15 +32,16 @@ type beat struct {
 	worker deferred.Worker
 	say    Heartbeat
 
-	mu    sync.Mutex
-	since time.Time // our own heartbeats have been stored without a gap since; zero: the last one was not
+	mu     sync.Mutex
+	since  time.Time // our own heartbeats have been stored without a gap since; zero: the last one was not
+	stored time.Time // when the last one that was
 }
 
 func newBeat(s Store, w deferred.Worker) *beat {
 	host, _ := os.Hostname()
 	return &beat{store: s, worker: w, say: Heartbeat{
 		Name: w.Name, Incarnation: w.Incarnation, Host: host, PID: os.Getpid(),
-		Slots: w.Slots, Lanes: w.Lanes, Joined: time.Now(),
+		Slots: w.Slots, Lanes: w.Lanes, Joined: time.Now().UTC(),
 	}}
 }
 
@@ -53,7 +54,9 @@ func (b *beat) once(ctx context.Context) error {
 	if b.worker.Status != nil {
 		b.say.WorkerStatus = b.worker.Status()
 	}
-	data, err := json.Marshal(b.say)
+	say := b.say
+	say.Time = say.Time.UTC()
+	data, err := json.Marshal(say)
 	if err != nil {
 		return fmt.Errorf("dispatch: heartbeat: %w", err)
 	}
@@ -66,10 +69,17 @@ func (b *beat) once(ctx context.Context) error {
 	case err != nil:
 		b.since = time.Time{}
 		return fmt.Errorf("dispatch: heartbeat of %s: %w", b.worker.Name, err)
-	case b.since.IsZero():
+	case b.since.IsZero() || gap(b.stored, b.say.Time):
 		b.since = time.Now()
 	}
+	b.stored = b.say.Time
 	return nil
+}
+
+// gap: this process, or the whole machine, stood still between two beats. The
+// wall clock tells of a sleep that the monotonic one does not count.
+func gap(last, now time.Time) bool {
+	return now.Sub(last) > 2*beatEvery || now.Round(0).Sub(last.Round(0)) > 2*beatEvery
 }
 
 func (b *beat) run(ctx context.Context) {

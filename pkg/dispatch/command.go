@@ -63,10 +63,14 @@ func (q *Queue) cancelNow(ctx context.Context, c deferred.Command) error {
 		if _, err = q.writeRecord(ctx, r, revision); err == nil {
 			return nil
 		}
-		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknown) {
-			return err
+		if errors.Is(err, ErrUnknown) { // nor may the caller be allowed to write it: a worker will
+			settled, err := q.Await(ctx, c.ID)
+			if err != nil {
+				return err
+			}
+			return tooLate(&settled)
 		}
-		if err := context.Cause(ctx); err != nil {
+		if !errors.Is(err, ErrConflict) {
 			return err
 		}
 	}

@@ -87,7 +87,7 @@ func decide(f facts) decision {
 func (f *facts) running() decision {
 	r := f.record
 	switch {
-	case r.Token.Worker == f.self && f.performing:
+	case f.performing: // also as an attempt that lost its lease, and does not know it yet
 		return decision{deed: giveBack, why: "performed here"}
 	case r.Token.Worker == f.self:
 		return decision{deed: claim, why: "claimed here and let go"}
@@ -113,6 +113,8 @@ func (f *facts) ready() decision {
 	switch {
 	case f.performing:
 		return decision{deed: giveBack, why: "being claimed or given back here"}
+	case f.otherBranch():
+		return decision{deed: passThrough, why: "the other branch was taken"}
 	case f.now.Before(due):
 		return decision{deed: park, until: due, why: "not before"}
 	case attempts == 0 && f.late():
@@ -125,15 +127,19 @@ func (f *facts) ready() decision {
 
 func (f *facts) late() bool { return !f.call.BeginBy.IsZero() && f.now.After(f.call.BeginBy) }
 
+// otherBranch: what does not run has no time to wait for, and none to miss.
+func (f *facts) otherBranch() bool {
+	a, p := f.call.After, f.parent
+	return a != nil && p != nil && p.State.Settled() && !a.On.Takes(p.State)
+}
+
 // callback trusts the parent's record, never its own message: a message may be
 // fired too early, or by hand.
 func (f *facts) callback() decision {
 	p := f.parent
 	switch {
-	case p != nil && p.State.Settled() && f.call.After.On.Takes(p.State):
-		return decision{deed: claim, why: "its parent has settled"}
 	case p != nil && p.State.Settled():
-		return decision{deed: passThrough, why: "the other branch was taken"}
+		return decision{deed: claim, why: "its parent has settled"}
 	case (p == nil || !p.Seen) && f.now.After(f.call.submitted.Add(f.grace)):
 		return decision{deed: orphan, why: "nobody knows its parent"}
 	}

@@ -96,6 +96,10 @@ func TestDeliveryMeansWhatTheTableSays(t *testing.T) {
 		{"a callback on the other branch passes through", func(f *facts) {
 			f.call.After, f.parent = after, aRecord(deferred.Cancelled)
 		}, passThrough},
+		{"a callback on the other branch has no time to wait for or to miss", func(f *facts) {
+			f.call.After, f.parent = after, aRecord(deferred.Failed)
+			f.call.NotBefore, f.call.BeginBy = noon.Add(time.Hour), noon.Add(-time.Hour)
+		}, passThrough},
 		{"a callback of an open parent waits", func(f *facts) {
 			f.call.After, f.parent = after, aRecord(deferred.Running)
 		}, park},

@@ -49,6 +49,7 @@ var goldenCalls = map[string]struct {
 	"call-all-terms":    {written: true, call: allTerms()},
 	"call-delay":        {written: true, call: with(func(c *deferred.Call) { c.NotBefore = noon.Add(90 * time.Minute) })},
 	"call-delay-longer": {call: with(func(c *deferred.Call) { c.NotBefore = noon.Add(time.Hour) })},
+	"call-time-longer":  {call: with(func(c *deferred.Call) { c.NotBefore = noon.Add(time.Hour) })},
 
 	"call-bare-json":      {call: call("a", deferred.JSON([]byte("[1, 2]")))},
 	"call-bare-text":      {call: call("a", content(deferred.TypeBytes, "world"))},
@@ -137,6 +138,21 @@ func TestCallsAreWrittenAsReleased(t *testing.T) {
 			}
 			compareGolden(t, name, m)
 		})
+	}
+}
+
+// The examples are those of PROTOCOL.md.
+func TestIDsAndDigestsAreComputedAsReleased(t *testing.T) {
+	for _, c := range []struct{ got, want string }{
+		{string(deferred.ChildID("parent", 0)), "2a78881649b99d4e3fe4bea066c37e6b"},
+		{string(deferred.ChildID("parent", 1)), "ae200c481ddac1dd296bbdf1363f8478"},
+		{string(deferred.ChildID("1795442839409062", 0)), "9654524eb1793befa2d8806675f3e854"},
+		{digest(&deferred.Call{Name: "demo/greet", Args: deferred.JSON([]byte(`"world"`))}), "0a0eb8582e6db921afb956c337919c71"},
+		{digest(&deferred.Call{Name: "greet"}), "f8d7e0505f681cc9ab79e291d1733a22"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s is %s now", c.want, c.got)
+		}
 	}
 }
 

@@ -136,8 +136,9 @@ func body(d *Delivery) deferred.Content {
 		return deferred.Content{Type: t, Data: d.Body}
 	case len(d.Body) == 0:
 		return deferred.Content{}
-	case json.Valid(d.Body):
-		return deferred.JSON(d.Body)
+	}
+	if c := deferred.JSON(d.Body); c.Check() == nil {
+		return c
 	}
 	return deferred.Content{Type: deferred.TypeBytes, Data: d.Body}
 }

@@ -27,8 +27,10 @@ func (f *freezer) freeze() {
 func (f *freezer) thaw() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	close(f.frozen)
-	f.frozen = nil
+	if f.frozen != nil {
+		close(f.frozen)
+		f.frozen = nil
+	}
 }
 
 // wait stands still while the process does.

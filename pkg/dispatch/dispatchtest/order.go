@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -96,7 +95,7 @@ func tell(t *testing.T, pair Pair, who string, n int, mode Mode) int {
 }
 
 func (s *story) queue(store dispatch.Store, broker dispatch.Broker) *dispatch.Queue {
-	return dispatch.New(store, broker, dispatch.Config{Lease: s.pair.Lease, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	return dispatch.New(store, broker, dispatch.Config{Lease: s.pair.Lease, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // ask is what the client does, and what another one does again when it fails.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -27,6 +26,7 @@ func TestRules(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"Rule3AdditionToTheRecordDoesNotFenceItsAttempt", ruleFenceIsToken},
 		{"Rule3LateAttemptNeitherCommitsNorAcknowledges", ruleZombie},
 		{"Rule3LostAnswerOfACommitIsReadBack", ruleReadBack},
+		{"Rule3LostAnswerOfAClaimIsReadBack", ruleReadBackClaim},
 		{"Rule4RecordThatHasNotMetItsCallDoesNotMakeItADuplicate", ruleStub},
 		{"Rule5CancelBeforeTheCallWasSeenStillFiresItsErrbacks", ruleEarlyCancel},
 		{"Rule5CancelOfACallNobodyPerformsFiresItsErrbacks", ruleCancelTakesTheCallIn},
@@ -61,7 +61,7 @@ type rig struct {
 
 func (r *rig) over(s dispatch.Store, b dispatch.Broker) *dispatch.Queue {
 	return dispatch.New(s, b, dispatch.Config{
-		Lease: r.pair.Lease, ParentGrace: 3 * time.Second, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Lease: r.pair.Lease, ParentGrace: 3 * time.Second, Logger: slog.New(slog.DiscardHandler),
 	})
 }
 

@@ -109,6 +109,7 @@ func ruleZombie(r *rig) {
 	r.submit(greeting("a"))
 	zombie := w.claim()
 	frozen.freeze()
+	defer frozen.thaw()
 	other := r.join(r.queue, "greet")
 	a := other.claim()
 	frozen.thaw()
@@ -134,9 +135,14 @@ func ruleZombie(r *rig) {
 	r.becomesEmpty(dispatch.Ready)
 }
 
-func ruleReadBack(r *rig) {
-	// Operations of a worker with one call: 1 the claim, 2 the commit, 3 the acknowledgement.
-	f := NewFaults(r.pair.Store, r.pair.Broker, 2, LoseStored)
+func ruleReadBack(r *rig) { lostAnswer(r, 2) }
+
+func ruleReadBackClaim(r *rig) { lostAnswer(r, 1) }
+
+// lostAnswer loses an answer of a worker with one call, whose operations are 1
+// the claim, 2 the commit and 3 the acknowledgement.
+func lostAnswer(r *rig, at int) {
+	f := NewFaults(r.pair.Store, r.pair.Broker, at, LoseStored)
 	w := r.join(r.over(f.Store(), f.Broker()), "greet")
 	r.submit(greeting("a"))
 	w.succeed(w.claim()) // an error of Settle fails the test

@@ -1,0 +1,32 @@
+# Everything from a fresh checkout; no service, no environment variable.
+
+LINT   := v2.15.0
+linter := bin/golangci-lint-$(LINT)
+
+.PHONY: all test race check fmt vet lint bench
+all: check test
+
+test: ## all tests, over servers that they start themselves
+	go test ./...
+
+race: ## the same, watching for data races; needs a C compiler
+	go test -race ./...
+
+check: fmt vet lint
+
+fmt:
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w" $$unformatted; exit 1; }
+
+vet:
+	go vet ./...
+
+lint: $(linter)
+	$(linter) run ./...
+
+# The version is in the name, so that another one is installed when it changes.
+$(linter):
+	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT)
+	mv bin/golangci-lint $@
+
+bench: ## ratios against plain NATS on this machine
+	go run ./bench
