@@ -1,0 +1,117 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"zasync/pkg/dispatch"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Broker keeps messages in streams. It is safe for concurrent use.
+type Broker struct {
+	*site
+	exchange *exchange
+	log      *slog.Logger
+}
+
+var _ dispatch.Broker = (*Broker)(nil)
+
+// Put stores messages, each on its own, all at once.
+func (b *Broker) Put(ctx context.Context, messages []dispatch.Message) []dispatch.Stored {
+	stored := make([]dispatch.Stored, len(messages))
+	requests := make([]*nats.Msg, len(messages))
+	for i := range messages {
+		requests[i], stored[i].Err = b.request(&messages[i])
+	}
+	for i, a := range b.exchange.ask(ctx, requests) {
+		if requests[i] == nil {
+			continue
+		}
+		stored[i].Seq, stored[i].Err = acknowledged(a)
+		if errors.Is(stored[i].Err, errWrongLast) {
+			stored[i].Err = fmt.Errorf("jetstream: put %s: %w", messages[i].ID, dispatch.ErrExists)
+		}
+	}
+	return stored
+}
+
+func (b *Broker) request(m *dispatch.Message) (*nats.Msg, error) {
+	subject, err := b.subject(m)
+	if err != nil {
+		return nil, err
+	}
+	p := &nats.Msg{Subject: subject, Header: outward(m.Header), Data: m.Body}
+	if m.Route == dispatch.Delay {
+		if err := b.schedule(p, m); err != nil {
+			return nil, err
+		}
+	}
+	if m.Unique && m.ID != "" {
+		p.Header[headerExpect] = []string{"0"}
+	}
+	return p, nil
+}
+
+// schedule says when and where to the message fires. The client's own helper
+// would cut the time to whole seconds, and fire early.
+func (b *Broker) schedule(p *nats.Msg, m *dispatch.Message) error {
+	// The server takes any year, and fires outside of its range at once or never.
+	at := m.At.UTC()
+	if at.Year() > 2200 {
+		return fmt.Errorf("jetstream: no schedule can be made for the year %d", at.Year())
+	}
+	if at.Before(time.Unix(0, 0)) {
+		at = time.Unix(0, 0).UTC()
+	}
+	p.Header[headerSchedule] = []string{atPrefix + at.Format(time.RFC3339Nano)}
+	p.Header[headerTarget] = []string{b.on(dispatch.Due, m.Queue, m.Name, string(m.ID))}
+	return nil
+}
+
+const atPrefix = "@at "
+
+// Settle sends the verdicts and waits for no answer: there is none that would
+// tell whether the delivery was still the holder's.
+func (b *Broker) Settle(ctx context.Context, settlements []dispatch.Settlement) error {
+	if err := context.Cause(ctx); err != nil {
+		return fmt.Errorf("jetstream: settle: %w", err)
+	}
+	var errs []error
+	for i := range settlements {
+		s := &settlements[i]
+		if !strings.HasPrefix(s.Handle, ackPrefix) {
+			errs = append(errs, fmt.Errorf("jetstream: %q was not delivered, so it cannot be settled", s.ID))
+			continue
+		}
+		if err := b.exchange.nc.Publish(s.Handle, word(s)); err != nil {
+			errs = append(errs, fmt.Errorf("jetstream: settle %q: %w", s.ID, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// The words of an acknowledgement.
+var (
+	wordDone     = []byte("+ACK")
+	wordExtend   = []byte("+WPI")
+	wordGiveBack = []byte("-NAK")
+)
+
+func word(s *dispatch.Settlement) []byte {
+	switch {
+	case s.Verdict == dispatch.Done:
+		return wordDone
+	case s.Verdict == dispatch.Extend:
+		return wordExtend
+	case s.After <= 0:
+		return wordGiveBack
+	}
+	return []byte(`-NAK {"delay":` + strconv.FormatInt(int64(s.After), 10) + `}`)
+}

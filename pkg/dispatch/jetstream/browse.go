@@ -1,0 +1,126 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	pageMessages = 512
+	pageBytes    = 4 << 20
+	pageTries    = 5
+)
+
+// getRequest asks for stored messages: one, or the batch that follows a
+// sequence and matches a subject.
+type getRequest struct {
+	Seq      uint64 `json:"seq,omitempty"`
+	Last     string `json:"last_by_subj,omitempty"`
+	Next     string `json:"next_by_subj,omitempty"`
+	Batch    int    `json:"batch,omitempty"`
+	MaxBytes int    `json:"max_bytes,omitempty"`
+}
+
+func (r getRequest) to(stream string) *nats.Msg {
+	data, _ := json.Marshal(r) // numbers and strings
+	return &nats.Msg{Subject: "$JS.API.DIRECT.GET." + stream, Data: data}
+}
+
+// browse gives the stored messages after a sequence whose subjects match the
+// filter, oldest first, with no consumer and no effect on them. It ends when
+// the server says that no more are there.
+func (x *exchange) browse(ctx context.Context, stream, filter string, after uint64) iter.Seq2[*nats.Msg, error] {
+	return func(yield func(*nats.Msg, error) bool) {
+		b, err := x.newBrowser(stream, filter)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer b.close()
+		for more := true; more; {
+			var page []*nats.Msg
+			if page, more, err = b.patiently(ctx, after); err != nil {
+				yield(nil, fmt.Errorf("jetstream: browse %s: %w", stream, err))
+				return
+			}
+			for _, m := range page {
+				after = sequence(m)
+				if !yield(m, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// A browser reads pages. Each has a reply subject of its own, so that the rest
+// of one that was given up is not taken for part of the next.
+type browser struct {
+	exchange       *exchange
+	stream, filter string
+	inbox          string
+	sub            *nats.Subscription
+	asked          int
+}
+
+func (x *exchange) newBrowser(stream, filter string) (*browser, error) {
+	b := &browser{exchange: x, stream: stream, filter: filter, inbox: x.nc.NewInbox() + "."}
+	var err error
+	if b.sub, err = x.nc.SubscribeSync(b.inbox + "*"); err != nil {
+		return nil, fmt.Errorf("jetstream: %w", err)
+	}
+	return b, b.sub.SetPendingLimits(-1, -1)
+}
+
+func (b *browser) close() { _ = b.sub.Unsubscribe() } // fails only when the connection is gone
+
+// patiently reads a page, again if the connection breaks on the way.
+func (b *browser) patiently(ctx context.Context, after uint64) (page []*nats.Msg, more bool, err error) {
+	for range pageTries {
+		if page, more, err = b.page(ctx, after); err == nil {
+			return page, more, nil
+		}
+		if !pause(ctx, askAgain) {
+			return nil, false, context.Cause(ctx)
+		}
+	}
+	return nil, false, err
+}
+
+func (b *browser) page(ctx context.Context, after uint64) (page []*nats.Msg, more bool, err error) {
+	if err := b.exchange.connected(ctx); err != nil {
+		return nil, false, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, answerLimit, errLost)
+	defer cancel()
+	request := getRequest{Seq: after + 1, Next: b.filter, Batch: pageMessages, MaxBytes: pageBytes}.to(b.stream)
+	b.asked++
+	request.Reply = b.inbox + strconv.Itoa(b.asked)
+	if err := b.exchange.nc.PublishMsg(request); err != nil {
+		return nil, false, err
+	}
+	for {
+		m, err := b.sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		if m.Subject != request.Reply {
+			continue
+		}
+		switch status(m) {
+		case "":
+			page = append(page, m)
+		case "404": // nothing follows
+			return page, false, nil
+		case "204": // the end of the batch
+			return page, stamped(m.Header, headerPending) != "0", nil
+		default:
+			return nil, false, statusError(m)
+		}
+	}
+}

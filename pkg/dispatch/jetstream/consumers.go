@@ -1,0 +1,89 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"zasync/pkg/dispatch"
+
+	natsjs "github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	dueLease   = 2 * time.Second    // what a dead mover of delayed calls costs at most
+	laneUnused = 7 * 24 * time.Hour // after that the server forgets a lane's consumer
+	maxWaiting = 10_000             // pull requests: one for each idle worker
+)
+
+// consumer gives the settings of a lane's consumer. All limits on deliveries are
+// off: a message over one would stay for ever and never be delivered, and those
+// that were given back for a while count as pending.
+func (s *site) consumer(l dispatch.Lane) natsjs.ConsumerConfig {
+	c := natsjs.ConsumerConfig{
+		Durable: durable(l), FilterSubject: s.laneFilter(l),
+		DeliverPolicy: natsjs.DeliverAllPolicy, AckPolicy: natsjs.AckExplicitPolicy,
+		AckWait: s.config.Lease, MaxDeliver: -1, MaxAckPending: -1, MaxWaiting: maxWaiting,
+	}
+	switch l.Route {
+	case dispatch.Ready:
+		c.InactiveThreshold = laneUnused
+	case dispatch.Due:
+		c.AckWait = min(s.config.Lease, dueLease)
+	}
+	return c
+}
+
+// open makes the consumer of a lane, or checks the one that is there: another
+// program may have made it, or a person may have changed or paused it.
+func (s *site) open(ctx context.Context, l dispatch.Lane) error {
+	stream, want := s.stream(l.Route), s.consumer(l)
+	_, err := s.js.CreateConsumer(ctx, stream, want)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, natsjs.ErrConsumerExists):
+		there, err := s.js.Consumer(ctx, stream, want.Durable)
+		if err != nil {
+			return fmt.Errorf("jetstream: consumer %s of %s: %w", want.Durable, stream, err)
+		}
+		return checkConsumer(stream, &there.CachedInfo().Config, &want)
+	case errors.Is(err, natsjs.ErrMaximumConsumersLimit):
+		return &LaneLimitError{Stream: stream, Lane: l}
+	}
+	return fmt.Errorf("jetstream: consumer %s of %s: %w", want.Durable, stream, err)
+}
+
+type consumerConfig = natsjs.ConsumerConfig
+
+// checkConsumer gives the first setting of a consumer that will not do. A longer
+// lease, a narrower filter (of a fair lane) and a pause will.
+func checkConsumer(stream string, have, want *consumerConfig) error {
+	narrower := strings.HasPrefix(have.FilterSubject, strings.TrimSuffix(want.FilterSubject, ">"))
+	for _, s := range []struct {
+		name, have, want string
+		bad              bool
+	}{
+		{"filter_subject", have.FilterSubject, want.FilterSubject, !narrower || len(have.FilterSubjects) > 0},
+		{"deliver_subject", have.DeliverSubject, "none", have.DeliverSubject != ""},
+		{"ack_policy", have.AckPolicy.String(), want.AckPolicy.String(), have.AckPolicy != want.AckPolicy},
+		{"ack_wait", have.AckWait.String(), want.AckWait.String() + " or more", have.AckWait < want.AckWait},
+		{"max_deliver", fmt.Sprint(have.MaxDeliver), "-1", have.MaxDeliver > 0},
+		{"max_ack_pending", fmt.Sprint(have.MaxAckPending), "-1", have.MaxAckPending > 0},
+		{"backoff", fmt.Sprint(have.BackOff), "none", len(have.BackOff) > 0},
+		{"headers_only", fmt.Sprint(have.HeadersOnly), "false", have.HeadersOnly},
+		{"max_batch", fmt.Sprint(have.MaxRequestBatch), "none", have.MaxRequestBatch > 0},
+		{"max_expires", have.MaxRequestExpires.String(), "none", have.MaxRequestExpires > 0 && have.MaxRequestExpires < standingTime},
+		{"priority_policy", fmt.Sprint(have.PriorityPolicy), "none", have.PriorityPolicy != natsjs.PriorityPolicyNone},
+	} {
+		if s.bad {
+			return &SettingError{
+				Stream: "consumer " + stream + " > " + want.Durable, Setting: s.name, Have: s.have, Want: s.want,
+				Mend: fmt.Sprintf("delete it, no message is lost: nats consumer rm %s %s", stream, want.Durable),
+			}
+		}
+	}
+	return nil
+}

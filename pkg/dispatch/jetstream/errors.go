@@ -1,0 +1,84 @@
+package jetstream
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"zasync/pkg/dispatch"
+
+	natsjs "github.com/nats-io/nats.go/jetstream"
+)
+
+// SettingError says that a stream, or the consumer of a lane, has a setting that
+// breaks a promise. Nothing was changed: that is for a person to decide.
+type SettingError struct {
+	Stream  string // or "ZASYNC_QUEUE > default+greet" for a consumer
+	Setting string // as the server calls it, such as "max_age"
+	Have    string
+	Want    string
+	Mend    string // what to do about it
+}
+
+func (e *SettingError) Error() string {
+	return fmt.Sprintf("jetstream: %s has %s %s where %s is needed; %s", e.Stream, e.Setting, e.Have, e.Want, e.Mend)
+}
+
+// LaneLimitError says that the server lets the stream have no more consumers,
+// of which each lane needs one.
+type LaneLimitError struct {
+	Stream string
+	Lane   dispatch.Lane
+}
+
+func (e *LaneLimitError) Error() string {
+	return fmt.Sprintf("jetstream: no more consumers are allowed on %s, so calls of %s/%s are not fetched: "+
+		"use fewer call names, or raise jetstream { limits { default_max_consumers } } in the server's configuration (and max_consumers of the stream and the account)",
+		e.Stream, e.Lane.Queue, e.Lane.Name)
+}
+
+// errWrongLast: the subject's last message is not the one that was expected.
+var errWrongLast = errors.New("another message stands there")
+
+// acknowledged reads the answer to a publish: the sequence, or why there is
+// none. Without a word the message may be stored, which is dispatch.ErrUnknown.
+func acknowledged(a answer) (uint64, error) {
+	switch {
+	case errors.Is(a.err, errLost):
+		return 0, fmt.Errorf("jetstream: %w (%w)", dispatch.ErrUnknown, a.err)
+	case a.err != nil:
+		return 0, fmt.Errorf("jetstream: nothing was stored: %w", a.err)
+	}
+	if seq, ok := plainAck(a.msg.Data); ok {
+		return seq, nil
+	}
+	var ack struct {
+		Seq   uint64           `json:"seq"`
+		Error *natsjs.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(a.msg.Data, &ack); err != nil || ack.Error == nil && ack.Seq == 0 {
+		return 0, fmt.Errorf("jetstream: %w (the server says %q)", dispatch.ErrUnknown, a.msg.Data)
+	}
+	switch e := ack.Error; {
+	case e == nil:
+		return ack.Seq, nil
+	case e.ErrorCode == natsjs.JSErrCodeStreamWrongLastSequence || e.ErrorCode == natsjs.JSErrCodeStreamWrongLastSequenceConstant:
+		return 0, errWrongLast
+	default:
+		return 0, fmt.Errorf("jetstream: nothing was stored: %w", e)
+	}
+}
+
+// plainAck reads {"stream":"…","seq":123}, which nearly all answers are.
+func plainAck(data []byte) (uint64, bool) {
+	rest, ok := bytes.CutPrefix(data, []byte(`{"stream":"`))
+	if !ok {
+		return 0, false
+	}
+	_, rest, _ = bytes.Cut(rest, []byte(`,"seq":`))
+	digits, ok := bytes.CutSuffix(rest, []byte("}"))
+	seq, err := strconv.ParseUint(string(digits), 10, 64)
+	return seq, ok && err == nil
+}

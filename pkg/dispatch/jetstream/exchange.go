@@ -1,0 +1,284 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// An exchange sends requests in bulk and collects their answers. All come to
+// one inbox, so a request costs no goroutine, no timer and no subscription, as
+// it would with nats.go's publisher or Request; only a flight of them does.
+type exchange struct {
+	nc     *nats.Conn
+	prefix string // of the replies; then the flight, a dot, and the place in it
+
+	mu      sync.Mutex
+	last    uint64
+	flights map[uint64]*flight
+}
+
+// A flight is some requests on their way. Its answers are the exchange's until
+// it has landed.
+type flight struct {
+	answers []answer
+	open    int
+	done    chan struct{}
+}
+
+// An answer is a message or an error. One that is errLost may have been acted on.
+type answer struct {
+	msg *nats.Msg
+	err error
+}
+
+const (
+	answerLimit = 5 * time.Second        // no answer after that counts as lost
+	slowAnswer  = 200 * time.Millisecond // after that, the connection is watched
+	askAgain    = 100 * time.Millisecond // where nobody listens, while a server starts
+	askTimes    = 20
+	flightSize  = 2048     // requests; a stream takes 100,000 at once, of all its clients
+	flightBytes = 16 << 20 // a stream takes 128 MiB
+)
+
+var (
+	errLost         = errors.New("no answer")
+	errDisconnected = errors.New("the connection broke")
+	errNobody       = errors.New("nobody listens: the stream or JetStream is not there")
+)
+
+func newExchange(nc *nats.Conn) (*exchange, error) {
+	x := &exchange{nc: nc, prefix: nc.NewInbox() + ".", flights: map[uint64]*flight{}}
+	sub, err := nc.Subscribe(x.prefix+"*.*", x.receive)
+	if err != nil {
+		return nil, fmt.Errorf("jetstream: %w", err)
+	}
+	// What may come is bounded by what was asked.
+	return x, sub.SetPendingLimits(-1, -1)
+}
+
+// ask sends the requests and gives their answers in order. A request that is
+// nil is skipped.
+func (x *exchange) ask(ctx context.Context, requests []*nats.Msg) []answer {
+	answers := make([]answer, len(requests))
+	if err := x.connected(ctx); err != nil {
+		for i := range answers {
+			answers[i].err = err
+		}
+		return answers
+	}
+	for from := 0; from < len(requests); {
+		to := from + sizeFlight(requests[from:])
+		x.fly(ctx, requests[from:to], answers[from:to])
+		from = to
+	}
+	x.repeat(ctx, requests, answers)
+	return answers
+}
+
+// one is ask for a single request.
+func (x *exchange) one(ctx context.Context, request *nats.Msg) (*nats.Msg, error) {
+	a := x.ask(ctx, []*nats.Msg{request})[0]
+	return a.msg, a.err
+}
+
+// connected waits for the connection, so that nothing lies in a buffer of the
+// client's to be sent when its sender has long given up.
+func (x *exchange) connected(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if x.nc.IsConnected() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	changed := x.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer x.nc.RemoveStatusListener(changed)
+	for !x.nc.IsConnected() {
+		if x.nc.IsClosed() {
+			return nats.ErrConnectionClosed
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("no connection to NATS: %w", context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// sizeFlight says how many of the requests fly together.
+func sizeFlight(requests []*nats.Msg) int {
+	size := 0
+	for i, m := range requests {
+		if m != nil {
+			size += len(m.Data)
+		}
+		if i == flightSize || i > 0 && size > flightBytes {
+			return i
+		}
+	}
+	return len(requests)
+}
+
+func (x *exchange) fly(ctx context.Context, requests []*nats.Msg, answers []answer) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerLimit, errLost)
+	defer cancel()
+	f := &flight{answers: answers, done: make(chan struct{})}
+	for _, m := range requests {
+		if m != nil {
+			f.open++
+		}
+	}
+	if f.open == 0 {
+		return
+	}
+	number := x.takeOff(f)
+	epoch := x.nc.Stats().Reconnects
+	replies := x.prefix + strconv.FormatUint(number, 36) + "."
+	for i, m := range requests {
+		if m == nil {
+			continue
+		}
+		m.Reply = replies + strconv.FormatUint(uint64(i), 36) //nolint:gosec // an index
+		if err := x.nc.PublishMsg(m); err != nil {
+			x.land(number, i, answer{err: err})
+		}
+	}
+	cause := x.wait(ctx, f, epoch)
+	x.end(number, cause)
+}
+
+// wait returns when all answers are there, or why no more are to be expected.
+func (x *exchange) wait(ctx context.Context, f *flight, epoch uint64) error {
+	slow := time.NewTimer(slowAnswer)
+	defer slow.Stop()
+	select {
+	case <-f.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-slow.C:
+	}
+	broken := x.nc.StatusChanged(nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
+	defer x.nc.RemoveStatusListener(broken)
+	if !x.nc.IsConnected() || x.nc.Stats().Reconnects != epoch {
+		return errDisconnected
+	}
+	select {
+	case <-f.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-broken:
+		return errDisconnected
+	}
+}
+
+func (x *exchange) takeOff(f *flight) (number uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.last++
+	x.flights[x.last] = f
+	return x.last
+}
+
+// receive takes an answer in. One that comes too late belongs to no flight.
+func (x *exchange) receive(m *nats.Msg) {
+	number, place, _ := strings.Cut(m.Subject[len(x.prefix):], ".")
+	n, err := strconv.ParseUint(number, 36, 64)
+	i, err2 := strconv.ParseUint(place, 36, 32)
+	if err == nil && err2 == nil {
+		x.land(n, int(i), answer{msg: m}) //nolint:gosec // 32 bits
+	}
+}
+
+func (x *exchange) land(number uint64, i int, a answer) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	f := x.flights[number]
+	if f == nil || i >= len(f.answers) || f.answers[i] != (answer{}) {
+		return
+	}
+	f.answers[i] = a
+	if f.open--; f.open == 0 {
+		close(f.done)
+	}
+}
+
+// end takes the flight out of the air: what has not landed is lost.
+func (x *exchange) end(number uint64, cause error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	f := x.flights[number]
+	delete(x.flights, number)
+	for i := range f.answers {
+		if cause != nil && f.answers[i] == (answer{}) {
+			f.answers[i].err = lost(cause)
+		}
+	}
+}
+
+func lost(cause error) error {
+	if errors.Is(cause, errLost) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", errLost, cause)
+}
+
+// repeat asks again where nobody listened. That is so for a moment while a
+// server starts or a stream changes its leader, and nothing was stored.
+func (x *exchange) repeat(ctx context.Context, requests []*nats.Msg, answers []answer) {
+	for range askTimes {
+		again := make([]*nats.Msg, len(requests))
+		any := false
+		for i, a := range answers {
+			if a.msg != nil && status(a.msg) == "503" {
+				again[i], any = requests[i], true
+			}
+		}
+		if !any || !pause(ctx, askAgain) {
+			break
+		}
+		fresh := make([]answer, len(again))
+		x.fly(ctx, again, fresh)
+		for i, m := range again {
+			if m != nil {
+				answers[i] = fresh[i]
+			}
+		}
+	}
+	for i, a := range answers {
+		if a.msg != nil && status(a.msg) == "503" {
+			answers[i] = answer{err: errNobody}
+		}
+	}
+}
+
+// pause waits, and reports whether it did so to the end.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// status is the server's word in place of a message, "" for a message. A stored
+// message may bear the same header, but then also a sequence.
+func status(m *nats.Msg) string {
+	if len(m.Data) > 0 || len(m.Header) == 0 || stamped(m.Header, headerSequence) != "" {
+		return ""
+	}
+	return m.Header.Get(headerStatus)
+}

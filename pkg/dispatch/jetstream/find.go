@@ -1,0 +1,133 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+)
+
+// Find gives the messages that stand for an id: of each route, and of the lanes
+// with and without shards, the last one.
+func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery, error) {
+	if err := id.Check(); err != nil {
+		return nil, err
+	}
+	last := func(r dispatch.Route, tokens ...string) *nats.Msg {
+		return getRequest{Last: b.on(r, append(tokens, string(id))...)}.to(b.stream(r))
+	}
+	requests := []*nats.Msg{
+		last(dispatch.Ready, "*", "*"),
+		last(dispatch.Ready, "*", "*", "*"),
+		last(dispatch.Later, "*", "*"),
+		last(dispatch.Delay),
+		last(dispatch.Due, "*", "*"),
+	}
+	if seq, err := strconv.ParseUint(string(id), 10, 63); err == nil && seq > 0 { // the server's numbering
+		requests = append(requests, getRequest{Seq: seq}.to(b.queue()))
+	}
+	var found []dispatch.Delivery
+	for _, a := range b.exchange.ask(ctx, requests) {
+		if a.err == nil && status(a.msg) != "" && status(a.msg) != "404" {
+			a.err = statusError(a.msg)
+		}
+		if a.err != nil {
+			return nil, fmt.Errorf("jetstream: find %q: %w", id, a.err)
+		}
+		if status(a.msg) != "" {
+			continue
+		}
+		d := b.seen(a.msg)
+		if d.ID == id && d.Route != dispatch.Commands && !contains(found, d) {
+			found = append(found, d)
+		}
+	}
+	return found, nil
+}
+
+// contains: a call may be found both by its number and by an id of that name.
+func contains(found []dispatch.Delivery, d dispatch.Delivery) bool {
+	for _, f := range found {
+		if f.Seq == d.Seq && f.Route == d.Route {
+			return true
+		}
+	}
+	return false
+}
+
+// seen is a stored message as a delivery that cannot be settled.
+func (b *Broker) seen(m *nats.Msg) dispatch.Delivery {
+	d := dispatch.Delivery{Seq: sequence(m), Got: time.Now()}
+	d.Time, _ = time.Parse(time.RFC3339Nano, stamped(m.Header, headerTimeStamp)) // the server's own
+	d.Header, d.Body = inward(m.Header), m.Data
+	b.read(stamped(m.Header, headerSubject), &d)
+	if d.Route == dispatch.Delay {
+		b.readSchedule(m.Header, &d)
+	}
+	return d
+}
+
+// readSchedule fills in what a schedule will become. Only workers may make one,
+// so it is taken as it is.
+func (b *Broker) readSchedule(h nats.Header, d *dispatch.Delivery) {
+	var target dispatch.Delivery
+	b.read(h.Get(headerTarget), &target)
+	d.Queue, d.Name = target.Queue, target.Name
+	if at, ok := strings.CutPrefix(h.Get(headerSchedule), atPrefix); ok {
+		d.At, _ = time.Parse(time.RFC3339Nano, at)
+	}
+}
+
+// Remove takes away the schedule of an id, if there is one.
+func (b *Broker) Remove(ctx context.Context, id deferred.ID) error {
+	if err := id.Check(); err != nil {
+		return err // a wildcard would take away all of them
+	}
+	data, _ := json.Marshal(map[string]string{"filter": b.on(dispatch.Delay, string(id))})
+	m, err := b.exchange.one(ctx, &nats.Msg{Subject: "$JS.API.STREAM.PURGE." + b.delay(), Data: data})
+	var answer struct {
+		Error *natsjs.APIError `json:"error"`
+	}
+	if err == nil {
+		err = json.Unmarshal(m.Data, &answer)
+	}
+	if err == nil && answer.Error != nil {
+		err = answer.Error
+	}
+	if err != nil {
+		return fmt.Errorf("jetstream: remove the schedule of %q: %w", id, err)
+	}
+	return nil
+}
+
+// Pending gives the messages of a route, oldest first.
+func (b *Broker) Pending(ctx context.Context, p dispatch.Page) iter.Seq2[dispatch.Delivery, error] {
+	return func(yield func(dispatch.Delivery, error) bool) {
+		n := 0
+		for m, err := range b.exchange.browse(ctx, b.stream(p.Route), b.filter(&p), p.After) {
+			if err != nil {
+				yield(dispatch.Delivery{}, err)
+				return
+			}
+			d := b.seen(m)
+			if p.Queue != "" && d.Queue != p.Queue || p.Name != "" && d.Name != p.Name {
+				continue
+			}
+			if !yield(d, nil) {
+				return
+			}
+			if n++; n == p.Limit {
+				return
+			}
+		}
+	}
+}

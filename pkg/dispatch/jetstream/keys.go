@@ -1,0 +1,45 @@
+package jetstream
+
+import (
+	"fmt"
+	"strings"
+
+	"zasync/pkg/dispatch"
+)
+
+// bucketName is the bucket of a space, as key-value clients call it.
+func (n names) bucketName(s dispatch.Space) string { return n.upper + strings.ToUpper(string(s)) }
+
+func (n names) bucketStream(s dispatch.Space) string { return "KV_" + n.bucketName(s) }
+
+// keySubject is where the values of a key are stored.
+func (n names) keySubject(s dispatch.Space, name string) string {
+	return "$KV." + n.bucketName(s) + "." + name
+}
+
+// live is where the values of a key are published once they are stored.
+func (n names) live(s dispatch.Space, name string) string {
+	if s == dispatch.Notes {
+		return n.prefix + "live.note." + name
+	}
+	return n.prefix + "live." + string(s) + "." + name
+}
+
+// checkKey holds a key to the alphabet of key-value buckets, so that its subject
+// is one and only its own.
+func checkKey(k dispatch.Key) error {
+	switch k.Space {
+	case dispatch.Records, dispatch.Notes, dispatch.Workers, dispatch.Settings:
+	default:
+		return fmt.Errorf("jetstream: there is no space %q", k.Space)
+	}
+	if k.Name == "" || len(k.Name) > 256 || strings.Trim(k.Name, ".") != k.Name || strings.Contains(k.Name, "..") {
+		return fmt.Errorf("jetstream: %q is not a key", k.Name)
+	}
+	for _, c := range []byte(k.Name) {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-/_=.", c) >= 0) {
+			return fmt.Errorf("jetstream: key %q must be of letters, digits and -/_=. only", k.Name)
+		}
+	}
+	return nil
+}

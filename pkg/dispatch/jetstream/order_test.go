@@ -1,0 +1,27 @@
+package jetstream_test
+
+import (
+	"testing"
+
+	"zasync/pkg/dispatch/dispatchtest"
+)
+
+// inParallel runs a case on the real clock beside others: most of its time is
+// waiting for leases and heartbeats to run out.
+func inParallel(t *testing.T, f func(t *testing.T)) {
+	t.Parallel()
+	f(t)
+}
+
+func pair(t *testing.T) dispatchtest.Pair {
+	p := settle(t)
+	return dispatchtest.Pair{Store: p.store, Broker: p.broker, Lease: p.config.Lease}
+}
+
+func TestRulesOfTheOrderOfWrites(t *testing.T) {
+	dispatchtest.TestRules(t, inParallel, pair)
+}
+
+func TestEveryOperationMayFailOrBeTheLast(t *testing.T) {
+	dispatchtest.TestOrder(t, inParallel, pair)
+}

@@ -1,0 +1,158 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"zasync/pkg/dispatch"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Store keeps entries in key-value buckets. It is safe for concurrent use.
+type Store struct {
+	names
+	exchange *exchange
+}
+
+var _ dispatch.Store = (*Store)(nil)
+
+// Write writes each value on its own terms, all at once.
+func (s *Store) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
+	written := make([]dispatch.Written, len(writes))
+	requests := make([]*nats.Msg, len(writes))
+	for i := range writes {
+		requests[i], written[i].Err = s.request(&writes[i], writes[i].Expect)
+	}
+	s.send(ctx, requests, written)
+	s.writeOverMarkers(ctx, writes, written)
+	for i := range written {
+		if errors.Is(written[i].Err, errWrongLast) {
+			written[i].Err = fmt.Errorf("jetstream: write %s: %w", writes[i].Name, dispatch.ErrConflict)
+		}
+	}
+	return written
+}
+
+func (s *Store) send(ctx context.Context, requests []*nats.Msg, written []dispatch.Written) {
+	for i, a := range s.exchange.ask(ctx, requests) {
+		if requests[i] != nil {
+			written[i].Revision, written[i].Err = acknowledged(a)
+		}
+	}
+}
+
+// markerTTL is how long the bucket remembers that an entry was deleted. A
+// writer who expects the deleted revision conflicts with or without it.
+const markerTTL = time.Hour
+
+// request is the publish that writes. It has no client library's helper, since
+// none writes on condition and with a time to live.
+func (s *Store) request(w *dispatch.Write, expect uint64) (*nats.Msg, error) {
+	if err := checkKey(w.Key); err != nil {
+		return nil, err
+	}
+	m := &nats.Msg{Subject: s.keySubject(w.Space, w.Name), Data: w.Value, Header: nats.Header{}}
+	if expect != dispatch.Unconditional {
+		m.Header[headerExpect] = []string{strconv.FormatUint(expect, 10)}
+	}
+	ttl := w.TTL
+	if w.Delete {
+		m.Data = nil
+		if ttl = markerTTL; w.Space == dispatch.Workers {
+			ttl = 0 // all of this space vanishes, and sooner
+		}
+		m.Header[headerOperation] = []string{"DEL"}
+	}
+	if ttl > 0 {
+		m.Header[headerTTL] = []string{strconv.FormatInt(int64((ttl+time.Second-1)/time.Second), 10)}
+	}
+	return m, nil
+}
+
+// writeOverMarkers writes again what was to stand where none is, and met the
+// marker of a deleted entry. Only a conflict costs this second look.
+func (s *Store) writeOverMarkers(ctx context.Context, writes []dispatch.Write, written []dispatch.Written) {
+	reads := make([]*nats.Msg, len(writes))
+	met := false
+	for i := range writes {
+		if writes[i].Expect == 0 && errors.Is(written[i].Err, errWrongLast) {
+			reads[i], met = s.direct(writes[i].Key), true
+		}
+	}
+	if !met {
+		return
+	}
+	requests := make([]*nats.Msg, len(writes))
+	for i, a := range s.exchange.ask(ctx, reads) {
+		if reads[i] != nil && a.err == nil && status(a.msg) == "" && isMarker(a.msg.Header) {
+			requests[i], _ = s.request(&writes[i], sequence(a.msg)) // its key was good before
+		}
+	}
+	s.send(ctx, requests, written)
+}
+
+// Read gives an entry per key, in order.
+func (s *Store) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+	requests := make([]*nats.Msg, len(keys))
+	for i, k := range keys {
+		if err := checkKey(k); err != nil {
+			return nil, err
+		}
+		requests[i] = s.direct(k)
+	}
+	entries := make([]dispatch.Entry, len(keys))
+	for i, a := range s.exchange.ask(ctx, requests) {
+		e, err := entry(keys[i], a)
+		if err != nil {
+			return nil, fmt.Errorf("jetstream: read %s: %w", keys[i].Name, err)
+		}
+		entries[i] = e
+	}
+	return entries, nil
+}
+
+// direct asks for the last message of a key. The key stands in the subject, so
+// that a server can permit reading some keys and not others.
+func (s *Store) direct(k dispatch.Key) *nats.Msg {
+	return &nats.Msg{Subject: "$JS.API.DIRECT.GET." + s.bucketStream(k.Space) + "." + s.keySubject(k.Space, k.Name)}
+}
+
+func entry(k dispatch.Key, a answer) (dispatch.Entry, error) {
+	if a.err != nil {
+		return dispatch.Entry{}, a.err
+	}
+	switch status(a.msg) {
+	case "":
+		return entryOf(k, a.msg), nil
+	case "404":
+		return dispatch.Entry{Key: k}, nil
+	}
+	return dispatch.Entry{}, statusError(a.msg)
+}
+
+// entryOf is a stored message as the entry of a key; a marker is none.
+func entryOf(k dispatch.Key, m *nats.Msg) dispatch.Entry {
+	if isMarker(m.Header) {
+		return dispatch.Entry{Key: k}
+	}
+	return dispatch.Entry{Key: k, Value: m.Data, Revision: sequence(m)}
+}
+
+func statusError(m *nats.Msg) error {
+	return fmt.Errorf("the server says %s %s", m.Header.Get(headerStatus), m.Header.Get(headerReason))
+}
+
+// isMarker: the message says that there is no entry any more.
+func isMarker(h nats.Header) bool {
+	return h.Get(headerOperation) != "" || h.Get(headerMarker) != ""
+}
+
+// sequence is the place of a stored message in its stream.
+func sequence(m *nats.Msg) uint64 {
+	seq, _ := strconv.ParseUint(stamped(m.Header, headerSequence), 10, 64) // the server's own
+	return seq
+}

@@ -1,0 +1,145 @@
+package jetstream
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+)
+
+// names spells the streams, buckets and subjects of a namespace.
+type names struct {
+	prefix string // of subjects: "zasync."
+	upper  string // of streams: "ZASYNC_"
+}
+
+func newNames(namespace string) names {
+	return names{prefix: namespace + ".", upper: strings.ToUpper(namespace) + "_"}
+}
+
+func (n names) queue() string { return n.upper + "QUEUE" }
+func (n names) delay() string { return n.upper + "DELAY" }
+func (n names) aside() string { return n.upper + "ASIDE" }
+
+// stream keeps the messages of a route.
+func (n names) stream(r dispatch.Route) string {
+	switch r {
+	case dispatch.Delay, dispatch.Due:
+		return n.delay()
+	case dispatch.Aside:
+		return n.aside()
+	}
+	return n.queue()
+}
+
+// on joins tokens to a subject of a route.
+func (n names) on(r dispatch.Route, tokens ...string) string {
+	return n.prefix + string(r) + "." + strings.Join(tokens, ".")
+}
+
+// subject is where a message is published. It checks every token, since a
+// wildcard or a blank in one would reach other messages, or break the protocol.
+func (n names) subject(m *dispatch.Message) (string, error) {
+	switch m.Route {
+	case dispatch.Ready, dispatch.Later:
+		if m.ID == "" {
+			return n.on(m.Route, m.Queue, m.Name), checkCall(m.Queue, m.Name)
+		}
+		return n.on(m.Route, m.Queue, m.Name, string(m.ID)), first(checkCall(m.Queue, m.Name), m.ID.Check())
+	case dispatch.Delay:
+		return n.on(m.Route, string(m.ID)), first(checkCall(m.Queue, m.Name), m.ID.Check())
+	case dispatch.Commands:
+		return n.on(m.Route, m.Verb, string(m.ID)), first(checkVerb(m.Verb), m.ID.Check())
+	case dispatch.Aside:
+		return n.on(m.Route, m.Verb), checkVerb(m.Verb)
+	}
+	return "", fmt.Errorf("jetstream: nothing can be put on the route %q", m.Route)
+}
+
+func checkCall(queue, name string) error {
+	return first(deferred.CheckQueue(queue), deferred.CheckName(name))
+}
+
+func checkVerb(verb string) error {
+	if deferred.ID(verb).Check() != nil {
+		return fmt.Errorf("jetstream: %q must be 1 to 64 letters, digits, \"_\" and \"-\"", verb)
+	}
+	return nil
+}
+
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read fills in what the subject says of a message with a sequence. Anybody can
+// publish, so nothing is certain: what cannot be read stays as it is, and the
+// queue sets the message aside. Between name and id a shard may stand.
+func (n names) read(subject string, d *dispatch.Delivery) {
+	rest, _ := strings.CutPrefix(subject, n.prefix)
+	route, rest, _ := strings.Cut(rest, ".")
+	d.Route = dispatch.Route(route)
+	id := ""
+	switch d.Route {
+	case dispatch.Ready, dispatch.Later, dispatch.Due:
+		d.Queue, rest, _ = strings.Cut(rest, ".")
+		d.Name, rest, _ = strings.Cut(rest, ".")
+		id = rest[strings.LastIndexByte(rest, '.')+1:]
+	case dispatch.Commands:
+		d.Verb, id, _ = strings.Cut(rest, ".")
+	case dispatch.Aside:
+		d.Verb = rest
+	default:
+		id = rest
+	}
+	if id == "" || id == unnumbered && d.Route == dispatch.Ready {
+		id = strconv.FormatUint(d.Seq, 10)
+	}
+	d.ID = deferred.ID(id)
+}
+
+// unnumbered is the id of a call that the server numbers, so that a lane needs
+// one filter for both: the stream maps zasync.q.*.* to zasync.q.*.*.-.
+const unnumbered = "-"
+
+// filter selects the messages of a page; it may let others through.
+func (n names) filter(p *dispatch.Page) string {
+	queue, name := p.Queue, p.Name
+	if checkCall(queue, "x") != nil {
+		queue = "*"
+	}
+	if deferred.CheckName(name) != nil {
+		name = "*"
+	}
+	switch {
+	case p.Route == dispatch.Ready || p.Route == dispatch.Due:
+		return n.on(p.Route, queue, name, ">")
+	case p.Route == dispatch.Later && queue != "*":
+		return n.on(p.Route, queue, ">") // the last token is the name's or the id's
+	}
+	return n.on(p.Route, ">")
+}
+
+// durable is the name of a lane's consumer. It may not hold "/", which names
+// may; "=" and "+" names may not.
+func durable(l dispatch.Lane) string {
+	if l.Route != dispatch.Ready {
+		return string(l.Route)
+	}
+	return strings.ReplaceAll(l.Queue+"+"+l.Name, "/", "=")
+}
+
+// laneFilter is what a lane's consumer reads: one filter, since two cost the
+// server more than twice as much for each message.
+func (n names) laneFilter(l dispatch.Lane) string {
+	if l.Route != dispatch.Ready {
+		return n.on(l.Route, ">")
+	}
+	return n.on(l.Route, l.Queue, l.Name, ">")
+}

@@ -1,0 +1,97 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"zasync/pkg/dispatch"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	watchBuffer = 64
+	flushLimit  = 5 * time.Second
+)
+
+// Watch gives what is written to the keys after it returns, until ctx ends. It
+// listens to what the streams publish again, and so costs the server next to
+// nothing; only records and notes can be watched.
+func (s *Store) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch.Entry, error) {
+	w := &watch{names: s.names, entries: make(chan dispatch.Entry, watchBuffer)}
+	for _, k := range keys {
+		if err := w.add(s.exchange.nc, k); err != nil {
+			w.close()
+			return nil, err
+		}
+	}
+	if err := s.exchange.flush(ctx); err != nil {
+		w.close()
+		return nil, fmt.Errorf("jetstream: watch: %w", err)
+	}
+	context.AfterFunc(ctx, w.close)
+	return w.entries, nil
+}
+
+// flush returns when the server has seen everything that was sent.
+func (x *exchange) flush(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, flushLimit)
+	defer cancel()
+	return x.nc.FlushWithContext(ctx)
+}
+
+type watch struct {
+	names
+	subs []*nats.Subscription
+
+	mu      sync.Mutex
+	closed  bool
+	entries chan dispatch.Entry
+}
+
+func (w *watch) add(nc *nats.Conn, k dispatch.Key) error {
+	if k.Space != dispatch.Records && k.Space != dispatch.Notes {
+		return fmt.Errorf("jetstream: the space %q cannot be watched", k.Space)
+	}
+	exact := k
+	exact.Name = strings.TrimSuffix(k.Name, ".*")
+	if err := checkKey(exact); err != nil {
+		return err
+	}
+	base := w.live(k.Space, "")
+	sub, err := nc.Subscribe(base+k.Name, func(m *nats.Msg) {
+		w.give(entryOf(dispatch.Key{Space: k.Space, Name: strings.TrimPrefix(m.Subject, base)}, m))
+	})
+	if err != nil {
+		return fmt.Errorf("jetstream: watch: %w", err)
+	}
+	w.subs = append(w.subs, sub)
+	return nil
+}
+
+// give passes an entry on. What the reader does not take in time is lost, as the
+// contract of the seam allows; nobody waits for a reader.
+func (w *watch) give(e dispatch.Entry) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return
+	}
+	select {
+	case w.entries <- e:
+	default:
+	}
+}
+
+func (w *watch) close() {
+	for _, sub := range w.subs {
+		_ = sub.Unsubscribe() // fails only when the connection is gone
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	close(w.entries)
+}
