@@ -21,7 +21,7 @@ const (
 func FailureOf(err error) *Failure {
 	links := factsOf(err)
 	f := &Failure{Kind: kindOf(links), Message: clip(messageOf(links[0]), maxMessage)}
-	for i, e := range links {
+	for i, e := range links[:min(len(links), 1+maxChain)] {
 		if i > 0 {
 			f.Chain = append(f.Chain, causeOf(e))
 		}

@@ -70,6 +70,24 @@ func TestARecordThatClaimsToHoldJSONAndDoesNotIsStillReadable(t *testing.T) {
 	}
 }
 
+func TestContentWithoutATypeIsKeptAsTheJSONThatItWouldBe(t *testing.T) {
+	for _, data := range []string{"{", "7"} {
+		r := claimed()
+		r.Args = deferred.Content{Data: []byte(data)}
+		text, err := r.AppendJSON(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got deferred.Record
+		if err := json.Unmarshal(text, &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(deferred.JSON([]byte(data)), got.Args, same); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
 func TestTheLargestRecordsFitIntoAMessage(t *testing.T) {
 	const maxPayload = 1 << 20 // of a server with the default settings
 	angry := strings.Repeat("\x01", 1<<20)
@@ -180,6 +198,29 @@ func TestDeepCallbacksAreReadInOneGo(t *testing.T) {
 func TestCallbacksOverTheLimitAreNotRead(t *testing.T) {
 	_, err := deferred.UnmarshalCallbacks(bytes.Repeat([]byte("["), deferred.MaxCallbacksSize+1))
 	refused(t, err, deferred.FieldCallbacks)
+}
+
+func TestCallbacksInHeadersAreReadStrictly(t *testing.T) {
+	for _, text := range []string{
+		`[{"on":"both","name":"n","retires":3}]`, `[{"on":"both","name":"n","callbacks":[{"\u001b":1}]}]`, `[] []`, `[]]`, `{}`, `7`, ``,
+	} {
+		_, err := deferred.UnmarshalCallbacks([]byte(text))
+		if err == nil {
+			t.Errorf("%s was understood", text)
+		} else if strings.ContainsRune(err.Error(), '\x1b') {
+			t.Errorf("the text has control characters: %q", err)
+		}
+	}
+}
+
+func TestASenderCannotSayThatCallbacksHaveFired(t *testing.T) {
+	got, err := deferred.UnmarshalCallbacks([]byte(`[{"on":"both","id":"x","name":"n","fired":true,"settled":true}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]deferred.Callback{{On: deferred.OnBoth, Call: deferred.Call{Name: "n"}}}, got, same); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestNoRetriesIsNotTheDefault(t *testing.T) {

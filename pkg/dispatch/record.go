@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -68,7 +67,7 @@ func decodeRecord(e Entry) (*deferred.Record, uint64, error) {
 		return nil, 0, nil
 	}
 	r := new(deferred.Record)
-	if err := json.Unmarshal(e.Value, r); err != nil {
+	if err := r.UnmarshalJSON(e.Value); err != nil {
 		return nil, 0, fmt.Errorf("dispatch: record %s: %w", e.Name, err)
 	}
 	return r, e.Revision, nil

@@ -23,8 +23,10 @@ const (
 	HeaderCallbacks   = "Zasync-Callbacks"  // a JSON array
 	HeaderAfter       = "Zasync-After"      // the id of the deferred that the call follows
 	HeaderOn          = "Zasync-On"         // success, failure or both
+)
 
-	// Written by workers only.
+// The headers that only workers write.
+const (
 	HeaderSubmitted = "Zasync-Submitted" // when the server stored the first message of the call
 	HeaderDue       = "Zasync-Due"       // when a parked message is to stand in the queue again
 	HeaderReason    = "Zasync-Reason"    // why a message was set aside

@@ -37,7 +37,8 @@ func checkKey(k dispatch.Key) error {
 		return fmt.Errorf("jetstream: %q is not a key", k.Name)
 	}
 	for _, c := range []byte(k.Name) {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-/_=.", c) >= 0) {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && strings.IndexByte("-/_=.", c) < 0 {
 			return fmt.Errorf("jetstream: key %q must be of letters, digits and -/_=. only", k.Name)
 		}
 	}
