@@ -1,0 +1,129 @@
+package cmdline
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Arrange rewrites a command line to what the parser understands, which stops
+// at the first positional argument: the command, its flags, "--", the rest.
+// Flags before the command go to the command. A negative number is an argument,
+// and so is everything after "--". Without a command the line is left alone.
+func Arrange(commands []*cli.Command, args []string) ([]string, error) {
+	l := line{commands: commands}
+	for len(args) > 0 {
+		var err error
+		if args, err = l.take(args); err != nil {
+			return nil, err
+		}
+		if l.isHelp {
+			return append([]string{"help"}, args...), nil
+		}
+	}
+	if l.command == nil {
+		return append(l.flags, l.rest...), nil
+	}
+	if err := l.checkEarly(); err != nil {
+		return nil, err
+	}
+	return slices.Concat([]string{l.command.Name}, l.flags, []string{"--"}, l.rest), nil
+}
+
+// line is a command line that is being read.
+type line struct {
+	commands []*cli.Command
+	command  *cli.Command // nil until it is met
+	isHelp   bool         // the command is the built-in help
+	early    []string     // flags that stood before the command
+	flags    []string     // with their values
+	rest     []string
+}
+
+// take reads the next argument, and its value if it is a flag that has one, and
+// returns the arguments that remain.
+func (l *line) take(args []string) ([]string, error) {
+	arg, args := args[0], args[1:]
+	switch {
+	case arg == "--":
+		l.rest = append(l.rest, args...)
+		return nil, nil
+	case isFlag(arg):
+		return l.takeFlag(arg, args)
+	case l.command != nil:
+		l.rest = append(l.rest, arg)
+		return args, nil
+	case arg == "help" || arg == "h":
+		l.isHelp = true
+		return args, nil
+	}
+	return args, l.takeCommand(arg)
+}
+
+func (l *line) takeFlag(arg string, args []string) ([]string, error) {
+	f, err := l.find(arg)
+	if err != nil {
+		return nil, err
+	}
+	if l.command == nil {
+		l.early = append(l.early, arg)
+	}
+	l.flags = append(l.flags, arg)
+	if !takesValue(f) || strings.Contains(arg, "=") {
+		return args, nil
+	}
+	if len(args) == 0 {
+		return nil, Usagef("%s needs a value", arg)
+	}
+	l.flags = append(l.flags, args[0])
+	return args[1:], nil
+}
+
+func (l *line) takeCommand(name string) error {
+	i := slices.IndexFunc(l.commands, func(c *cli.Command) bool { return c.HasName(name) })
+	if i < 0 {
+		return Usagef("there is no command %q; %s", name, strings.ToLower(cli.SuggestCommand(l.commands, name)))
+	}
+	l.command = l.commands[i]
+	return nil
+}
+
+// checkEarly finds flags before the command that are another command's.
+func (l *line) checkEarly() error {
+	for _, arg := range l.early {
+		if _, err := l.find(arg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find gives the flag of the command, or of any command while it is not known.
+func (l *line) find(arg string) (cli.Flag, error) {
+	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	commands := l.commands
+	if l.command != nil {
+		commands = []*cli.Command{l.command}
+	}
+	flags := []cli.Flag{cli.HelpFlag}
+	for _, c := range commands {
+		flags = append(flags, c.Flags...)
+	}
+	for _, f := range flags {
+		if slices.Contains(f.Names(), name) {
+			return f, nil
+		}
+	}
+	return nil, Usagef("there is no flag %s; did you mean %s?", arg, cli.SuggestFlag(flags, name, true))
+}
+
+// isFlag tells a flag from "-" and from a number below zero.
+func isFlag(arg string) bool {
+	return len(arg) > 1 && arg[0] == '-' && !strings.ContainsRune("0123456789.", rune(arg[1]))
+}
+
+func takesValue(f cli.Flag) bool {
+	d, ok := f.(cli.DocGenerationFlag)
+	return ok && d.TakesValue()
+}

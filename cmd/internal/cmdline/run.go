@@ -1,0 +1,71 @@
+package cmdline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"zasync/cmd/internal/terminal"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Run runs a program and returns its exit code. Errors go to the program's
+// ErrWriter, one line each.
+func Run(ctx context.Context, app *cli.App, args []string) int {
+	prepare(app)
+	arranged, err := Arrange(app.Commands, args)
+	if err == nil {
+		err = app.RunContext(ctx, append([]string{app.Name}, arranged...))
+	}
+	var exit *ExitError
+	if err == nil || errors.As(err, &exit) && exit.Err == nil {
+		return Code(err)
+	}
+	Report(app, err)
+	if Code(err) == Usage {
+		_, _ = fmt.Fprintf(app.ErrWriter, "%s: %q shows how to use it\n", app.Name, helpFor(app, args))
+	}
+	return Code(err)
+}
+
+// prepare turns off what the parser would do on its own: exit, print the whole
+// help for a mistake, take "help" for a command where it is an argument, and
+// split values at commas.
+func prepare(app *cli.App) {
+	app.HideVersion = true
+	app.DisableSliceFlagSeparator = true
+	app.ExitErrHandler = func(*cli.Context, error) {}
+	usage := func(_ *cli.Context, err error, _ bool) error { return Usagef("%w", err) }
+	app.OnUsageError = usage
+	for _, c := range app.Commands {
+		c.OnUsageError = usage
+		c.HideHelpCommand = true
+	}
+}
+
+// Report prints an error as the program's.
+func Report(app *cli.App, err error) {
+	_, _ = fmt.Fprintf(app.ErrWriter, "%s: %s\n", app.Name, Message(err))
+}
+
+// Message is an error for people: without the name of the package that it comes
+// from, which is for programmers, and safe to print.
+func Message(err error) string {
+	text := err.Error()
+	for _, prefix := range []string{"embedded: ", "jetstream: ", "workerpool: ", "dispatch: ", "deferred: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return terminal.Escape(text)
+}
+
+// helpFor is where the help is on the command that somebody tried to use.
+func helpFor(app *cli.App, args []string) string {
+	for _, arg := range args {
+		if c := app.Command(arg); c != nil && c.Name != "help" {
+			return app.Name + " help " + c.Name
+		}
+	}
+	return app.Name + " help"
+}

@@ -1,0 +1,104 @@
+package connect
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+
+	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/jetstream"
+
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+)
+
+// A Session is a queue and the connection under it.
+type Session struct {
+	*dispatch.Queue
+	nc *nats.Conn
+}
+
+// Close ends the connection.
+func (s *Session) Close() { s.nc.Close() }
+
+// Open connects as a client of the given name and opens the queue. Options of
+// NATS may be added. The logger is told of what goes wrong on the connection.
+func (o Options) Open(ctx context.Context, name string, log *slog.Logger, more ...nats.Option) (*Session, error) {
+	own, err := o.options()
+	if err != nil {
+		return nil, err
+	}
+	own = append(own, nats.Name(name), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		log.Warn("connection", "err", err)
+	}))
+	nc, err := nats.Connect(o.server(), append(own, more...)...)
+	if err != nil {
+		return nil, o.explain(err)
+	}
+	q, err := jetstream.Open(ctx, nc, jetstream.Config{Namespace: o.Namespace, Logger: log})
+	if err != nil {
+		nc.Close()
+		return nil, o.explain(err)
+	}
+	return &Session{Queue: q, nc: nc}, nil
+}
+
+// Place is the server for people to read.
+func (o Options) Place() string { return Redact(o.server()) }
+
+func (o Options) server() string { return cmp.Or(o.Server, nats.DefaultURL) }
+
+func (o Options) options() ([]nats.Option, error) {
+	var opts []nats.Option
+	if o.Creds != "" {
+		opts = append(opts, nats.UserCredentials(o.Creds))
+	}
+	if o.NKey != "" {
+		key, err := nats.NkeyOptionFromSeed(o.NKey)
+		if err != nil {
+			return nil, fmt.Errorf("--nkey: %w", err)
+		}
+		opts = append(opts, key)
+	}
+	if o.User != "" {
+		opts = append(opts, nats.UserInfo(o.User, o.Password))
+	}
+	if o.Token != "" {
+		opts = append(opts, nats.Token(o.Token))
+	}
+	if (o.TLSCert == "") != (o.TLSKey == "") {
+		return nil, errors.New("--tlscert and --tlskey belong together")
+	}
+	if o.TLSCert != "" {
+		opts = append(opts, nats.ClientCert(o.TLSCert, o.TLSKey))
+	}
+	if o.TLSCA != "" {
+		opts = append(opts, nats.RootCAs(o.TLSCA))
+	}
+	return opts, nil
+}
+
+// explain says what to do about an error. The URL in it may hold a password.
+func (o Options) explain(err error) error {
+	place := o.Place()
+	var malformed *url.Error
+	var dial *net.OpError
+	switch {
+	case errors.As(err, &malformed):
+		return errors.New("--server: the URL cannot be read; it is not shown because it may hold a password")
+	case errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrTimeout), errors.As(err, &dial):
+		return fmt.Errorf("no NATS server answers at %s; \"zworker dev\" starts one, and --server or NATS_URL names another", place)
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
+		return fmt.Errorf("the NATS server at %s does not let us in (%w); say who you are with --creds, --nkey, --user and --password, or --token", place, err)
+	case errors.Is(err, natsjs.ErrJetStreamNotEnabled), errors.Is(err, natsjs.ErrJetStreamNotEnabledForAccount):
+		return fmt.Errorf("the NATS server at %s has no JetStream for this account; start it with jetstream.conf or with -js", place)
+	case strings.Contains(err.Error(), o.server()):
+		return errors.New(strings.ReplaceAll(err.Error(), o.server(), place))
+	}
+	return err
+}

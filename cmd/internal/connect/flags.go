@@ -1,0 +1,60 @@
+package connect
+
+import (
+	"github.com/nats-io/nats.go"
+	"github.com/urfave/cli/v2"
+)
+
+// Options say which server to use and how to be let in. The zero Options are
+// the server on this machine, which lets everybody in.
+type Options struct {
+	Server    string // one URL or several, with commas
+	Creds     string // file of a user's JWT and key
+	NKey      string // file of a key's seed
+	User      string
+	Password  string
+	Token     string
+	TLSCert   string
+	TLSKey    string
+	TLSCA     string
+	Namespace string // of the queue; "" is the default one
+}
+
+const category = "Connection"
+
+// The environment variables are those of the nats tool.
+
+// Flags are the flags of Options.
+func Flags() []cli.Flag {
+	return []cli.Flag{
+		text("server", "NATS server `URL`", "NATS_URL", nats.DefaultURL),
+		text("creds", "`FILE` with the user's credentials", "NATS_CREDS", ""),
+		text("nkey", "`FILE` with the seed of the user's key", "NATS_NKEY", ""),
+		text("user", "user `NAME`", "NATS_USER", ""),
+		text("password", "`PASSWORD` of the user", "NATS_PASSWORD", ""),
+		text("token", "access `TOKEN`", "NATS_TOKEN", ""),
+		text("tlscert", "`FILE` with our certificate", "NATS_CERT", ""),
+		text("tlskey", "`FILE` with the key of our certificate", "NATS_KEY", ""),
+		text("tlsca", "`FILE` with the authorities to trust", "NATS_CA", ""),
+		NamespaceFlag(),
+	}
+}
+
+// NamespaceFlag is the one flag of Flags for a program that brings its server.
+func NamespaceFlag() cli.Flag {
+	return text("namespace", "`NAME` of the installation, of several on one server", "ZASYNC_NAMESPACE", "zasync")
+}
+
+func text(name, usage, variable, value string) cli.Flag {
+	return &cli.StringFlag{Name: name, Usage: usage, EnvVars: []string{variable}, Value: value, Category: category}
+}
+
+// FromFlags reads the values of Flags.
+func FromFlags(c *cli.Context) Options {
+	return Options{
+		Server: c.String("server"), Creds: c.String("creds"), NKey: c.String("nkey"),
+		User: c.String("user"), Password: c.String("password"), Token: c.String("token"),
+		TLSCert: c.String("tlscert"), TLSKey: c.String("tlskey"), TLSCA: c.String("tlsca"),
+		Namespace: c.String("namespace"),
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"zasync/cmd/internal/terminal"
+	"zasync/pkg/deferred"
+
+	"github.com/urfave/cli/v2"
+)
+
+type annotationsOptions struct {
+	base
+	id deferred.ID
+}
+
+func annotationsCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name: "annotations", Usage: "show the annotations of a call", ArgsUsage: "ID",
+		Description: `With -o json it is an object of the values by their keys. One that an earlier attempt
+has written is marked as past in the table.
+
+  zsubmit annotations "$id"
+  zsubmit annotations "$id" -o json | jq .progress.done`,
+		Flags: flags(formFlag("print `FORM`: table, json or jsonl (default: table)")),
+		Action: func(c *cli.Context) error {
+			o, err := readAnnotations(c, s)
+			if err != nil {
+				return err
+			}
+			return o.run(c.Context)
+		},
+	}
+}
+
+func readAnnotations(c *cli.Context, s streams) (annotationsOptions, error) {
+	if err := wantArgs(c, 1, 1); err != nil {
+		return annotationsOptions{}, err
+	}
+	b, err := readBase(c, s, asTable, asJSON, asLines)
+	return annotationsOptions{base: b, id: deferred.ID(c.Args().First())}, err
+}
+
+func (o *annotationsOptions) run(ctx context.Context) error {
+	q, err := o.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	ctx, cancel := patiently(ctx)
+	defer cancel()
+	if _, err := q.Record(ctx, o.id); err != nil {
+		return err
+	}
+	var notes []deferred.Note
+	for n, err := range q.Annotations(ctx, o.id) {
+		if err != nil {
+			return err
+		}
+		notes = append(notes, n)
+	}
+	slices.SortFunc(notes, func(a, b deferred.Note) int { return cmp.Compare(a.Key, b.Key) })
+	return o.show(notes)
+}
+
+func (o *annotationsOptions) show(notes []deferred.Note) error {
+	switch o.form {
+	case asJSON:
+		values := map[string]json.RawMessage{}
+		for _, n := range notes {
+			values[n.Key] = n.Value
+		}
+		return o.printJSON(values)
+	case asLines:
+		for i := range notes {
+			text, err := json.Marshal(named(&notes[i]))
+			if err != nil {
+				return fmt.Errorf("annotation %s: %w", notes[i].Key, err)
+			}
+			o.print(string(terminal.EscapeJSON(text)))
+		}
+		return nil
+	}
+	return printNotes(o.base, notes)
+}
+
+func (b *base) printJSON(v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, terminal.EscapeJSON(text), "", "  "); err != nil {
+		return err
+	}
+	b.print(indented.String())
+	return nil
+}
+
+func printNotes(b base, notes []deferred.Note) error {
+	t := terminal.Table{Columns: []terminal.Column{
+		{Name: "key"}, {Name: "value", Max: 80}, {Name: "attempt", Right: true}, {Name: "written", Right: true},
+	}}
+	for i := range notes {
+		n := &notes[i]
+		attempt := fmt.Sprint(n.Attempt)
+		if n.Past {
+			attempt = attempt + ", past"
+		}
+		t.Add(n.Key, noteText(n), attempt, age(n.Time, time.Now()))
+	}
+	return t.Print(b.out)
+}

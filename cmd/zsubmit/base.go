@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"zasync/cmd/internal/cmdline"
+	"zasync/cmd/internal/connect"
+
+	"github.com/urfave/cli/v2"
+)
+
+// base is what every command has.
+type base struct {
+	streams
+	connect connect.Options
+	form    form
+}
+
+// A form is how results are printed. The empty one is the command's own.
+type form string
+
+const (
+	asTable form = "table"
+	asJSON  form = "json"
+	asLines form = "jsonl"
+	asIDs   form = "id"
+	quiet   form = "nothing" // not for users
+)
+
+func (s streams) print(line string) { _, _ = fmt.Fprintln(s.out, line) }
+
+// notef tells something beside the results.
+func (s streams) notef(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.err, "zsubmit: "+format+"\n", args...)
+}
+
+// flags puts a command's own flags before those of all commands.
+func flags(own ...cli.Flag) []cli.Flag {
+	return append(own, connect.Flags()...)
+}
+
+func formFlag(usage string) cli.Flag {
+	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: usage}
+}
+
+// readBase reads the flags of all commands.
+func readBase(c *cli.Context, s streams, forms ...form) (base, error) {
+	b := base{streams: s, connect: connect.FromFlags(c), form: form(c.String("output"))}
+	if b.form != "" && !slices.Contains(forms, b.form) {
+		return b, cmdline.Usagef("%s -o cannot be %q but one of %q", c.Command.Name, string(b.form), forms)
+	}
+	return b, nil
+}
+
+// open connects. Whatever goes wrong comes back as an error, so nothing is logged.
+func (b *base) open(ctx context.Context) (*connect.Session, error) {
+	return b.connect.Open(ctx, "zsubmit", slog.New(slog.DiscardHandler))
+}
+
+const patience = 30 * time.Second
+
+var errNoAnswer = errors.New("the server did not answer within 30 seconds; it is not known whether it was done")
+
+// patiently limits what is not meant to take long.
+func patiently(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, patience, errNoAnswer)
+}

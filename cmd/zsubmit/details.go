@@ -1,0 +1,140 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"zasync/cmd/internal/terminal"
+	"zasync/pkg/deferred"
+)
+
+// info is what matters most about a call in its state.
+func info(r *deferred.Record, now time.Time) string {
+	switch {
+	case r.State == deferred.Succeeded:
+		return jsonText(r.Result)
+	case r.State == deferred.Scheduled && r.Counts.Failures > 0:
+		return fmt.Sprintf("will be tried again %s: %s", until(r.NotBefore, now), failureText(r.Failure))
+	case r.State == deferred.Scheduled:
+		return "begins " + until(r.NotBefore, now)
+	case r.State == deferred.Running:
+		return "for " + short(now.Sub(r.Started))
+	case r.State.Settled():
+		return failureText(r.Failure)
+	}
+	return ""
+}
+
+func failureText(f *deferred.Failure) string {
+	if f == nil {
+		return ""
+	}
+	return f.Kind + ": " + f.Message
+}
+
+func jsonText(c deferred.Content) string {
+	if c.IsZero() {
+		return ""
+	}
+	text, err := c.JSON()
+	if err != nil {
+		return err.Error()
+	}
+	return string(terminal.EscapeJSON(text))
+}
+
+// age is how long ago something was, short.
+func age(t, now time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return short(now.Sub(t)) + " ago"
+}
+
+func until(t, now time.Time) string {
+	if !t.After(now) {
+		return "now"
+	}
+	return "in " + short(t.Sub(now))
+}
+
+// short is a duration in its largest unit.
+func short(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%dms", max(d.Milliseconds(), 0))
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.0fs", d.Seconds())
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%.0fm", d.Minutes())
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%.0fh", d.Hours())
+	}
+	return fmt.Sprintf("%.0fd", d.Hours()/24)
+}
+
+// printDetails prints all that people want to know of one record.
+func printDetails(w io.Writer, r *deferred.Record, now time.Time) error {
+	var b strings.Builder
+	say := func(key, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "%-10s %s\n", key, terminal.Escape(value))
+		}
+	}
+	say("id", string(r.ID))
+	say("name", r.Name)
+	say("queue", r.Queue)
+	say("state", string(r.State))
+	say("attempt", attempts(r))
+	for _, t := range []struct {
+		key string
+		at  time.Time
+	}{{"submitted", r.Submitted}, {"not before", r.NotBefore}, {"begin by", r.BeginBy}, {"started", r.Started}, {"settled", r.Settled}} {
+		say(t.key, moment(t.at, now))
+	}
+	say("worker", r.Token.Worker)
+	for _, k := range slices.Sorted(maps.Keys(r.Labels)) {
+		say("label", k+"="+r.Labels[k])
+	}
+	if r.Parent != nil {
+		say("follows", fmt.Sprintf("%s, on %s", r.Parent.ID, r.Parent.On))
+	}
+	for _, cb := range r.Callbacks {
+		say("callback", fmt.Sprintf("%s, on %s: %s", cb.Call.Name, cb.On, cb.ID))
+	}
+	say("arguments", jsonText(r.Args))
+	say("result", jsonText(r.Result))
+	say("failure", failureText(r.Failure))
+	if r.Failure != nil && r.Failure.Stack != "" {
+		say("stack", "see -o json")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func attempts(r *deferred.Record) string {
+	text := fmt.Sprint(r.Attempt)
+	for _, c := range []struct {
+		n    int
+		what string
+	}{{r.Counts.Failures, "failed"}, {r.Counts.Deaths, "lost with a worker"}, {r.Counts.Commits, "not stored"}} {
+		if c.n > 0 {
+			text += fmt.Sprintf(", %d %s", c.n, c.what)
+		}
+	}
+	return text
+}
+
+func moment(t, now time.Time) string {
+	switch {
+	case t.IsZero():
+		return ""
+	case t.After(now):
+		return fmt.Sprintf("%s (%s)", t.Local().Format(time.DateTime), until(t, now))
+	}
+	return fmt.Sprintf("%s (%s)", t.Local().Format(time.DateTime), age(t, now))
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"iter"
+	"strings"
+	"testing"
+
+	"zasync/pkg/deferred"
+)
+
+func numbered(n int) iter.Seq2[deferred.Record, error] {
+	return func(yield func(deferred.Record, error) bool) {
+		for i := range n {
+			if !yield(deferred.Record{ID: deferred.ID(fmt.Sprint(i)), State: deferred.Pending}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func TestLimitKeepsTheLastInTheirOrder(t *testing.T) {
+	for _, c := range []struct {
+		limit, n   int
+		want, note string
+	}{
+		{0, 3, "0 1 2", ""},
+		{3, 2, "0 1", ""},
+		{3, 3, "0 1 2", ""},
+		{3, 4, "1 2 3", "zsubmit: 1 more"},
+		{3, 8, "5 6 7", "zsubmit: 5 more"},
+		{3, 9, "6 7 8", "zsubmit: 6 more"},
+	} {
+		var out, err strings.Builder
+		o := listOptions{base: base{streams: streams{out: &out, err: &err}}, limit: c.limit}
+		if err := o.printTo(&printer{out: &out, form: asIDs}, numbered(c.n)); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(strings.Fields(out.String()), " "); got != c.want || !strings.HasPrefix(err.String(), c.note) {
+			t.Errorf("the last %d of %d: %q, %q", c.limit, c.n, got, err.String())
+		}
+	}
+}

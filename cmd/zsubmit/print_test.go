@@ -1,0 +1,149 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+const evil = "\x1b]0;owned\a\x1b[2J\nroot# \r\u202e\u009b31m"
+
+// hostile is a record of which somebody else has written every text.
+func hostile(s deferred.State) deferred.Record {
+	r := deferred.Record{
+		ID: "id", Name: evil, Queue: evil, State: s, Token: deferred.Token{Worker: evil},
+		Labels:    map[string]string{evil: evil},
+		Callbacks: []deferred.RecordedCallback{{On: deferred.Branch(evil), ID: evil, Call: deferred.Call{Name: evil}}},
+		Parent:    &deferred.RecordedParent{ID: evil, On: evil},
+		Submitted: time.Now(), NotBefore: time.Now().Add(time.Hour),
+		Counts: deferred.Counts{Failures: 1}, Failure: &deferred.Failure{Kind: evil, Message: evil, Stack: evil},
+	}
+	if s == deferred.Succeeded {
+		r.Failure, r.Result = nil, deferred.JSON([]byte("{\"a\":\r\n\"\u009b31m\u202e\x7f\"}"))
+	}
+	return r
+}
+
+func TestHostileTextNeverReachesTheTerminal(t *testing.T) {
+	note := deferred.Note{Key: evil, Value: json.RawMessage("\r\"\u009b31m\"")}
+	progress := deferred.Note{Key: deferred.ProgressKey, Value: json.RawMessage(`{"done":1,"message":"\u001b[2J\n"}`)}
+	for name, print := range map[string]func(w io.Writer, r *deferred.Record) error{
+		"table": func(w io.Writer, r *deferred.Record) error { return printWhole(&printer{out: w, form: asTable}, r) },
+		"details": func(w io.Writer, r *deferred.Record) error {
+			return printWhole(&printer{out: w, form: asTable, single: true}, r)
+		},
+		"json":   func(w io.Writer, r *deferred.Record) error { return printWhole(&printer{out: w, form: asJSON}, r) },
+		"jsonl":  func(w io.Writer, r *deferred.Record) error { return printWhole(&printer{out: w, form: asLines}, r) },
+		"result": func(w io.Writer, r *deferred.Record) error { return printWhole(&printer{out: w}, r) },
+		"ending": func(w io.Writer, r *deferred.Record) error {
+			_ = waiting{streams: streams{err: w}}.conclude(&printer{form: quiet}, r)
+			return nil
+		},
+		"lines": func(w io.Writer, r *deferred.Record) error {
+			for _, c := range []deferred.Change{{Record: r}, {Note: &note}, {Note: &progress}} {
+				lines{out: w, id: r.ID}.show(c)
+				jsonLines{w}.show(c)
+			}
+			return nil
+		},
+		"notes": func(w io.Writer, _ *deferred.Record) error {
+			for _, f := range []form{asTable, asJSON, asLines} {
+				o := annotationsOptions{base: base{streams: streams{out: w}, form: f}}
+				if err := o.show([]deferred.Note{note, progress}); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	} {
+		for _, s := range deferred.States {
+			r := hostile(s)
+			var out strings.Builder
+			if err := print(&out, &r); err != nil {
+				t.Errorf("%s, %s: %v", name, s, err)
+			}
+			for _, c := range strings.ReplaceAll(out.String(), "\n", "") {
+				if !strconv.IsPrint(c) {
+					t.Errorf("%s, %s: %q was let through in %q", name, s, c, out.String())
+					break
+				}
+			}
+		}
+	}
+}
+
+func printWhole(p *printer, r *deferred.Record) error {
+	if err := p.print(r); err != nil {
+		return err
+	}
+	return p.close()
+}
+
+func TestRecordIsOneLineOfATable(t *testing.T) {
+	for _, s := range deferred.States {
+		r := hostile(s)
+		var out strings.Builder
+		if err := printWhole(&printer{out: &out, form: asTable}, &r); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(out.String(), "\n"); n != 2 {
+			t.Errorf("%s: %d lines:\n%s", s, n, out.String())
+		}
+	}
+}
+
+func TestRecordIsPrintedAsItIsStored(t *testing.T) {
+	r := hostile(deferred.Failed)
+	stored, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, single := range []bool{true, false} {
+		var out strings.Builder
+		if err := printWhole(&printer{out: &out, form: asJSON, single: single}, &r); err != nil {
+			t.Fatal(err)
+		}
+		var want, got any
+		if err := json.Unmarshal(stored, &want); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(out.String()), &got); err != nil {
+			t.Fatalf("%v:\n%s", err, out.String())
+		}
+		if !single {
+			want = []any{want}
+		}
+		if !equalJSON(t, want, got) {
+			t.Errorf("single %t: %s", single, out.String())
+		}
+	}
+}
+
+func equalJSON(t *testing.T, a, b any) bool {
+	t.Helper()
+	x, err := json.Marshal(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := json.Marshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(x) == string(y)
+}
+
+func TestDurationIsShownInItsLargestUnit(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0ms", 20 * time.Millisecond: "20ms", 1600 * time.Millisecond: "2s", 119 * time.Second: "119s",
+		5 * time.Minute: "5m", 3 * time.Hour: "3h", 72 * time.Hour: "3d",
+	} {
+		if got := short(d); got != want {
+			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"zasync/cmd/internal/connect"
+	"zasync/pkg/deferred"
+
+	"github.com/urfave/cli/v2"
+)
+
+type statusOptions struct {
+	base
+	ids    []deferred.ID
+	single bool
+}
+
+func statusCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name: "status", Usage: "show where calls stand", ArgsUsage: "ID...|-",
+		Description: `With -o json it is the record as it is stored.
+
+  zsubmit status "$id"
+  zsubmit status "$id" -o json | jq .failure
+  zsubmit list --state failed -o id | zsubmit status -`,
+		Flags: flags(formFlag("print `FORM`: table, json, jsonl or id (default: table)")),
+		Action: func(c *cli.Context) error {
+			o, err := readStatus(c, s)
+			if err != nil {
+				return err
+			}
+			return o.run(c.Context)
+		},
+	}
+}
+
+func readStatus(c *cli.Context, s streams) (statusOptions, error) {
+	b, err := readBase(c, s, asTable, asJSON, asLines, asIDs)
+	if err != nil {
+		return statusOptions{}, err
+	}
+	b.form = cmp.Or(b.form, asTable)
+	ids, err := readIDs(c, s)
+	return statusOptions{base: b, ids: ids, single: len(ids) == 1 && !fromStdin(c)}, err
+}
+
+func (o *statusOptions) run(ctx context.Context) error {
+	q, err := o.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	p := &printer{out: o.out, form: o.form, single: o.single}
+	err = o.each(o.ids, func(id deferred.ID) error { return show(ctx, q, p, id) })
+	return errors.Join(err, p.close())
+}
+
+// show prints the record of an id as it is now.
+func show(ctx context.Context, q *connect.Session, p *printer, id deferred.ID) error {
+	ctx, cancel := patiently(ctx)
+	defer cancel()
+	r, err := q.Record(ctx, id)
+	if err != nil {
+		return err
+	}
+	return p.print(&r)
+}
