@@ -31,9 +31,7 @@ func (f *feed) Claim(ctx context.Context, o deferred.Offer) (*deferred.Attempt, 
 		f.work.Go(func() { f.expireClaimed(context.WithoutCancel(ctx), h) })
 		return nil, deferred.ErrTaken
 	}
-	h.attempt = f.newAttempt(h, o)
-	h.unfollow = f.watchOver(h)
-	return h.attempt, nil
+	return f.begin(h, f.newAttempt(h, o)), nil
 }
 
 // tryClaim is one compare-and-set. An answer that was lost is read back: the
@@ -114,32 +112,6 @@ func (f *feed) newAttempt(h *holding, o deferred.Offer) *deferred.Attempt {
 	}
 	a.Ledger = &attemptLedger{Queue: f.Queue, attempt: a, worker: f.worker.Name}
 	return a
-}
-
-// watchDelay is how long an attempt runs before its record is watched for a
-// cancel. Most calls are over by then, and pay nothing.
-const watchDelay = 100 * time.Millisecond
-
-// watchOver revokes the attempt when its record is no longer its own.
-func (f *feed) watchOver(h *holding) (stop func()) {
-	a, token := h.attempt, h.record.Token
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // ends with the holding
-	timer := time.AfterFunc(watchDelay, func() {
-		f.hub.follow(ctx, a.ID, func(r *deferred.Record) bool {
-			switch {
-			case r.Attempt < token.Attempt: // read from a replica that lags behind
-				return true
-			case r.State == deferred.Running && r.Token == token:
-				return true
-			case r.State == deferred.Cancelled:
-				a.Revoke(r.Failure)
-			default:
-				a.Revoke(deferred.ErrLost)
-			}
-			return false
-		})
-	})
-	return func() { timer.Stop(); cancel() }
 }
 
 // Decline gives the call back untouched.

@@ -79,6 +79,7 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 	f.stop, f.close = stop, closeIntake
 	f.loops.Go(func() { f.beat.run(run) })
 	f.loops.Go(func() { f.renew(run) })
+	f.loops.Go(func() { f.watchOver(run) })
 	f.intake.Go(func() { f.supply(intake, run) })
 	f.intake.Go(func() { f.keepHouse(intake, run) })
 	f.log.Debug("worker joined", "incarnation", w.Incarnation, "slots", w.Slots, "lanes", len(w.Lanes))

@@ -20,8 +20,12 @@ type holding struct {
 	reason   string // of a cancel
 	taken    bool   // in feed.held
 	released bool   // its credit is free again
+
+	// Guarded by feed.mu, once claimed:
+	attempt  *deferred.Attempt
+	begun    time.Time
+	watched  bool
 	unfollow func()
-	attempt  *deferred.Attempt // once claimed
 }
 
 // suspicious: workers died with the call twice at least, counting the one that
@@ -62,9 +66,6 @@ func (f *feed) performs(id deferred.ID, except *holding) bool {
 // drop ends the holding, with no word to the broker: the lease runs out.
 func (f *feed) drop(h *holding) {
 	f.leases.remove(h.delivery)
-	if h.unfollow != nil {
-		h.unfollow()
-	}
 	f.untake(h)
 }
 
@@ -78,6 +79,9 @@ func (f *feed) untake(h *holding) {
 	}
 	if f.suspect == h {
 		f.suspect = nil
+	}
+	if h.unfollow != nil {
+		h.unfollow()
 	}
 }
 

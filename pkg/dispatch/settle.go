@@ -62,6 +62,9 @@ func (f *feed) conclude(r *deferred.Record, c *carried, o deferred.Outcome) {
 	case deferred.Succeeded:
 		r.Settle(deferred.Succeeded, nil)
 		r.Result = o.Result
+	case deferred.Cancelled, deferred.Expired:
+		r.Settle(o.State, o.Failure)
+		r.Args = c.Args
 	case deferred.Pending:
 		r.State, r.Started = deferred.Pending, time.Time{}
 	case deferred.Scheduled:

@@ -194,7 +194,7 @@ func TestRevokedAttemptEndsTheHandlersContextWithTheCause(t *testing.T) {
 				if p.source.endOf(c) != "settled" || c.outcome.State != tt.want {
 					t.Errorf("%s as %s", p.source.endOf(c), c.outcome.State)
 				}
-				if line := p.log.line(t, "outcome not stored"); !strings.Contains(line, "level=INFO") {
+				if line := p.log.line(t, "outcome not stored"); !strings.Contains(line, "level=DEBUG") {
 					t.Errorf("log: %q", line)
 				}
 				p.finish(t)

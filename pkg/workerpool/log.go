@@ -56,7 +56,7 @@ func (r *run) logUnsettled(ctx context.Context, a *deferred.Attempt, err error) 
 	level := slog.LevelError
 	switch {
 	case errors.Is(err, deferred.ErrLost) && a.Revoked() != nil:
-		level = slog.LevelInfo
+		level = slog.LevelDebug
 	case errors.Is(err, deferred.ErrLost):
 		level = slog.LevelWarn
 	}

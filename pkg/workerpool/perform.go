@@ -97,9 +97,17 @@ func outcomeOf(ctx context.Context, err error) deferred.Outcome {
 // is reported like any other; the feed knows that its outcome does not count.
 func interruption(cause error) deferred.Outcome {
 	if errors.Is(cause, deferred.ErrCancelled) {
-		return deferred.Outcome{State: deferred.Cancelled, Failure: deferred.CancelFailure("")}
+		return deferred.Outcome{State: deferred.Cancelled, Failure: deferred.CancelFailure(reasonOf(cause))}
 	}
 	return deferred.Outcome{State: deferred.Pending}
+}
+
+func reasonOf(cause error) string {
+	var f *deferred.Failure
+	if errors.As(cause, &f) {
+		return f.Message
+	}
+	return ""
 }
 
 // vacate takes the task out of its slot, unless the stopping pool has done so.

@@ -20,3 +20,7 @@ func TestEveryOperationMayFailOrBeTheLast(t *testing.T) {
 func TestRulesOfTheOrderOfWrites(t *testing.T) {
 	dispatchtest.TestRules(t, synctest.Test, pair)
 }
+
+func TestQueueKeepsItsWord(t *testing.T) {
+	dispatchtest.TestQueue(t, synctest.Test, pair)
+}

@@ -1,0 +1,77 @@
+package dispatchtest
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+)
+
+// readings counts the reads and the watches of a store, and can lose all news.
+type readings struct {
+	dispatch.Store
+	reads, watches atomic.Int64
+	deaf           bool
+}
+
+func (s *readings) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+	s.reads.Add(1)
+	return s.Store.Read(ctx, keys)
+}
+
+func (s *readings) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch.Entry, error) {
+	s.watches.Add(1)
+	if s.deaf {
+		silence := make(chan dispatch.Entry)
+		context.AfterFunc(ctx, func() { close(silence) })
+		return silence, nil
+	}
+	return s.Store.Watch(ctx, keys)
+}
+
+func oneRead(r *rig) {
+	w := r.join(r.queue, "greet")
+	r.submit(greeting("a"))
+	w.succeed(w.claim())
+	counted := &readings{Store: r.pair.Store}
+	if _, err := r.over(counted, r.pair.Broker).Await(r.ctx, "a"); err != nil {
+		r.Fatal(err)
+	}
+	if n, m := counted.reads.Load(), counted.watches.Load(); n != 1 || m != 0 {
+		r.Errorf("%d reads and %d watches, want one read", n, m)
+	}
+}
+
+// lostNews: of many waiters on one call, who share one watch, every one hears
+// of the end although no news comes through.
+func lostNews(r *rig) {
+	counted := &readings{Store: r.pair.Store, deaf: true}
+	queue := r.over(counted, r.pair.Broker)
+	heard := make(chan deferred.State)
+	const waiters = 10
+	for range waiters {
+		go func() {
+			rec, err := queue.Await(r.ctx, "a")
+			if err != nil {
+				rec.State = deferred.State(err.Error())
+			}
+			heard <- rec.State
+		}()
+	}
+	eventually(r.T, "all wait", func() bool { return counted.reads.Load() > waiters })
+	w := r.join(r.queue, "greet")
+	r.submit(greeting("a"))
+	settling := time.NewTimer(100 * time.Millisecond)
+	<-settling.C // the waiters' first reads are over, and found nothing
+	w.succeed(w.claim())
+	for range waiters {
+		if s := <-heard; s != deferred.Succeeded {
+			r.Errorf("heard %s", s)
+		}
+	}
+	if n := counted.watches.Load(); n != 1 {
+		r.Errorf("%d watches, want one for all", n)
+	}
+}
