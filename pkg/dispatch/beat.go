@@ -49,7 +49,7 @@ func (b *beat) key() Key { return Key{Space: Workers, Name: b.worker.Incarnation
 
 // once writes one heartbeat. One that is not stored in its second is a gap:
 // then others' may be missing for the same reason.
-func (b *beat) once(ctx context.Context) error {
+func (b *beat) once(ctx context.Context, within time.Duration) error {
 	b.say.Time = time.Now()
 	if b.worker.Status != nil {
 		b.say.WorkerStatus = b.worker.Status()
@@ -60,7 +60,7 @@ func (b *beat) once(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("dispatch: heartbeat: %w", err)
 	}
-	short, cancel := context.WithTimeout(ctx, beatEvery)
+	short, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	err = b.store.Write(short, []Write{{Key: b.key(), Value: data, Expect: Unconditional}})[0].Err
 	b.mu.Lock()
@@ -88,7 +88,7 @@ func (b *beat) run(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			_ = b.once(ctx) // the gap is noted; the next one is tried in a second
+			_ = b.once(ctx, beatEvery) // the gap is noted; the next one is tried in a second
 		case <-ctx.Done():
 			return
 		}

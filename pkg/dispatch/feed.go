@@ -42,6 +42,7 @@ type feed struct {
 }
 
 const (
+	joinLimit    = 10 * time.Second // for the first heartbeat, of a worker that nobody counts on yet
 	offerBuffer  = 256
 	commitWindow = 1024
 	houseWindow  = 256
@@ -62,7 +63,7 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 		leases: leases{deliveries: map[string]Delivery{}},
 	}
 	f.beat = newBeat(q.store, w)
-	if err := f.beat.once(ctx); err != nil {
+	if err := f.beat.once(ctx, joinLimit); err != nil {
 		return nil, err
 	}
 	var err error

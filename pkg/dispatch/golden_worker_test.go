@@ -174,7 +174,7 @@ func TestHeartbeatsAreWrittenAndReadAsReleased(t *testing.T) {
 			Status: func() deferred.WorkerStatus { return deferred.WorkerStatus{Running: 2, Performed: 40} },
 		})
 		b.say.Host, b.say.PID = "host", 7
-		if err := b.once(t.Context()); err != nil {
+		if err := b.once(t.Context(), beatEvery); err != nil {
 			t.Fatal(err)
 		}
 		e, g := r.entries[b.key()], readGolden(t, "heartbeat")
