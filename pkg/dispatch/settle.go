@@ -21,11 +21,26 @@ func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outco
 		return context.Cause(ctx)
 	}
 	f.release(h) // the slot is free; what is left to do needs none
-	if err := f.commitRecord(ctx, h, func(r *deferred.Record) { f.conclude(r, h.call, o) }); err != nil {
+	err := f.commitRecord(ctx, h, func(r *deferred.Record) { f.conclude(r, h.call, o) })
+	if errors.Is(err, ErrTooLarge) { // the server's limit is below ours: the call must not wait for it for ever
+		o = f.tooLarge(h.record, err.Error())
+		err = f.commitRecord(ctx, h, func(r *deferred.Record) {
+			f.conclude(r, h.call, o)
+			r.Args = deferred.Content{}
+		})
+	}
+	if err != nil {
 		f.drop(h)
 		return err
 	}
 	return f.follow(ctx, h)
+}
+
+// tooLarge is the outcome of a call whose own cannot be stored.
+func (f *feed) tooLarge(r *deferred.Record, why string) deferred.Outcome {
+	return deferred.Outcome{State: deferred.Failed, Retry: deferred.Advice{Never: true}, Failure: &deferred.Failure{
+		Kind: deferred.KindResultSize, Message: why, Attempt: r.Attempt, Worker: f.worker.Name,
+	}}
 }
 
 // follow does what the record that was just committed asks for.
@@ -54,9 +69,7 @@ func (f *feed) follow(ctx context.Context, h *holding) (err error) {
 func (f *feed) conclude(r *deferred.Record, c *carried, o deferred.Outcome) {
 	if n := len(o.Result.Data); n > deferred.MaxResultSize {
 		size := deferred.SizeError{Field: deferred.FieldResult, Size: n, Limit: deferred.MaxResultSize}
-		o = deferred.Outcome{State: deferred.Failed, Retry: deferred.Advice{Never: true}, Failure: &deferred.Failure{
-			Kind: deferred.KindResultSize, Message: size.Error(), Attempt: r.Attempt, Worker: f.worker.Name,
-		}}
+		o = f.tooLarge(r, size.Error())
 	}
 	switch o.State {
 	case deferred.Succeeded:
@@ -100,8 +113,8 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 		r.Counts.Commits += refused
 		change(&r)
 		err := h.write(ctx, &r, f.clock.now())
-		if err == nil {
-			return nil
+		if err == nil || errors.Is(err, ErrTooLarge) {
+			return err
 		}
 		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknown) {
 			refused++

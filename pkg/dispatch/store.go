@@ -86,6 +86,9 @@ var (
 	ErrConflict = errors.New("dispatch: another revision is stored")
 	// ErrUnknown: no answer came. The operation may have happened or not.
 	ErrUnknown = errors.New("dispatch: no answer; it may be stored or not")
+	// ErrTooLarge: the value or message is larger than the server takes, and
+	// will be however often it is tried.
+	ErrTooLarge = errors.New("dispatch: too large for the server")
 	// ErrExists: a message that must be the only one under its id is not.
 	ErrExists = errors.New("dispatch: a message with this id is queued already")
 )

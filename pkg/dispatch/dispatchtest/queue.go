@@ -34,6 +34,7 @@ func TestQueue(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"SuspectsArePerformedOneAtATime", suspects},
 		{"BeginByIsCheckedAgainAfterTheClaim", beginBy},
 		{"ResultThatIsTooLargeFailsTheCall", largeResult},
+		{"ResultThatIsTooLargeForTheServerFailsTheCall", tooLargeForTheServer},
 		{"MalformedMessageIsSetAsideAndFails", malformed},
 		{"UnknownCommandIsSetAside", unknownCommand},
 		{"AnnotationsAreReadAndWatched", annotations},
@@ -342,6 +343,30 @@ func largeResult(r *rig) {
 			r.Errorf("kind %q", rec.Failure.Kind)
 		}
 	}
+}
+
+// small is a store that takes only small values.
+type small struct{ dispatch.Store }
+
+func (s small) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
+	if len(writes[0].Value) > 2000 {
+		return []dispatch.Written{{Err: dispatch.ErrTooLarge}}
+	}
+	return s.Store.Write(ctx, writes)
+}
+
+func tooLargeForTheServer(r *rig) {
+	r.queue = r.over(small{r.pair.Store}, r.pair.Broker)
+	w := r.join(r.queue, "greet")
+	r.submit(greeting("a"))
+	result := deferred.Content{Type: deferred.TypeBytes, Data: make([]byte, 3000)}
+	if err := w.feed.Settle(r.ctx, w.claim(), deferred.Outcome{State: deferred.Succeeded, Result: result}); err != nil {
+		r.Fatal(err)
+	}
+	if rec := r.await("a", deferred.Failed); rec.Failure.Kind != deferred.KindResultSize {
+		r.Errorf("kind %q", rec.Failure.Kind)
+	}
+	r.becomesEmpty(dispatch.Ready)
 }
 
 func malformed(r *rig) {

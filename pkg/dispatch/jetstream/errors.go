@@ -9,6 +9,7 @@ import (
 
 	"zasync/pkg/dispatch"
 
+	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
@@ -48,6 +49,8 @@ func acknowledged(a answer) (uint64, error) {
 	switch {
 	case errors.Is(a.err, errLost):
 		return 0, fmt.Errorf("jetstream: %w (%w)", dispatch.ErrUnknown, a.err)
+	case errors.Is(a.err, nats.ErrMaxPayload):
+		return 0, fmt.Errorf("jetstream: %w: raise its max_payload (%w)", dispatch.ErrTooLarge, a.err)
 	case a.err != nil:
 		return 0, fmt.Errorf("jetstream: nothing was stored: %w", a.err)
 	}

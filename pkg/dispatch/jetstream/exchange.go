@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,14 +20,6 @@ type exchange struct {
 	mu      sync.Mutex
 	last    uint64
 	flights map[uint64]*flight
-}
-
-// A flight is some requests on their way. Its answers are the exchange's until
-// it has landed.
-type flight struct {
-	answers []answer
-	open    int
-	done    chan struct{}
 }
 
 // An answer is a message or an error. One that is errLost may have been acted on.
@@ -128,123 +118,12 @@ func sizeFlight(requests []*nats.Msg) int {
 	return len(requests)
 }
 
-func (x *exchange) fly(ctx context.Context, requests []*nats.Msg, answers []answer) {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerLimit, errLost)
-	defer cancel()
-	f := &flight{answers: answers, done: make(chan struct{})}
-	for _, m := range requests {
-		if m != nil {
-			f.open++
-		}
-	}
-	if f.open == 0 {
-		return
-	}
-	number := x.takeOff(f)
-	epoch := x.nc.Stats().Reconnects
-	replies := x.prefix + strconv.FormatUint(number, 36) + "."
-	for i, m := range requests {
-		if m == nil {
-			continue
-		}
-		m.Reply = replies + strconv.FormatUint(uint64(i), 36) //nolint:gosec // an index
-		if err := x.nc.PublishMsg(m); err != nil {
-			x.land(number, i, answer{err: err})
-		}
-	}
-	cause := x.wait(ctx, f, epoch)
-	x.end(number, cause)
-}
-
-// wait returns when all answers are there, or why no more are to be expected.
-func (x *exchange) wait(ctx context.Context, f *flight, epoch uint64) error {
-	slow := time.NewTimer(slowAnswer)
-	defer slow.Stop()
-	select {
-	case <-f.done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-slow.C:
-	}
-	broken := x.nc.StatusChanged(nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
-	defer x.nc.RemoveStatusListener(broken)
-	if !x.nc.IsConnected() || x.nc.Stats().Reconnects != epoch {
-		return errDisconnected
-	}
-	select {
-	case <-f.done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-broken:
-		return errDisconnected
-	}
-}
-
-func (x *exchange) takeOff(f *flight) (number uint64) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.last++
-	x.flights[x.last] = f
-	return x.last
-}
-
-// receive takes an answer in. One that comes too late belongs to no flight.
-func (x *exchange) receive(m *nats.Msg) {
-	number, place, _ := strings.Cut(m.Subject[len(x.prefix):], ".")
-	n, err := strconv.ParseUint(number, 36, 64)
-	i, err2 := strconv.ParseUint(place, 36, 32)
-	if err == nil && err2 == nil {
-		x.land(n, int(i), answer{msg: m}) //nolint:gosec // 32 bits
-	}
-}
-
-func (x *exchange) land(number uint64, i int, a answer) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	f := x.flights[number]
-	if f == nil || i >= len(f.answers) || f.answers[i] != (answer{}) {
-		return
-	}
-	f.answers[i] = a
-	if f.open--; f.open == 0 {
-		close(f.done)
-	}
-}
-
-// end takes the flight out of the air: what has not landed is lost.
-func (x *exchange) end(number uint64, cause error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	f := x.flights[number]
-	delete(x.flights, number)
-	for i := range f.answers {
-		if cause != nil && f.answers[i] == (answer{}) {
-			f.answers[i].err = lost(cause)
-		}
-	}
-}
-
-func lost(cause error) error {
-	if errors.Is(cause, errLost) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", errLost, cause)
-}
-
 // repeat asks again where nobody listened. That is so for a moment while a
 // server starts or a stream changes its leader, and nothing was stored.
 func (x *exchange) repeat(ctx context.Context, requests []*nats.Msg, answers []answer) {
 	for range askTimes {
-		again := make([]*nats.Msg, len(requests))
-		any := false
-		for i, a := range answers {
-			if a.msg != nil && status(a.msg) == "503" {
-				again[i], any = requests[i], true
-			}
-		}
-		if !any || !pause(ctx, askAgain) {
+		again := unheard(requests, answers)
+		if again == nil || !pause(ctx, askAgain) {
 			break
 		}
 		fresh := make([]answer, len(again))
@@ -260,6 +139,19 @@ func (x *exchange) repeat(ctx context.Context, requests []*nats.Msg, answers []a
 			answers[i] = answer{err: errNobody}
 		}
 	}
+}
+
+// unheard are the requests where nobody listened; nil if there is none.
+func unheard(requests []*nats.Msg, answers []answer) (again []*nats.Msg) {
+	for i, a := range answers {
+		if a.msg != nil && status(a.msg) == "503" {
+			if again == nil {
+				again = make([]*nats.Msg, len(requests))
+			}
+			again[i] = requests[i]
+		}
+	}
+	return again
 }
 
 // pause waits, and reports whether it did so to the end.

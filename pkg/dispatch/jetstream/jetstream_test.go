@@ -71,13 +71,13 @@ func keepOneStream(s *server.Server) {
 	}
 }
 
-func connect(t testing.TB) *nats.Conn {
-	t.Helper()
+func connect(tb testing.TB) *nats.Conn {
+	tb.Helper()
 	nc, err := nats.Connect("", nats.InProcessServer(shared))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(nc.Close)
+	tb.Cleanup(nc.Close)
 	return nc
 }
 
@@ -96,16 +96,16 @@ type place struct {
 func (p *place) upper() string { return strings.ToUpper(p.config.Namespace) }
 
 // claim takes a namespace and leaves it empty.
-func claim(t testing.TB) *place {
-	t.Helper()
-	p := &place{nc: connect(t), config: jetstream.Config{
+func claim(tb testing.TB) *place {
+	tb.Helper()
+	p := &place{nc: connect(tb), config: jetstream.Config{
 		Namespace: fmt.Sprintf("t%d", spaces.Add(1)), Lease: time.Second, Logger: slog.New(slog.DiscardHandler),
 	}}
 	var err error
 	if p.js, err = natsjs.New(p.nc); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		for name := range p.js.StreamNames(context.Background()).Name() {
 			if strings.HasPrefix(strings.TrimPrefix(name, "KV_"), p.upper()+"_") {
 				_ = p.js.DeleteStream(context.Background(), name)
@@ -116,27 +116,31 @@ func claim(t testing.TB) *place {
 }
 
 // settle claims a namespace and opens it.
-func settle(t testing.TB) *place {
-	t.Helper()
-	p := claim(t)
-	p.open(t)
+func settle(tb testing.TB) *place {
+	tb.Helper()
+	p := claim(tb)
+	p.open(tb)
 	return p
 }
 
-func (p *place) open(t testing.TB) {
-	t.Helper()
+func (p *place) open(tb testing.TB) {
+	tb.Helper()
 	var err error
-	if p.store, p.broker, err = jetstream.OpenPair(t.Context(), p.nc, p.config); err != nil {
-		t.Fatal(err)
+	if p.store, p.broker, err = jetstream.OpenPair(tb.Context(), p.nc, p.config); err != nil {
+		tb.Fatal(err)
 	}
 }
 
 func TestStoreKeepsItsContract(t *testing.T) {
-	dispatchtest.TestStore(t, dispatchtest.RealClock, func(t *testing.T) dispatch.Store { return settle(t).store })
+	dispatchtest.TestStore(t, dispatchtest.RealClock, func(t *testing.T) dispatch.Store {
+		t.Helper()
+		return settle(t).store
+	})
 }
 
 func TestBrokerKeepsItsContract(t *testing.T) {
 	dispatchtest.TestBroker(t, dispatchtest.RealClock, func(t *testing.T) dispatchtest.Brokering {
+		t.Helper()
 		p := settle(t)
 		return dispatchtest.Brokering{Broker: p.broker, Lease: p.config.Lease}
 	})

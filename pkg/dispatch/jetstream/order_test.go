@@ -25,3 +25,7 @@ func TestRulesOfTheOrderOfWrites(t *testing.T) {
 func TestEveryOperationMayFailOrBeTheLast(t *testing.T) {
 	dispatchtest.TestOrder(t, inParallel, pair)
 }
+
+func TestQueueKeepsItsWord(t *testing.T) {
+	dispatchtest.TestQueue(t, inParallel, pair)
+}

@@ -1,0 +1,134 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// A flight is some requests on their way. Its answers are the exchange's until
+// it has landed.
+type flight struct {
+	answers []answer
+	open    int
+	done    chan struct{}
+}
+
+// fly sends requests together, and returns when all answers are there or no
+// more are to be expected.
+func (x *exchange) fly(ctx context.Context, requests []*nats.Msg, answers []answer) {
+	f := &flight{answers: answers, done: make(chan struct{})}
+	for _, m := range requests {
+		if m != nil {
+			f.open++
+		}
+	}
+	if f.open == 0 {
+		return
+	}
+	number := x.takeOff(f)
+	epoch := x.nc.Stats().Reconnects
+	replies := x.prefix + strconv.FormatUint(number, 36) + "."
+	for i, m := range requests {
+		if m == nil {
+			continue
+		}
+		m.Reply = replies + strconv.FormatUint(uint64(i), 36) //nolint:gosec // an index
+		if err := x.nc.PublishMsg(m); err != nil {
+			x.land(number, i, answer{err: err})
+		}
+	}
+	cause := x.wait(ctx, f, epoch)
+	x.end(number, cause)
+}
+
+// wait returns when all answers are there, or why no more are to be expected.
+func (x *exchange) wait(ctx context.Context, f *flight, epoch uint64) error {
+	timer := timers.Get().(*time.Timer)
+	timer.Reset(slowAnswer)
+	defer func() { timer.Stop(); timers.Put(timer) }()
+	select {
+	case <-f.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+	}
+	timer.Reset(answerLimit - slowAnswer)
+	broken := x.nc.StatusChanged(nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
+	defer x.nc.RemoveStatusListener(broken)
+	if !x.nc.IsConnected() || x.nc.Stats().Reconnects != epoch {
+		return errDisconnected
+	}
+	select {
+	case <-f.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-broken:
+		return errDisconnected
+	case <-timer.C:
+		return errLost
+	}
+}
+
+// timers are the flights' own: making one, and a context with a deadline, for
+// each of two flights a call shows in a profile.
+var timers = sync.Pool{New: func() any { return time.NewTimer(time.Hour) }}
+
+func (x *exchange) takeOff(f *flight) (number uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.last++
+	x.flights[x.last] = f
+	return x.last
+}
+
+// receive takes an answer in. One that comes too late belongs to no flight.
+func (x *exchange) receive(m *nats.Msg) {
+	number, place, _ := strings.Cut(m.Subject[len(x.prefix):], ".")
+	n, err := strconv.ParseUint(number, 36, 64)
+	i, err2 := strconv.ParseUint(place, 36, 32)
+	if err == nil && err2 == nil {
+		x.land(n, int(i), answer{msg: m}) //nolint:gosec // 32 bits
+	}
+}
+
+func (x *exchange) land(number uint64, i int, a answer) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	f := x.flights[number]
+	if f == nil || i >= len(f.answers) || f.answers[i] != (answer{}) {
+		return
+	}
+	f.answers[i] = a
+	if f.open--; f.open == 0 {
+		close(f.done)
+	}
+}
+
+// end takes the flight out of the air: what has not landed is lost.
+func (x *exchange) end(number uint64, cause error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	f := x.flights[number]
+	delete(x.flights, number)
+	for i := range f.answers {
+		if cause != nil && f.answers[i] == (answer{}) {
+			f.answers[i].err = lost(cause)
+		}
+	}
+}
+
+func lost(cause error) error {
+	if errors.Is(cause, errLost) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", errLost, cause)
+}

@@ -1,0 +1,100 @@
+package jetstream_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"time"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/jetstream"
+)
+
+const patience = 30 * time.Second
+
+var greet = dispatch.Lane{Route: dispatch.Ready, Queue: "default", Name: "greet"}
+
+func patiently(tb testing.TB) context.Context {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	tb.Cleanup(cancel)
+	return ctx
+}
+
+func call(l dispatch.Lane, id string) dispatch.Message {
+	return dispatch.Message{Route: l.Route, Queue: l.Queue, Name: l.Name, ID: deferred.ID(id)}
+}
+
+func put(tb testing.TB, b *jetstream.Broker, messages ...dispatch.Message) {
+	tb.Helper()
+	for _, s := range b.Put(patiently(tb), messages) {
+		if s.Err != nil {
+			tb.Fatal(s.Err)
+		}
+	}
+}
+
+// insist puts a message over a connection that may be breaking.
+func insist(tb testing.TB, b *jetstream.Broker, m dispatch.Message) {
+	tb.Helper()
+	ctx := patiently(tb)
+	for {
+		err := b.Put(ctx, []dispatch.Message{m})[0].Err
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+func subscribe(tb testing.TB, b *jetstream.Broker, n int, lanes ...dispatch.Lane) dispatch.Subscription {
+	tb.Helper()
+	sub, err := b.Subscribe(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = sub.Close() })
+	for _, l := range lanes {
+		sub.Want(l, n)
+	}
+	return sub
+}
+
+func next(tb testing.TB, sub dispatch.Subscription) dispatch.Delivery {
+	tb.Helper()
+	d, err := sub.Next(patiently(tb))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+func done(tb testing.TB, b *jetstream.Broker, d dispatch.Delivery) {
+	tb.Helper()
+	if err := b.Settle(tb.Context(), []dispatch.Settlement{{Delivery: d, Verdict: dispatch.Done}}); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func stands(tb testing.TB, b *jetstream.Broker, id deferred.ID) bool {
+	tb.Helper()
+	found, err := b.Find(patiently(tb), id)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return len(found) > 0
+}
+
+// gone waits until the server has taken an acknowledgement in.
+func gone(tb testing.TB, b *jetstream.Broker, id deferred.ID) {
+	tb.Helper()
+	for stands(tb, b, id) {
+	}
+}
+
+func laneOf(i int) dispatch.Lane {
+	return dispatch.Lane{Route: dispatch.Ready, Queue: "default", Name: "lane" + strconv.Itoa(i)}
+}
