@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 
 	"zasync/pkg/deferred"
@@ -17,6 +18,10 @@ func (q *Queue) setAside(ctx context.Context, d Delivery, reason, detail string)
 		m.Header = map[string]string{}
 	}
 	m.Header[HeaderReason], m.Header[HeaderSubject] = detail, d.origin()
+	if n := len(m.Body); n > deferred.MaxArgsSize { // with the headers that are added it might not fit
+		m.Body = m.Body[:deferred.MaxArgsSize]
+		m.Header[HeaderReason] += fmt.Sprintf("; cut from %d bytes", n)
+	}
 	q.log.Warn("message set aside", "id", d.ID, "name", d.Name, "queue", d.Queue, "reason", detail)
 	return q.put(ctx, m)
 }
@@ -31,12 +36,24 @@ func (d *Delivery) origin() string {
 	return s
 }
 
+// stands reports whether a call that can be understood waits under the same id:
+// then the id is its own. What cannot be looked up counts as such.
+func (f *feed) stands(ctx context.Context, d Delivery) bool {
+	found, err := f.broker.Find(ctx, d.ID)
+	for i := range found {
+		if _, fault := parse(&found[i]); fault == nil {
+			return true
+		}
+	}
+	return err != nil
+}
+
 // malformed deals with a message that cannot be understood: it is set aside,
 // and whoever waits for its id learns why, unless the id is another call's.
 func (f *feed) malformed(ctx context.Context, d Delivery, cause error) {
 	h := &holding{feed: f, delivery: d}
 	err := f.setAside(ctx, d, "malformed", cause.Error())
-	if err == nil && d.ID.Check() == nil && d.Route != Commands {
+	if err == nil && d.ID.Check() == nil && d.Route != Commands && !f.stands(ctx, d) {
 		r := &deferred.Record{ID: d.ID, Name: d.Name, Queue: d.Queue, Seen: true, Digest: "malformed", Submitted: d.Time, Settled: f.clock.now()}
 		r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindMalformed, Message: cause.Error()})
 		if _, err = f.writeRecord(ctx, r, 0); errors.Is(err, ErrConflict) {

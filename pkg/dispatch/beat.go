@@ -30,6 +30,7 @@ type Heartbeat struct {
 type beat struct {
 	store  Store
 	worker deferred.Worker
+	clock  *clock
 	say    Heartbeat
 
 	mu     sync.Mutex
@@ -37,9 +38,9 @@ type beat struct {
 	stored time.Time // when the last one that was
 }
 
-func newBeat(s Store, w deferred.Worker) *beat {
+func newBeat(s Store, c *clock, w deferred.Worker) *beat {
 	host, _ := os.Hostname()
-	return &beat{store: s, worker: w, say: Heartbeat{
+	return &beat{store: s, clock: c, worker: w, say: Heartbeat{
 		Name: w.Name, Incarnation: w.Incarnation, Host: host, PID: os.Getpid(),
 		Slots: w.Slots, Lanes: w.Lanes, Joined: time.Now().UTC(),
 	}}
@@ -63,6 +64,9 @@ func (b *beat) once(ctx context.Context, within time.Duration) error {
 	short, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	err = b.store.Write(short, []Write{{Key: b.key(), Value: data, Expect: Unconditional}})[0].Err
+	if err == nil {
+		b.askTime(short)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -74,6 +78,14 @@ func (b *beat) once(ctx context.Context, within time.Duration) error {
 	}
 	b.stored = b.say.Time
 	return nil
+}
+
+// askTime reads the heartbeat back for the server's stamp on it. Deliveries tell
+// the time too late: the first one may have waited for days.
+func (b *beat) askTime(ctx context.Context) {
+	if entries, err := b.store.Read(ctx, []Key{b.key()}); err == nil && entries[0].Revision != 0 {
+		b.clock.sample(time.Now(), entries[0].Time, true)
+	}
 }
 
 // gap: this process, or the whole machine, stood still between two beats. The

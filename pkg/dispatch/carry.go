@@ -20,6 +20,9 @@ func (h *holding) look(ctx context.Context) (decision, error) {
 		if h.parent, _, err = f.readRecord(ctx, h.call.After.Parent); err != nil {
 			return decision{}, err
 		}
+		if err = f.attach(ctx, h); err != nil {
+			return decision{}, err
+		}
 	}
 	x := facts{
 		record: h.record, parent: h.parent, call: h.call, digest: h.digest, now: f.clock.now(),
@@ -29,7 +32,16 @@ func (h *holding) look(ctx context.Context) (decision, error) {
 	if r := h.record; r != nil && r.State == deferred.Running && r.Token.Worker != x.self {
 		x.ownerAlive = f.beat.alive(ctx, r.Token.Worker)
 	}
-	return decide(x), nil
+	d := decide(x)
+	if d.deed != orphan {
+		return d, nil
+	}
+	// No record does not mean that nobody knows it: it may wait for its time, or behind a backlog.
+	found, err := f.broker.Find(ctx, h.call.After.Parent)
+	if err == nil && len(found) > 0 {
+		d = decision{deed: park, until: x.now.Add(heldLook), why: "its parent waits"}
+	}
+	return d, err
 }
 
 // carry does what was decided, except to offer the call. False means that

@@ -28,7 +28,7 @@ func (f *feed) Claim(ctx context.Context, o deferred.Offer) (*deferred.Attempt, 
 	// Time has passed since the call was looked at.
 	now := f.clock.now()
 	if h.record.Attempt == 1 && !h.call.BeginBy.IsZero() && now.After(h.call.BeginBy) {
-		f.work.Go(func() { f.expireClaimed(context.WithoutCancel(ctx), h) })
+		f.during(func(ctx context.Context) { f.expireClaimed(ctx, h) })
 		return nil, deferred.ErrTaken
 	}
 	return f.begin(h, f.newAttempt(h, o)), nil
@@ -83,8 +83,8 @@ func (f *feed) claimAnew(ctx context.Context, h *holding) error {
 		return deferred.ErrTaken
 	}
 	f.untake(h)
-	f.work.Go(func() {
-		if ctx := context.WithoutCancel(ctx); !f.carry(ctx, h, d) {
+	f.during(func(ctx context.Context) {
+		if !f.carry(ctx, h, d) {
 			f.examine(ctx, h)
 		}
 	})
@@ -125,7 +125,7 @@ func (f *feed) Decline(o deferred.Offer, reason string) {
 		f.letCome(h, after, reason, nil)
 		return
 	}
-	f.work.Go(func() { f.unclaim(context.Background(), h, reason) }) //nolint:forbidigo // outlives the call, ends with the work
+	f.during(func(ctx context.Context) { f.unclaim(ctx, h, reason) })
 }
 
 // unclaim takes back the claim of an attempt that never started, so that it

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"math"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -14,10 +15,17 @@ import (
 type clock struct {
 	start  time.Time
 	offset atomic.Int64 // nanoseconds; MaxInt64 until something was received
+
+	mu      sync.Mutex
+	fresh   bool // the present window has a sample that is known to be fresh
+	began   time.Time
+	present int64 // the smallest difference of the present window, and of the one before it
+	before  int64
 }
 
 func newClock() *clock {
-	c := &clock{start: time.Now()}
+	now := time.Now()
+	c := &clock{start: now, began: now, present: math.MaxInt64, before: math.MaxInt64}
 	c.offset.Store(math.MaxInt64)
 	return c
 }
@@ -25,15 +33,24 @@ func newClock() *clock {
 // local is this machine's time as it would be had nobody set it since the start.
 func (c *clock) local(t time.Time) time.Time { return c.start.Round(0).Add(t.Sub(c.start)) }
 
-// observe learns from a delivery.
-func (c *clock) observe(d *Delivery) {
-	diff := int64(c.local(d.Got).Sub(d.Time))
-	for {
-		old := c.offset.Load()
-		if diff >= old || c.offset.CompareAndSwap(old, diff) {
-			return
-		}
+// window is how long a difference counts, at least. A stamp that was wrong, and
+// the drift of the clocks, are forgotten after two of them.
+const window = time.Minute
+
+// observe learns from a delivery. Its stamp may be as old as the backlog, so it
+// is only ever too large, and never the one that a window rests on.
+func (c *clock) observe(d *Delivery) { c.sample(d.Got, d.Time, false) }
+
+// sample learns from a stamp; fresh says that it is no older than a round trip.
+func (c *clock) sample(got, stamp time.Time, fresh bool) {
+	diff := int64(c.local(got).Sub(stamp))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fresh && got.Sub(c.began) > window {
+		c.before, c.present, c.fresh, c.began = c.present, math.MaxInt64, false, got
 	}
+	c.present, c.fresh = min(c.present, diff), c.fresh || fresh
+	c.offset.Store(min(c.present, c.before))
 }
 
 // now is the server's time.

@@ -115,6 +115,8 @@ func (f *facts) ready() decision {
 		return decision{deed: giveBack, why: "being claimed or given back here"}
 	case f.otherBranch():
 		return decision{deed: passThrough, why: "the other branch was taken"}
+	case f.now.Before(due) && f.call.After != nil && f.parent == nil: // to be attached, or it may be forgotten by then
+		return decision{deed: park, until: sooner(due, f.now.Add(heldLook)), why: "not before, and its parent is not there yet"}
 	case f.now.Before(due):
 		return decision{deed: park, until: due, why: "not before"}
 	case attempts == 0 && f.late():
@@ -123,6 +125,13 @@ func (f *facts) ready() decision {
 		return f.callback()
 	}
 	return decision{deed: claim, why: "free"}
+}
+
+func sooner(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 func (f *facts) late() bool { return !f.call.BeginBy.IsZero() && f.now.After(f.call.BeginBy) }

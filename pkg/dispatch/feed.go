@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"os"
@@ -26,12 +27,14 @@ type feed struct {
 	calls  Subscription
 	house  Subscription
 	offers chan deferred.Offer
+	broken chan error // why the supply ended by itself
 	beat   *beat
 	leases leases
-	commit chan struct{}  // bounds the outcomes on their way, which hold no credit
-	work   sync.WaitGroup // everything that was begun with a delivery
-	intake sync.WaitGroup // the loops that take deliveries
-	loops  sync.WaitGroup // the loops that keep what was taken
+	commit chan struct{}                      // bounds the outcomes on their way, which hold no credit
+	work   sync.WaitGroup                     // everything that was begun with a delivery
+	intake sync.WaitGroup                     // the loops that take deliveries
+	loops  sync.WaitGroup                     // the loops that keep what was taken
+	during func(do func(ctx context.Context)) // begins work that ends with the feed at the latest
 	close  context.CancelFunc
 	stop   context.CancelFunc
 
@@ -58,11 +61,12 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 	f := &feed{
 		Queue: q, worker: w, log: q.log.With("worker", w.Name),
 		offers: make(chan deferred.Offer, offerBuffer),
+		broken: make(chan error, 2),
 		commit: make(chan struct{}, commitWindow),
 		held:   map[deferred.ID]*holding{},
 		leases: leases{deliveries: map[string]Delivery{}},
 	}
-	f.beat = newBeat(q.store, w)
+	f.beat = newBeat(q.store, q.clock, w)
 	if err := f.beat.once(ctx, joinLimit); err != nil {
 		return nil, err
 	}
@@ -78,9 +82,11 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	intake, closeIntake := context.WithCancel(run)
 	f.stop, f.close = stop, closeIntake
+	f.during = func(do func(context.Context)) { f.work.Go(func() { do(run) }) }
 	f.loops.Go(func() { f.beat.run(run) })
 	f.loops.Go(func() { f.renew(run) })
 	f.loops.Go(func() { f.watchOver(run) })
+	f.loops.Go(func() { f.sweep(run) })
 	f.intake.Go(func() { f.supply(intake, run) })
 	f.intake.Go(func() { f.keepHouse(intake, run) })
 	f.log.Debug("worker joined", "incarnation", w.Incarnation, "slots", w.Slots, "lanes", len(w.Lanes))
@@ -95,6 +101,8 @@ func (f *feed) Next(ctx context.Context) (deferred.Offer, error) {
 	select {
 	case o := <-f.offers:
 		return o, nil
+	case err := <-f.broken:
+		return deferred.Offer{}, fmt.Errorf("dispatch: supply: %w", err)
 	case <-ctx.Done():
 		return deferred.Offer{}, context.Cause(ctx)
 	}
@@ -109,6 +117,7 @@ func (f *feed) supply(intake, ctx context.Context) {
 		if err != nil {
 			if intake.Err() == nil {
 				f.log.Error("supply of calls ended", "err", err)
+				f.broken <- err
 			}
 			return
 		}
@@ -195,12 +204,26 @@ func (f *feed) Leave(ctx context.Context) error {
 		f.letCome((<-f.offers).Handle.(*holding), 0, "the worker leaves", nil)
 	}
 	for _, h := range f.abandoned() {
-		f.drop(h)
+		f.abandon(ctx, h)
 	}
 	f.stop()
 	f.loops.Wait()
 	f.log.Debug("worker left", "incarnation", f.worker.Incarnation)
 	return errors.Join(err, f.beat.last(ctx))
+}
+
+// abandon gives back a call whose handler goes on regardless. That the worker
+// leaves is not the call's fault, so nobody may count a death; the handler's
+// token fences it.
+func (f *feed) abandon(ctx context.Context, h *holding) {
+	f.mu.Lock()
+	settling := h.settling // then it is Settle's, which has not returned yet
+	f.mu.Unlock()
+	if h.attempt == nil || settling || f.commitRecord(ctx, h, func(r *deferred.Record) { r.State, r.Started = deferred.Pending, time.Time{} }) != nil {
+		f.drop(h)
+		return
+	}
+	f.letCome(h, 0, "abandoned", nil)
 }
 
 // abandoned are the calls that are held still when the worker leaves: claimed,

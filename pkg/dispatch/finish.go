@@ -101,11 +101,8 @@ func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Reco
 func (f *feed) tellParent(ctx context.Context, parent, child deferred.ID) error {
 	h := &holding{feed: f}
 	var err error
-	if h.record, h.revision, err = f.readRecord(ctx, parent); err != nil || h.record == nil {
+	if h.record, h.revision, err = f.readRecord(ctx, parent); err != nil || h.record == nil || !attached(h.record, child) {
 		return err
-	}
-	if !h.record.State.Settled() {
-		return nil
 	}
 	return f.amend(ctx, h, func(r *deferred.Record) {
 		for i := range r.Callbacks {

@@ -169,7 +169,7 @@ func TestNotesAreWrittenAndReadAsReleased(t *testing.T) {
 func TestHeartbeatsAreWrittenAndReadAsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, q := recording()
-		b := newBeat(q.store, deferred.Worker{
+		b := newBeat(q.store, newClock(), deferred.Worker{
 			Name: "w1", Incarnation: "I", Slots: 10, Lanes: []deferred.Lane{{Queue: "default", Name: "demo/greet"}},
 			Status: func() deferred.WorkerStatus { return deferred.WorkerStatus{Running: 2, Performed: 40} },
 		})

@@ -25,6 +25,7 @@ type holding struct {
 	attempt  *deferred.Attempt
 	begun    time.Time
 	watched  bool
+	settling bool
 	unfollow func()
 }
 

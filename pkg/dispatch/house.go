@@ -20,6 +20,7 @@ func (f *feed) keepHouse(intake, ctx context.Context) {
 		if err != nil {
 			if intake.Err() == nil {
 				f.log.Error("housekeeping ended", "err", err)
+				f.broken <- err
 			}
 			return
 		}

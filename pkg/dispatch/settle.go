@@ -12,6 +12,9 @@ import (
 // token, then what follows from it, then the message goes.
 func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outcome) error {
 	h := a.Handle.(*holding)
+	f.mu.Lock()
+	h.settling = true
+	f.mu.Unlock()
 	select {
 	case f.commit <- struct{}{}:
 		defer func() { <-f.commit }()
@@ -107,7 +110,7 @@ func (f *feed) concludeFailure(r *deferred.Record, c *carried, o deferred.Outcom
 // more, and the broker is not told anything about it.
 func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferred.Record)) error {
 	token := h.record.Token
-	refused := 0
+	refused, stale := 0, 0
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		r := h.record.Clone()
 		r.Counts.Commits += refused
@@ -128,6 +131,11 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 		switch {
 		case err != nil:
 			return err
+		case (back == nil || revision < h.revision) && stale < 10: // of a replica that lags behind what we wrote ourselves
+			stale++
+			if err := pause(ctx, wait); err != nil {
+				return err
+			}
 		case back == nil || back.Token != token:
 			return deferred.ErrLost
 		case back.State == deferred.Running:

@@ -51,7 +51,8 @@ type Key struct {
 type Entry struct {
 	Key
 	Value    []byte
-	Revision uint64 // 0: there is no such entry
+	Revision uint64    // 0: there is no such entry
+	Time     time.Time // when it was stored, by the server's clock
 }
 
 // Unconditional as [Write.Expect] writes over whatever is there.

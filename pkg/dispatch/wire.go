@@ -126,6 +126,9 @@ func parse(d *Delivery) (*carried, error) {
 		if t := c.submitted.Add(c.Delay); t.After(c.NotBefore) {
 			c.NotBefore = t
 		}
+		if c.NotBefore.Year() > 2200 {
+			return nil, &deferred.InputError{Field: deferred.FieldDelay, Value: p.header[HeaderDelay], Rule: "ends after the year 2200"}
+		}
 		c.Delay = 0
 	}
 	return c, nil
@@ -173,8 +176,10 @@ func (p *parser) time(key string) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil {
 		p.fail(key, "is not a time such as 2026-11-23T17:00:00Z")
+	} else if y := t.UTC().Year(); y < 1970 || y > 2200 {
+		p.fail(key, "must lie between the years 1970 and 2200")
 	}
-	return t
+	return t.UTC()
 }
 
 func (p *parser) duration(key string) time.Duration {

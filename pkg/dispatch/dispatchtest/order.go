@@ -238,7 +238,7 @@ func (s *story) check(ctx context.Context) {
 	for id, want := range want() {
 		r, err := s.truth.Await(ctx, id)
 		if err != nil {
-			s.t.Fatalf("%s never settled: %v; runs %v", id, err, s.runs)
+			s.t.Fatalf("%s never settled: %v; operations %q", id, err, s.faults.Trace())
 		}
 		if got := outcome(&r); got != want {
 			s.t.Errorf("%s ended as %s, want %s", id, got, want)

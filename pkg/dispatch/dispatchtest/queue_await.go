@@ -2,7 +2,11 @@ package dispatchtest
 
 import (
 	"context"
+	"iter"
+	"slices"
+	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -74,4 +78,65 @@ func lostNews(r *rig) {
 	if n := counted.watches.Load(); n != 1 {
 		r.Errorf("%d watches, want one for all", n)
 	}
+}
+
+// refusing is a broker whose schedules do not fire, as on a server whose store
+// is full at that moment, until one is put again.
+type refusing struct {
+	dispatch.Broker
+	mu    sync.Mutex
+	stuck []dispatch.Delivery
+	again int
+}
+
+func (b *refusing) Put(ctx context.Context, messages []dispatch.Message) []dispatch.Stored {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if messages[0].Route != dispatch.Delay || len(b.stuck) > 0 {
+		if messages[0].Route == dispatch.Delay {
+			b.again++
+		}
+		return b.Broker.Put(ctx, messages)
+	}
+	b.stuck = append(b.stuck, dispatch.Delivery{Message: messages[0], Seq: 1, Time: time.Now()})
+	return []dispatch.Stored{{Seq: 1}}
+}
+
+func (b *refusing) Pending(ctx context.Context, p dispatch.Page) iter.Seq2[dispatch.Delivery, error] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p.Route != dispatch.Delay || b.again > 0 {
+		return b.Broker.Pending(ctx, p)
+	}
+	stuck := slices.Clone(b.stuck)
+	return func(yield func(dispatch.Delivery, error) bool) {
+		for _, d := range stuck {
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}
+}
+
+// stuckSchedule is for the memory pair: a sweep comes after a minute.
+func stuckSchedule(r *rig) {
+	b := &refusing{Broker: r.pair.Broker}
+	r.queue = r.over(r.pair.Store, b)
+	w := r.join(r.queue, "greet")
+	c := greeting("a")
+	c.Delay = time.Second
+	r.submit(c)
+	w.succeed(w.claim())
+	r.await("a", deferred.Succeeded)
+}
+
+// TestSweep has what only fake time is fast enough for.
+func TestSweep(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
+	clock(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		r := &rig{T: t, ctx: ctx, pair: open(t)}
+		defer r.leave()
+		stuckSchedule(r)
+	})
 }

@@ -3,10 +3,12 @@ package dispatchtest
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"zasync/pkg/dispatch"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // A shelf is a store under test, with methods for what must not go wrong.
@@ -68,10 +70,17 @@ func (s shelf) read(keys ...dispatch.Key) []dispatch.Entry {
 	return entries
 }
 
+// whenever leaves out of a comparison when entries were stored.
+var whenever = cmpopts.IgnoreFields(dispatch.Entry{}, "Time")
+
 func (s shelf) holds(k dispatch.Key, value string, rev uint64) {
 	s.t.Helper()
-	want := dispatch.Entry{Key: k, Value: []byte(value), Revision: rev}
-	if diff := cmp.Diff(want, s.read(k)[0]); diff != "" {
+	got := s.read(k)[0]
+	if age := time.Since(got.Time); age < 0 || age > time.Hour {
+		s.t.Fatalf("entry was stored at %v, which is %v ago", got.Time, age)
+	}
+	want := dispatch.Entry{Key: k, Value: []byte(value), Revision: rev, Time: got.Time}
+	if diff := cmp.Diff(want, got); diff != "" {
 		s.t.Fatalf("entry (-want +got):\n%s", diff)
 	}
 }

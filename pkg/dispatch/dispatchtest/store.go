@@ -141,7 +141,7 @@ func readsInOrder(t *testing.T, s shelf) {
 		{Key: note("c.y")},
 	}
 	got := s.read(note("c.x"), record("b"), record("a"), note("c.y"))
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, whenever); diff != "" {
 		t.Fatalf("entries (-want +got):\n%s", diff)
 	}
 	s.read()

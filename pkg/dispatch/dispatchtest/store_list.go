@@ -33,7 +33,7 @@ func (s shelf) list(q dispatch.Query) []string {
 
 func (s shelf) lists(q dispatch.Query, want ...string) {
 	s.t.Helper()
-	if diff := cmp.Diff(want, s.list(q)); diff != "" {
+	if diff := cmp.Diff(want, s.list(q), whenever); diff != "" {
 		s.t.Fatalf("list of %+v (-want +got):\n%s", q, diff)
 	}
 }
@@ -76,7 +76,7 @@ func listsMany(t *testing.T, s shelf) {
 	}
 	got := s.list(dispatch.Query{Space: dispatch.Records})
 	slices.Sort(got) // the writes of one call may be stored in any order
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, whenever); diff != "" {
 		t.Fatalf("names (-want +got):\n%s", diff)
 	}
 }

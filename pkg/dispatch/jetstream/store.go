@@ -139,7 +139,8 @@ func entryOf(k dispatch.Key, m *nats.Msg) dispatch.Entry {
 	if isMarker(m.Header) {
 		return dispatch.Entry{Key: k}
 	}
-	return dispatch.Entry{Key: k, Value: m.Data, Revision: sequence(m)}
+	at, _ := time.Parse(time.RFC3339Nano, stamped(m.Header, headerTimeStamp)) // the server's own
+	return dispatch.Entry{Key: k, Value: m.Data, Revision: sequence(m), Time: at}
 }
 
 func statusError(m *nats.Msg) error {

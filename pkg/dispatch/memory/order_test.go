@@ -24,3 +24,7 @@ func TestRulesOfTheOrderOfWrites(t *testing.T) {
 func TestQueueKeepsItsWord(t *testing.T) {
 	dispatchtest.TestQueue(t, synctest.Test, pair)
 }
+
+func TestScheduleThatWasRefusedOnceFiresInTheEnd(t *testing.T) {
+	dispatchtest.TestSweep(t, synctest.Test, pair)
+}

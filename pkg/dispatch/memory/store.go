@@ -63,7 +63,7 @@ func (s *Store) write(w *dispatch.Write) (uint64, error) {
 	s.revision++
 	e := dispatch.Entry{Key: w.Key}
 	if !w.Delete {
-		e.Value, e.Revision = bytes.Clone(w.Value), s.revision
+		e.Value, e.Revision, e.Time = bytes.Clone(w.Value), s.revision, time.Now()
 		s.add(sp, e, timeToLive(w))
 	}
 	s.tell(e)

@@ -1,0 +1,55 @@
+package dispatch
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	sweepEvery = time.Minute
+	overdue    = 5 * time.Second // a schedule fires within a fraction of that
+)
+
+// sweep looks for schedules that are overdue, and puts them again. The server
+// tries to fire each only once: one that was refused then, because the store
+// was full, would never fire.
+func (f *feed) sweep(ctx context.Context) {
+	wait := sweepEvery
+	for pause(ctx, wait) == nil {
+		began := time.Now()
+		if f.sweeps(ctx) {
+			f.sweepOnce(ctx)
+		}
+		wait = max(sweepEvery, 20*time.Since(began)) // a scan of very many is for the server to bear
+	}
+}
+
+// sweeps: of all workers one is enough, the first by incarnation. When two take
+// themselves for it, an alarm rings twice.
+func (f *feed) sweeps(ctx context.Context) bool {
+	beats, err := f.Workers(ctx)
+	return err == nil && !slices.ContainsFunc(beats, func(b Heartbeat) bool {
+		return strings.Compare(b.Incarnation, f.worker.Incarnation) < 0
+	})
+}
+
+func (f *feed) sweepOnce(ctx context.Context) {
+	late := f.clock.now().Add(-overdue)
+	for d, err := range f.broker.Pending(ctx, Page{Route: Delay}) {
+		if err != nil {
+			return
+		}
+		if d.At.IsZero() || d.At.After(late) {
+			continue
+		}
+		m := d.Message
+		m.At = f.clock.now()
+		if err := f.put(ctx, m); err != nil {
+			f.log.Warn("overdue schedule not put again", "id", d.ID, "name", d.Name, "err", err)
+			return
+		}
+		f.log.Info("overdue schedule put again", "id", d.ID, "name", d.Name)
+	}
+}
