@@ -61,7 +61,7 @@ func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
 	default:
 		err = f.settleUnperformed(ctx, h, d)
 		if err == nil {
-			f.log.Info("settled unperformed", "id", h.delivery.ID, "name", h.record.Name, "state", h.record.State, "reason", d.why)
+			f.log.Info("settled", "id", h.delivery.ID, "name", h.record.Name, "state", h.record.State, "reason", d.why)
 			err = f.finish(ctx, h)
 		}
 	}

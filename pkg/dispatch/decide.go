@@ -67,7 +67,7 @@ func decide(f facts) decision {
 		return decision{deed: finish, why: "settled"}
 	}
 	if f.call == nil {
-		return decision{deed: cancel, why: "commanded"}
+		return decision{deed: cancel, why: "cancelled"}
 	}
 	if r == nil {
 		return f.ready()

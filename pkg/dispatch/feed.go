@@ -89,7 +89,7 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 	f.loops.Go(func() { f.sweep(run) })
 	f.intake.Go(func() { f.supply(intake, run) })
 	f.intake.Go(func() { f.keepHouse(intake, run) })
-	f.log.Debug("worker joined", "incarnation", w.Incarnation, "slots", w.Slots, "lanes", len(w.Lanes))
+	f.log.Debug("feed opened", "incarnation", w.Incarnation)
 	return f, nil
 }
 
@@ -208,7 +208,7 @@ func (f *feed) Leave(ctx context.Context) error {
 	}
 	f.stop()
 	f.loops.Wait()
-	f.log.Debug("worker left", "incarnation", f.worker.Incarnation)
+	f.log.Debug("feed closed", "incarnation", f.worker.Incarnation)
 	return errors.Join(err, f.beat.last(ctx))
 }
 

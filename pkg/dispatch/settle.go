@@ -53,11 +53,15 @@ func (f *feed) follow(ctx context.Context, h *holding) (err error) {
 		f.letCome(h, 0, "interrupted", nil)
 		return nil
 	case deferred.Scheduled:
+		f.log.Info("call will be tried again", "id", h.delivery.ID, "name", h.record.Name, "attempt", h.record.Attempt, "not_before", h.record.NotBefore)
 		var m Message
 		if m, err = h.schedule(h.record.NotBefore); err == nil {
 			err = f.put(ctx, m)
 		}
 	default:
+		if h.record.State == deferred.Failed {
+			f.log.Warn("call failed for good", "id", h.delivery.ID, "name", h.record.Name, "attempt", h.record.Attempt, "err", h.record.Failure)
+		}
 		err = f.finish(ctx, h)
 	}
 	if err != nil { // the message is there still, and a redelivery goes on from here

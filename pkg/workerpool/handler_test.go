@@ -48,7 +48,7 @@ func TestHandlerSaysByItsErrorWhatFollows(t *testing.T) {
 		log   string
 	}{
 		{"error", fmt.Errorf("print: %w", errTest), deferred.Failed, deferred.Advice{}, `level=WARN msg="attempt failed"`},
-		{"permanent", deferred.Permanent(errTest), deferred.Failed, deferred.Advice{Never: true}, `level=WARN msg="call failed for good"`},
+		{"permanent", deferred.Permanent(errTest), deferred.Failed, deferred.Advice{Never: true}, `level=WARN msg="attempt failed"`},
 		{"later", deferred.RetryAfter(time.Hour, errTest), deferred.Failed, deferred.Advice{After: time.Hour}, `level=WARN msg="attempt failed"`},
 		{"snooze", deferred.Snooze(time.Hour), deferred.Scheduled, deferred.Advice{After: time.Hour}, `level=INFO msg="call snoozed"`},
 		{"success", nil, deferred.Succeeded, deferred.Advice{}, `level=DEBUG msg="call succeeded"`},

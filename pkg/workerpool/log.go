@@ -18,13 +18,17 @@ func about(o *deferred.Offer, more ...slog.Attr) []slog.Attr {
 	}, more...)
 }
 
+// span is a duration that people can read in JSON too, where slog writes bare
+// nanoseconds.
+func span(d time.Duration) slog.Attr { return slog.String("took", d.Round(time.Microsecond).String()) }
+
 // logEnd writes the one line that tells how an attempt ended.
 func (r *run) logEnd(ctx context.Context, t *task, took time.Duration) {
 	level, message := headline(&t.outcome)
 	if !r.log.Enabled(ctx, level) {
 		return
 	}
-	attrs := about(&t.attempt.Offer, slog.Int("attempt", t.attempt.Number), slog.Duration("took", took))
+	attrs := about(&t.attempt.Offer, slog.Int("attempt", t.attempt.Number), span(took))
 	if f := t.outcome.Failure; f != nil {
 		attrs = append(attrs, slog.String("err", f.Error()))
 	}
@@ -43,8 +47,6 @@ func headline(o *deferred.Outcome) (slog.Level, string) {
 		return slog.LevelInfo, "call cancelled"
 	case o.Failure.Kind == deferred.KindPanic:
 		return slog.LevelError, "handler panicked"
-	case o.Retry.Never:
-		return slog.LevelWarn, "call failed for good"
 	default:
 		return slog.LevelWarn, "attempt failed"
 	}

@@ -128,7 +128,7 @@ func (r *run) finish(ctx context.Context, s *slot, t *task) {
 		t.outcome = deferred.OutcomeOf(errors.New("workerpool: the handler exited its goroutine"))
 	}
 	if !r.vacate(s, t) {
-		r.log.LogAttrs(ctx, slog.LevelWarn, "abandoned handler returned", about(&t.attempt.Offer, slog.Duration("took", took))...)
+		r.log.LogAttrs(ctx, slog.LevelWarn, "abandoned handler returned", about(&t.attempt.Offer, span(took))...)
 		return
 	}
 	t.lane.ran(took)

@@ -63,7 +63,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	// Claims and settlements outlive ctx, so that what runs can be finished.
 	work, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
-	r.log.Info("worker joined", "slots", len(r.slots), "lanes", len(r.lanes))
+	r.log.Info("worker joined", "incarnation", r.worker.Incarnation, "slots", len(r.slots), "lanes", len(r.lanes))
 	r.open()
 	err = r.fetch(ctx, work)
 	r.stop(p.grace())
@@ -93,7 +93,7 @@ func (p *Pool) plan() (*run, error) {
 	}
 	r := newRun(cmp.Or(p.Slots, DefaultSlots))
 	r.accept = p.Accept
-	r.worker = deferred.Worker{Name: p.Name, Slots: len(r.slots), Lanes: lanes, Status: r.status}
+	r.worker = deferred.Worker{Name: p.Name, Incarnation: string(deferred.NewID()), Slots: len(r.slots), Lanes: lanes, Status: r.status}
 	if r.worker.Name == "" {
 		if r.worker.Name, err = os.Hostname(); err != nil {
 			return nil, fmt.Errorf("workerpool: the pool has no name, and the host neither: %w", err)

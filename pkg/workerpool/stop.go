@@ -28,7 +28,7 @@ func (r *run) stop(grace time.Duration) {
 		r.tasks.Wait()
 		close(idle)
 	}()
-	r.log.Info("worker stops", "count", r.status().Running, "grace", max(grace, 0))
+	r.log.Info("worker stops", "running", r.status().Running, "grace", max(grace, 0).String())
 	if endsWithin(idle, grace) {
 		return
 	}
@@ -77,6 +77,6 @@ func (r *run) leave(ctx context.Context) error {
 	if err := r.feed.Leave(ctx); err != nil {
 		return fmt.Errorf("workerpool: leave: %w", err)
 	}
-	r.log.LogAttrs(ctx, slog.LevelInfo, "worker left", slog.Uint64("count", r.performed.Load()))
+	r.log.LogAttrs(ctx, slog.LevelInfo, "worker left", slog.Uint64("performed", r.performed.Load()))
 	return nil
 }
