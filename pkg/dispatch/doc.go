@@ -21,6 +21,8 @@
 //
 // A message goes only when everything that it stands for is stored elsewhere.
 // Until then a redelivery finishes whatever step was missing, whoever died.
-// decide.go is the table of what a delivery means in each state of the record;
-// carry.go does what the table says.
+// decide.go is the table of what a delivery means in each state of the record: a
+// deed. carry.go does the deeds. A holding is a delivery that is in this
+// worker's hands, with what is known of its record; its lease is renewed until
+// it is let go.
 package dispatch

@@ -1,0 +1,158 @@
+package dispatch
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// parse reads the call that a delivery carries. An error says what about it
+// cannot be understood; it is for the person who sent it.
+func parse(d *Delivery) (*carried, error) {
+	c := &carried{submitted: d.Time}
+	c.Name, c.Queue, c.ID = d.Name, d.Queue, d.ID
+	c.Args = body(d)
+	p := parser{header: d.Header}
+	c.NotBefore, c.BeginBy = p.time(HeaderNotBefore), p.time(HeaderBeginBy)
+	if t := p.time(HeaderSubmitted); !t.IsZero() {
+		c.submitted = t
+	}
+	c.due = p.time(HeaderDue)
+	c.Delay = p.duration(HeaderDelay)
+	c.Retries = p.retries()
+	c.After = p.after()
+	p.json(HeaderLabels, &c.Labels)
+	if s := d.Header[HeaderCallbacks]; s != "" {
+		var err error
+		if c.Callbacks, err = deferred.UnmarshalCallbacks([]byte(s)); err != nil {
+			p.fail(HeaderCallbacks, "is not a JSON array of callbacks: "+err.Error())
+		}
+	}
+	p.known()
+	if p.err != nil {
+		return nil, p.err
+	}
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	if c.Delay > 0 { // from now on an absolute time: the stamp of the next message is a later one
+		if t := c.submitted.Add(c.Delay); t.After(c.NotBefore) {
+			c.NotBefore = t
+		}
+		if c.NotBefore.Year() > 2200 {
+			return nil, &deferred.InputError{Field: deferred.FieldDelay, Value: p.header[HeaderDelay], Rule: "ends after the year 2200"}
+		}
+		c.Delay = 0
+	}
+	return c, nil
+}
+
+func body(d *Delivery) deferred.Content {
+	t := d.Header[HeaderContentType]
+	switch {
+	case t != "":
+		return deferred.Content{Type: t, Data: d.Body}
+	case len(d.Body) == 0:
+		return deferred.Content{}
+	}
+	if c := deferred.JSON(d.Body); c.Check() == nil {
+		return c
+	}
+	return deferred.Content{Type: deferred.TypeBytes, Data: d.Body}
+}
+
+// parser reads headers and keeps the first thing that is wrong.
+type parser struct {
+	header map[string]string
+	err    error
+}
+
+func (p *parser) fail(key, rule string) {
+	if p.err == nil {
+		p.err = &deferred.InputError{Field: deferred.Field("header " + key), Value: p.header[key], Rule: rule}
+	}
+}
+
+func (p *parser) time(key string) time.Time {
+	s := p.header[key]
+	if s == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		p.fail(key, "is not a time such as 2026-11-23T17:00:00Z")
+	} else if y := t.UTC().Year(); y < 1970 || y > 2200 {
+		p.fail(key, "must lie between the years 1970 and 2200")
+	}
+	return t.UTC()
+}
+
+func (p *parser) duration(key string) time.Duration {
+	s := p.header[key]
+	if s == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		p.fail(key, "is not a duration such as 90s or 1h30m")
+	}
+	return d
+}
+
+func (p *parser) retries() int {
+	s := p.header[HeaderRetries]
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		p.fail(HeaderRetries, "is not a number from 0 up")
+	}
+	if n == 0 {
+		return deferred.NoRetries
+	}
+	return n
+}
+
+func (p *parser) after() *deferred.After {
+	parent := p.header[HeaderAfter]
+	if parent == "" {
+		if p.header[HeaderOn] != "" {
+			p.fail(HeaderOn, "needs "+HeaderAfter+" beside it")
+		}
+		return nil
+	}
+	on := deferred.Branch(p.header[HeaderOn])
+	if on == "" {
+		on = deferred.OnBoth
+	}
+	return &deferred.After{Parent: deferred.ID(parent), On: on}
+}
+
+func (p *parser) json(key string, v any) {
+	s := p.header[key]
+	if s == "" {
+		return
+	}
+	if err := json.Unmarshal([]byte(s), v); err != nil {
+		p.fail(key, "is not a JSON object of strings")
+	}
+}
+
+var knownHeaders = map[string]bool{
+	HeaderNotBefore: true, HeaderDelay: true, HeaderBeginBy: true, HeaderRetries: true, HeaderLabels: true,
+	HeaderCallbacks: true, HeaderAfter: true, HeaderOn: true, HeaderSubmitted: true, HeaderDue: true,
+}
+
+// known refuses what this version does not understand: a term that is not
+// kept, be it misspelt or newer, is worse than a call that is set aside.
+func (p *parser) known() {
+	for key := range p.header {
+		if strings.HasPrefix(key, "Zasync-") && !knownHeaders[key] {
+			p.fail(key, "is not a header of a call")
+		}
+	}
+}
