@@ -10,8 +10,7 @@ import (
 	"zasync/pkg/workerpool"
 )
 
-// bars of draining, by slots. There is none at 1000, where both sides have more
-// in flight than the server works at.
+// drainBars are by the number of slots; others have none.
 var drainBars = map[int]bar{10: atLeast(0.5), 100: atLeast(0.5)}
 
 func (b *bench) drain(ctx context.Context) error {

@@ -74,7 +74,7 @@ func (p *place) recordSubject(id string) string {
 // holds waits until a stream has so many messages: a rate counts only for work
 // that was done.
 func (p *place) holds(ctx context.Context, stream string, n int) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	s, err := p.js.Stream(ctx, stream)
 	if err != nil {

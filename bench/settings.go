@@ -36,7 +36,7 @@ func (s *settings) parse(args []string, usage io.Writer) error {
 	f.DurationVar(&s.span, "span", 10*time.Second, "`time` of measuring latency, each side, all rounds together")
 	f.IntVar(&s.due, "due", 2000, "delayed `calls`, due 500 a second")
 	f.StringVar(&s.durability, "durability", "normal", "of the server: normal or `strict`")
-	f.StringVar(&s.side, "side", "", "ours or floor: only that `one`, for a profile; then there are no ratios")
+	f.StringVar(&s.side, "side", "", "ours or floor: submit and drain only with that `one`, for a profile of it")
 	f.StringVar(&s.profile, "cpuprofile", "", "write a profile of this process to the `file`; the label side is ours or floor")
 	f.StringVar(&s.serverProfile, "serverprofile", "", "write a profile of the server to the `file`")
 	f.BoolVar(&s.json, "json", false, "print JSON")
@@ -65,8 +65,11 @@ func (s *settings) check() error {
 	if !s.takesPart("ours") && !s.takesPart("floor") {
 		return errors.New("-side is ours or floor")
 	}
-	if s.n < 1 || s.rounds < 1 || s.due < 1 || s.span < time.Second {
-		return errors.New("-n, -rounds and -due begin at 1, and -span at 1s")
+	if s.n < 1 || s.rounds < 1 || s.due < 1 {
+		return errors.New("-n, -rounds and -due begin at 1")
+	}
+	if least := time.Duration(s.rounds) * time.Second / 2; s.span < least {
+		return fmt.Errorf("-span of so many rounds begins at %s", least)
 	}
 	return nil
 }

@@ -126,6 +126,7 @@ func TestTermsHaveTheirLimits(t *testing.T) {
 	}{
 		{deferred.Call{Delay: -1}, deferred.FieldDelay},
 		{deferred.Call{Delay: 0}, ""},
+		{deferred.Call{Delay: deferred.MaxDelay - 1}, ""},
 		{deferred.Call{Delay: deferred.MaxDelay}, ""},
 		{deferred.Call{Delay: deferred.MaxDelay + 1}, deferred.FieldDelay},
 		{deferred.Call{NotBefore: at(1969)}, deferred.FieldTime},
@@ -136,6 +137,7 @@ func TestTermsHaveTheirLimits(t *testing.T) {
 		{deferred.Call{BeginBy: at(2200)}, ""},
 		{deferred.Call{BeginBy: at(123456)}, deferred.FieldTime},
 		{deferred.Call{Retries: deferred.NoRetries}, ""},
+		{deferred.Call{Retries: deferred.MaxRetries - 1}, ""},
 		{deferred.Call{Retries: deferred.MaxRetries}, ""},
 		{deferred.Call{Retries: deferred.MaxRetries + 1}, deferred.FieldRetries},
 		{deferred.Call{After: &deferred.After{Parent: "p", On: deferred.OnFailure}}, ""},
@@ -276,6 +278,16 @@ func TestCallsHaveDefaults(t *testing.T) {
 		c.Retries = retries
 		if got := c.RetryLimit(); got != want {
 			t.Errorf("Retries %d allow %d, want %d", retries, got, want)
+		}
+	}
+}
+
+func TestNoteKeyMayBeOfSoManyBytesAndNoMore(t *testing.T) {
+	for extra := -1; extra <= 1; extra++ {
+		err := deferred.Note{Key: strings.Repeat("k", deferred.MaxNameLength+extra), Value: []byte("1")}.Check()
+		var size *deferred.SizeError
+		if tooLong := errors.As(err, &size); tooLong != (extra > 0) {
+			t.Errorf("a key of %d bytes: %v", deferred.MaxNameLength+extra, err)
 		}
 	}
 }

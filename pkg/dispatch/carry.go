@@ -107,7 +107,12 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 	if r.State != deferred.Succeeded && h.call != nil {
 		r.Args = h.call.Args
 	}
-	return h.write(ctx, r, f.clock.now())
+	err := h.write(ctx, r, f.clock.now())
+	if errors.Is(err, ErrTooLarge) {
+		r.Args = deferred.Content{} // better settled without them than never
+		err = h.write(ctx, r, f.clock.now())
+	}
+	return err
 }
 
 func expiry(c *carried) *deferred.Failure {

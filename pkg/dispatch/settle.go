@@ -155,10 +155,14 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 
 func (f *feed) expireClaimed(ctx context.Context, h *holding) {
 	f.release(h)
-	err := f.commitRecord(ctx, h, func(r *deferred.Record) {
+	expired := func(r *deferred.Record) {
 		r.Settle(deferred.Expired, expiry(h.call))
 		r.Attempt, r.Args = 0, h.call.Args
-	})
+	}
+	err := f.commitRecord(ctx, h, expired)
+	if errors.Is(err, ErrTooLarge) {
+		err = f.commitRecord(ctx, h, func(r *deferred.Record) { expired(r); r.Args = deferred.Content{} })
+	}
 	if err != nil {
 		f.drop(h)
 		return

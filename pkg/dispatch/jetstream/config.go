@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"time"
 
+	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
 
 	"github.com/nats-io/nats.go"
@@ -44,10 +45,14 @@ func (c Config) withDefaults() (Config, error) {
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	c.Queue.Logger = cmp.Or(c.Queue.Logger, c.Logger)
 	if !namespaceRule.MatchString(c.Namespace) {
-		return c, fmt.Errorf("jetstream: namespace %q must be 1 to 32 letters, digits, \"_\" and \"-\"", c.Namespace)
+		return c, &deferred.InputError{Field: "namespace", Value: c.Namespace, Rule: `must be 1 to 32 letters, digits, "_" and "-"`}
 	}
 	return c, nil
 }
+
+// fullPayload takes the largest record: arguments or result in base64, a stack,
+// and callbacks.
+const fullPayload = 1 << 20
 
 // Open gives the queue of a namespace, and makes its streams if they are not
 // there. The connection stays the caller's, who closes it after the queue's
@@ -60,6 +65,9 @@ func Open(ctx context.Context, nc *nats.Conn, c Config) (*dispatch.Queue, error)
 	s, b, err := OpenPair(ctx, nc, c)
 	if err != nil {
 		return nil, err
+	}
+	if most := nc.MaxPayload(); most < fullPayload {
+		c.Logger.Warn("the server's max_payload is small; results and arguments within zasync's limits may not fit", "max_payload", most, "needed", fullPayload)
 	}
 	return dispatch.New(s, b, c.Queue), nil
 }
