@@ -252,3 +252,57 @@ func TestStaleReadDoesNotFenceAnHonestAttempt(t *testing.T) {
 		}
 	})
 }
+
+// lateParker lets something happen just before a call is parked.
+type lateParker struct {
+	dispatch.Broker
+	once   sync.Once
+	before func()
+}
+
+func (b *lateParker) Put(ctx context.Context, ms []dispatch.Message) []dispatch.Stored {
+	if ms[0].Route == dispatch.Delay {
+		b.once.Do(b.before)
+	}
+	return b.Broker.Put(ctx, ms)
+}
+
+func TestCancelDuringAParkLeavesNoSchedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pair := memory.New(memory.Config{})
+		s, br := pair.Store, pair.Broker
+		b := &lateParker{Broker: br}
+		q := dispatch.New(s, b, dispatch.Config{KeepOthers: time.Hour, Logger: quiet})
+		b.before = func() {
+			if err := q.Open("a").Cancel(t.Context(), ""); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Second) // the command is carried out
+		}
+		f, err := q.Join(t.Context(), deferred.Worker{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Want(deferred.Lane{Queue: "default", Name: "x"}, 1)
+		_, err = q.Submit(t.Context(), deferred.Call{Name: "x", ID: "a", Delay: 2 * time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		found, err := br.Find(t.Context(), "a")
+		r, rerr := q.Record(t.Context(), "a")
+		if err != nil || rerr != nil || r.State != deferred.Cancelled {
+			t.Errorf("%s (%v, %v)", r.State, err, rerr)
+		}
+		for _, d := range found {
+			t.Errorf("left: %s", d.Route)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
+		defer cancel()
+		if o, err := f.Next(ctx); err == nil {
+			t.Errorf("cancelled call is offered: %s", o.ID)
+		}
+		_ = f.Leave(context.WithoutCancel(t.Context()))
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -15,7 +16,6 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"zasync/integration/internal/proc"
-	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/jetstream"
 )
@@ -151,83 +151,41 @@ func (f *fleet) seasoned(p *proc.Process) (b dispatch.Heartbeat) {
 	return b
 }
 
-// naps are n calls that take some time.
-func naps(n int, long string) []deferred.Call {
-	args := deferred.JSON(fmt.Appendf(nil, `{"for":%q}`, long))
-	return slices.Repeat([]deferred.Call{{Name: "demo/sleep", Args: args}}, n)
-}
-
-// sum is a call that takes no time.
-func sum() deferred.Call {
-	return deferred.Call{Name: "demo/add", Args: deferred.JSON([]byte("[1,2,3]"))}
-}
-
-func (f *fleet) submit(calls ...deferred.Call) []deferred.ID {
-	f.t.Helper()
-	ds, err := f.queue.Submit(f.ctx, calls...)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	ids := make([]deferred.ID, len(ds))
-	for i, d := range ds {
-		ids[i] = d.ID()
-	}
-	return ids
-}
-
-// in counts those that are in a state.
-func (f *fleet) in(s deferred.State, ids []deferred.ID) (n int) {
-	for _, id := range ids {
-		if r, err := f.queue.Record(f.ctx, id); err == nil && r.State == s {
-			n++
-		}
-	}
-	return n
-}
-
-// settled waits for the end of a call.
-func (f *fleet) settled(id deferred.ID) deferred.Record {
-	f.t.Helper()
-	r, err := f.queue.Await(f.ctx, id)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return r
-}
-
-// ends waits for the end of a call, and checks how it ended and what it took.
-func (f *fleet) ends(id deferred.ID, s deferred.State, attempt int, counts deferred.Counts) deferred.Record {
-	f.t.Helper()
-	r := f.settled(id)
-	if r.State != s || r.Attempt != attempt || r.Counts != counts {
-		f.t.Errorf("%s %s ended as %s at attempt %d with %+v (%v), not as %s at %d with %+v",
-			r.Name, id, r.State, r.Attempt, r.Counts, r.Failure, s, attempt, counts)
-	}
-	return r
-}
-
 // conclude waits until no message is left on any route, and checks that no
 // outcome was ever changed and nothing was set aside.
 func (f *fleet) conclude() {
 	f.t.Helper()
-	f.until("no message is left", func() bool { return f.messages("ZASYNC_QUEUE")+f.messages("ZASYNC_DELAY") == 0 })
-	if n := f.messages("ZASYNC_ASIDE"); n != 0 {
-		f.t.Errorf("%d messages are set aside", n)
+	var left []string
+	defer func() {
+		if len(left) > 0 {
+			f.t.Errorf("messages are left: %q", left)
+		}
+	}()
+	f.until("no message is left", func() bool {
+		left = append(f.subjects("ZASYNC_QUEUE"), f.subjects("ZASYNC_DELAY")...)
+		return len(left) == 0
+	})
+	if aside := f.subjects("ZASYNC_ASIDE"); len(aside) > 0 {
+		f.t.Errorf("messages are set aside: %q", aside)
 	}
 	f.recorder.check(f.ctx, f.queue)
 }
 
-// messages counts those of a stream; while nobody can tell there is one.
-func (f *fleet) messages(stream string) uint64 {
+// subjects are those of the messages of a stream, or why they are not known.
+func (f *fleet) subjects(stream string) []string {
 	js, err := natsjs.New(f.nc)
 	if err != nil {
-		return 1
+		return []string{err.Error()}
 	}
 	s, err := js.Stream(f.ctx, stream)
 	if err != nil {
-		return 1
+		return []string{err.Error()}
 	}
-	return s.CachedInfo().State.Msgs
+	info, err := s.Info(f.ctx, natsjs.WithSubjectFilter(">"))
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return slices.Sorted(maps.Keys(info.State.Subjects))
 }
 
 // freeAddr is an address below the ports that the kernel gives to connections,

@@ -46,3 +46,9 @@ func (f *fleet) gatekeeper(name, queues, dir string) (p *proc.Process, open func
 		}
 	}
 }
+
+// nameIn is what the gate has returned.
+func nameIn(r deferred.Record) (name string) {
+	_ = r.Result.Decode(&name) // what cannot be decoded is nobody's name
+	return name
+}

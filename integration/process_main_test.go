@@ -29,6 +29,7 @@ var roles = map[string]func(ctx context.Context, args []string) error{
 	"server":     serve,
 	"submitter":  submitOnAndOn,
 	"gatekeeper": keepGates,
+	"soaker":     soak,
 }
 
 func TestMain(m *testing.M) {
@@ -53,17 +54,20 @@ var programs struct {
 	err error
 }
 
+func buildPrograms() {
+	if programs.dir, programs.err = os.MkdirTemp("", "zasync-programs-"); programs.err != nil {
+		return
+	}
+	build := exec.Command("go", "build", "-o", programs.dir, "zasync/cmd/zworker", "zasync/cmd/zsubmit")
+	if out, err := build.CombinedOutput(); err != nil {
+		programs.err = fmt.Errorf("%w\n%s", err, out)
+	}
+}
+
+// program is one of them, at home in an empty directory.
 func program(t *testing.T, name string, args ...string) proc.Command {
 	t.Helper()
-	programs.Do(func() {
-		if programs.dir, programs.err = os.MkdirTemp("", "zasync-programs-"); programs.err != nil {
-			return
-		}
-		build := exec.Command("go", "build", "-o", programs.dir, "zasync/cmd/zworker", "zasync/cmd/zsubmit")
-		if out, err := build.CombinedOutput(); err != nil {
-			programs.err = fmt.Errorf("%w\n%s", err, out)
-		}
-	})
+	programs.Do(buildPrograms)
 	if programs.err != nil {
 		t.Fatalf("build the programs: %v", programs.err)
 	}

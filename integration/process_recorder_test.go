@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
 	"zasync/pkg/deferred"
@@ -22,24 +21,36 @@ type recorder struct {
 	live *nats.Subscription
 
 	mu      sync.Mutex
-	settled map[deferred.ID]outcome
+	settled map[deferred.ID]final
 	seen    int
 	broken  []string
 }
 
-// outcome is what never changes once it is there.
-type outcome struct {
-	State   deferred.State
-	Result  string
-	Failure string
-	Token   deferred.Token
-	Attempt int
-	Counts  deferred.Counts
+// ending is how a call ended, or that it has not.
+type ending struct {
+	state           deferred.State
+	result, failure string
+}
+
+func endingOf(r *deferred.Record) ending {
+	e := ending{state: r.State, result: string(r.Result.Data)}
+	if r.Failure != nil {
+		e.failure = r.Failure.Error()
+	}
+	return e
+}
+
+// final is what never changes in the record of a call that has ended.
+type final struct {
+	ending
+	token   deferred.Token
+	attempt int
+	counts  deferred.Counts
 }
 
 func newRecorder(t *testing.T, nc *nats.Conn) *recorder {
 	t.Helper()
-	r := &recorder{t: t, settled: map[deferred.ID]outcome{}}
+	r := &recorder{t: t, settled: map[deferred.ID]final{}}
 	var err error
 	r.live, err = nc.Subscribe("zasync.live.state.>", func(m *nats.Msg) {
 		var record deferred.Record
@@ -65,14 +76,11 @@ func (r *recorder) see(record *deferred.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen++
-	now := outcome{State: record.State, Result: string(record.Result.Data), Token: record.Token, Attempt: record.Attempt, Counts: record.Counts}
-	if record.Failure != nil {
-		now.Failure = record.Failure.Error()
-	}
+	now := final{endingOf(record), record.Token, record.Attempt, record.Counts}
 	was, ok := r.settled[record.ID]
 	switch {
 	case ok && was != now:
-		r.broken = append(r.broken, fmt.Sprintf("%s changed after it had settled (-first +later):\n%s", record.ID, cmp.Diff(was, now)))
+		r.broken = append(r.broken, fmt.Sprintf("%s changed after it had settled, from %+v to %+v", record.ID, was, now))
 	case record.State.Settled():
 		r.settled[record.ID] = now
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
 )
 
 func TestKilledServerLosesNothingAndTakesNothingFromTheLiving(t *testing.T) {
@@ -15,22 +16,18 @@ func TestKilledServerLosesNothingAndTakesNothingFromTheLiving(t *testing.T) {
 	for _, name := range []string{"one", "two"} {
 		workers[f.joined(f.zworker("--name", name, "--slots", "5")).Incarnation] = true
 	}
-	long := f.submit(naps(4, "5s")...)
+	long := f.submit(naps(4, "8s")...)
 	short := f.submit(naps(60, "300ms")...)
 	delayed := sum()
-	delayed.Delay = 3 * time.Second
+	delayed.Delay = 5 * time.Second
 	later := f.submit(slices.Repeat([]deferred.Call{delayed}, 20)...)
 	during, stop := f.keepSubmitting()
-	f.until("calls are running, queued and delayed", func() bool {
-		return f.in(deferred.Running, long) == len(long) && f.in(deferred.Succeeded, short) > 0 &&
-			f.in(deferred.Pending, short) > 0 && f.in(deferred.Scheduled, later) == len(later)
-	})
-	running := map[deferred.ID]deferred.Token{}
-	for _, id := range slices.Concat(long, short) {
-		if r, err := f.queue.Record(f.ctx, id); err == nil && r.State == deferred.Running {
-			running[id] = r.Token
-		}
-	}
+	f.until("the long ones are running", func() bool { return f.in(deferred.Running, long) == len(long) })
+	f.settled(short[0])
+	states, running := f.survey(slices.Concat(long, short, later))
+	f.server.Kill()
+	killed := time.Now()
+	f.until("no heartbeat is left, as if all workers were dead", func() bool { return time.Since(killed) > dispatch.HeartbeatTTL })
 	f.restart()
 	f.settled(f.submit(delayed)[0])
 	stop()
@@ -45,8 +42,25 @@ func TestKilledServerLosesNothingAndTakesNothingFromTheLiving(t *testing.T) {
 			t.Errorf("%s was taken from %+v, which was alive, by %+v", id, token, r.Token)
 		}
 	}
-	t.Logf("%d calls, %d of them running when the server was killed", len(ids), len(running))
+	t.Logf("%d calls; when the server was killed %v, and some being submitted", len(ids), states)
 	f.conclude()
+}
+
+// survey counts the states of calls, and tells who performs those that run.
+func (f *fleet) survey(ids []deferred.ID) (states map[deferred.State]int, running map[deferred.ID]deferred.Token) {
+	f.t.Helper()
+	states, running = map[deferred.State]int{}, map[deferred.ID]deferred.Token{}
+	for _, id := range ids {
+		r, err := f.queue.Record(f.ctx, id)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		states[r.State]++
+		if r.State == deferred.Running {
+			running[id] = r.Token
+		}
+	}
+	return states, running
 }
 
 // keepSubmitting submits one call after the other until it is stopped, and then

@@ -18,12 +18,14 @@ func (q *Queue) setAside(ctx context.Context, d Delivery, reason, detail string)
 		m.Header = map[string]string{}
 	}
 	m.Header[HeaderReason], m.Header[HeaderSubject] = detail, d.origin()
-	if n := len(m.Body); n > deferred.MaxArgsSize { // with the headers that are added it might not fit
+	q.log.Warn("message set aside", "id", d.ID, "name", d.Name, "queue", d.Queue, "reason", detail)
+	err := q.put(ctx, m)
+	if n := len(m.Body); errors.Is(err, ErrTooLarge) && n > deferred.MaxArgsSize { // with the headers that were added it does not fit
 		m.Body = m.Body[:deferred.MaxArgsSize]
 		m.Header[HeaderReason] += fmt.Sprintf("; cut from %d bytes", n)
+		err = q.put(ctx, m)
 	}
-	q.log.Warn("message set aside", "id", d.ID, "name", d.Name, "queue", d.Queue, "reason", detail)
-	return q.put(ctx, m)
+	return err
 }
 
 func (d *Delivery) origin() string {

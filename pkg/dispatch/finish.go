@@ -29,7 +29,7 @@ func (f *feed) finish(ctx context.Context, h *holding) error {
 			return err
 		}
 	}
-	if h.delivery.Route == Commands && h.record.Seen {
+	if h.record.Seen && (h.delivery.Route == Commands || h.record.State == deferred.Cancelled) {
 		return f.broker.Remove(ctx, h.delivery.ID)
 	}
 	return nil

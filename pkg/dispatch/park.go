@@ -15,6 +15,9 @@ func (f *feed) park(ctx context.Context, h *holding, until time.Time) error {
 	}
 	m.Unique = h.record == nil || !h.record.Seen
 	err = f.put(ctx, m)
+	if err == nil {
+		return f.overtaken(ctx, h)
+	}
 	if !errors.Is(err, ErrExists) {
 		return err
 	}
@@ -31,7 +34,21 @@ func (f *feed) park(ctx context.Context, h *holding, until time.Time) error {
 		}
 	}
 	m.Unique = false
-	return f.put(ctx, m)
+	if err := f.put(ctx, m); err != nil {
+		return err
+	}
+	return f.overtaken(ctx, h)
+}
+
+// overtaken is ErrConflict if the call has settled since it was looked at. Then
+// its cancel may have looked for the schedule before that was stored, and nobody
+// else would remove it: it would outlive the record, and have the call performed.
+func (f *feed) overtaken(ctx context.Context, h *holding) error {
+	r, _, err := f.readRecord(ctx, h.delivery.ID)
+	if err == nil && r != nil && r.State.Settled() {
+		return ErrConflict
+	}
+	return err
 }
 
 // lead is how long before its time a schedule fires: the server fires in steps

@@ -41,7 +41,7 @@ func (f *feed) unwatched(begun time.Time) []*holding {
 	defer f.mu.Unlock()
 	var long []*holding
 	for _, h := range f.held {
-		if h.attempt != nil && !h.watched && h.begun.Before(begun) {
+		if h.attempt != nil && !h.watched && !h.settling && h.begun.Before(begun) {
 			h.watched = true
 			long = append(long, h)
 		}

@@ -56,7 +56,9 @@ func (f *feed) follow(ctx context.Context, h *holding) (err error) {
 		f.log.Info("call will be tried again", "id", h.delivery.ID, "name", h.record.Name, "attempt", h.record.Attempt, "not_before", h.record.NotBefore)
 		var m Message
 		if m, err = h.schedule(h.record.NotBefore); err == nil {
-			err = f.put(ctx, m)
+			if err = f.put(ctx, m); err == nil {
+				err = f.overtaken(ctx, h)
+			}
 		}
 	default:
 		if h.record.State == deferred.Failed {

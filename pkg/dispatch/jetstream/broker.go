@@ -90,9 +90,7 @@ func (b *Broker) Settle(ctx context.Context, settlements []dispatch.Settlement) 
 			errs = append(errs, fmt.Errorf("jetstream: %q was not delivered, so it cannot be settled", s.ID))
 			continue
 		}
-		if err := b.exchange.nc.Publish(s.Handle, word(s)); err != nil {
-			errs = append(errs, fmt.Errorf("jetstream: settle %q: %w", s.ID, err))
-		}
+		b.exchange.outbox.post(letter{msg: &nats.Msg{Subject: s.Handle, Data: word(s)}})
 	}
 	return errors.Join(errs...)
 }

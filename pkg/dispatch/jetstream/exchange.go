@@ -15,6 +15,7 @@ import (
 // it would with nats.go's publisher or Request; only a flight of them does.
 type exchange struct {
 	nc     *nats.Conn
+	outbox *outbox
 	prefix string // of the replies; then the flight, a dot, and the place in it
 
 	mu      sync.Mutex
@@ -44,7 +45,7 @@ var (
 )
 
 func newExchange(nc *nats.Conn) (*exchange, error) {
-	x := &exchange{nc: nc, prefix: nc.NewInbox() + ".", flights: map[uint64]*flight{}}
+	x := &exchange{nc: nc, outbox: &outbox{nc: nc}, prefix: nc.NewInbox() + ".", flights: map[uint64]*flight{}}
 	sub, err := nc.Subscribe(x.prefix+"*.*", x.receive)
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: %w", err)

@@ -32,6 +32,7 @@ func (x *exchange) fly(ctx context.Context, requests []*nats.Msg, answers []answ
 	if f.open == 0 {
 		return
 	}
+	alone := f.open == 1
 	number := x.takeOff(f)
 	epoch := x.nc.Stats().Reconnects
 	replies := x.prefix + strconv.FormatUint(number, 36) + "."
@@ -40,8 +41,11 @@ func (x *exchange) fly(ctx context.Context, requests []*nats.Msg, answers []answ
 			continue
 		}
 		m.Reply = replies + strconv.FormatUint(uint64(i), 36) //nolint:gosec // an index
-		if err := x.nc.PublishMsg(m); err != nil {
-			x.land(number, i, answer{err: err})
+		failed := func(err error) { x.land(number, i, answer{err: err}) }
+		if alone {
+			x.outbox.post(letter{m, failed})
+		} else if err := x.nc.PublishMsg(m); err != nil { // a burst by itself
+			failed(err)
 		}
 	}
 	cause := x.wait(ctx, f, epoch)
