@@ -207,7 +207,6 @@ func TestWrongStampOfTheServerIsForgotten(t *testing.T) {
 type staleStore struct {
 	dispatch.Store
 	mu    sync.Mutex
-	old   map[dispatch.Key]dispatch.Entry
 	stale int
 }
 

@@ -29,7 +29,7 @@ type Clock func(t *testing.T, f func(t *testing.T))
 func RealClock(t *testing.T, f func(t *testing.T)) { f(t) }
 
 // patience is how long the suites wait for something that must happen.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // patiently is a context that ends when there is no hope left.
 func patiently(t *testing.T) (context.Context, context.CancelFunc) {

@@ -290,7 +290,7 @@ func (s *story) checkEmpty(ctx context.Context) {
 		}
 		return len(left) == 0
 	}
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
 		select {
