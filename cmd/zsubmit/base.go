@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"zasync/cmd/internal/cmdline"
@@ -50,11 +51,21 @@ func formFlag(usage string) cli.Flag {
 
 // readBase reads the flags of all commands.
 func readBase(c *cli.Context, s streams, forms ...form) (base, error) {
-	b := base{streams: s, connect: connect.FromFlags(c), form: form(c.String("output"))}
+	b := base{streams: s, form: form(c.String("output"))}
 	if b.form != "" && !slices.Contains(forms, b.form) {
-		return b, cmdline.Usagef("%s -o cannot be %q but one of %q", c.Command.Name, string(b.form), forms)
+		return b, cmdline.Usagef("%s -o cannot be %q but one of %s", c.Command.Name, string(b.form), listed(forms))
 	}
-	return b, nil
+	var err error
+	b.connect, err = connect.FromFlags(c)
+	return b, err
+}
+
+func listed[S ~string](words []S) string {
+	texts := make([]string, len(words))
+	for i, w := range words {
+		texts[i] = string(w)
+	}
+	return strings.Join(texts, ", ")
 }
 
 // open connects. Whatever goes wrong comes back as an error, so nothing is logged.

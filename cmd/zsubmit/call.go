@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"zasync/cmd/internal/cmdline"
 	"zasync/pkg/deferred"
 
 	"github.com/urfave/cli/v2"
@@ -60,7 +59,10 @@ func readCall(c *cli.Context, s streams, now time.Time) (callOptions, error) {
 	if err != nil {
 		return callOptions{}, err
 	}
-	o := callOptions{base: b, wait: c.Bool("wait"), waiting: readWaiting(c, s)}
+	o := callOptions{base: b, wait: c.Bool("wait")}
+	if o.waiting, err = readWaiting(c, s); err != nil {
+		return o, err
+	}
 	if o.form == "" && !o.wait {
 		o.form = asIDs
 	}
@@ -76,56 +78,6 @@ func readCall(c *cli.Context, s streams, now time.Time) (callOptions, error) {
 		o.call.Args = deferred.JSON(args)
 	}
 	return o, o.call.Check()
-}
-
-func (o *callOptions) readTerms(c *cli.Context, now time.Time) (err error) {
-	if c.IsSet("in") && c.IsSet("at") {
-		return cmdline.Usagef("--in and --at exclude each other")
-	}
-	if o.waiting.limit > 0 && !o.wait {
-		return cmdline.Usagef("--wait-for needs --wait")
-	}
-	o.call.Delay = c.Duration("in")
-	if o.call.Retries, err = readRetries(c); err != nil {
-		return err
-	}
-	if at := c.String("at"); at != "" {
-		if o.call.NotBefore, err = readTime("at", at, now); err != nil {
-			return err
-		}
-	}
-	if by := c.String("begin-by"); by != "" {
-		if o.call.BeginBy, err = readTime("begin-by", by, now); err != nil {
-			return err
-		}
-	}
-	if o.call.Labels, err = readLabels(c.StringSlice("label"), false); err != nil {
-		return err
-	}
-	o.addCallbacks(deferred.OnSuccess, c.StringSlice("then"))
-	o.addCallbacks(deferred.OnFailure, c.StringSlice("catch"))
-	return nil
-}
-
-// readRetries turns the number into that of a call, where 0 is the default.
-func readRetries(c *cli.Context) (int, error) {
-	n := c.Int("retries")
-	switch {
-	case n < 0:
-		return 0, cmdline.Usagef("--retries %d is below 0", n)
-	case n == 0:
-		return deferred.NoRetries, nil
-	case !c.IsSet("retries"):
-		return 0, nil
-	}
-	return n, nil
-}
-
-// addCallbacks puts them in the queue of the call, where there are workers.
-func (o *callOptions) addCallbacks(on deferred.Branch, names []string) {
-	for _, name := range names {
-		o.call.Callbacks = append(o.call.Callbacks, deferred.Callback{On: on, Call: deferred.Call{Name: name, Queue: o.call.Queue}})
-	}
 }
 
 func (o *callOptions) run(ctx context.Context) error {

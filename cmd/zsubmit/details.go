@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"zasync/cmd/internal/cmdline"
 	"zasync/cmd/internal/terminal"
 	"zasync/pkg/deferred"
 )
@@ -33,7 +34,7 @@ func failureText(f *deferred.Failure) string {
 	if f == nil {
 		return ""
 	}
-	return f.Kind + ": " + f.Message
+	return cmdline.Plain(f.Error())
 }
 
 func jsonText(c deferred.Content) string {

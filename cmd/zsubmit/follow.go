@@ -32,13 +32,31 @@ func follow(ctx context.Context, d *deferred.Deferred, v view) (deferred.Record,
 
 // lines is a view of a line per change.
 type lines struct {
-	out io.Writer
-	id  deferred.ID
+	out  io.Writer
+	id   deferred.ID
+	last string // progress since the last change of the state
 }
 
-func (l lines) show(c deferred.Change) {
+func (l *lines) show(c deferred.Change) {
 	now := time.Now()
-	_, _ = fmt.Fprintf(l.out, "%s  %s  %s\n", now.Format(time.TimeOnly), l.id, terminal.Escape(describe(c, now)))
+	text := describe(c, now)
+	if l.said(c, text) {
+		return
+	}
+	_, _ = fmt.Fprintf(l.out, "%s  %s  %s\n", now.Format(time.TimeOnly), l.id, terminal.Escape(text))
+}
+
+// said reports whether it is progress that reads as it did before.
+func (l *lines) said(c deferred.Change, text string) bool {
+	switch {
+	case c.Note == nil:
+		l.last = ""
+	case c.Note.Key == deferred.ProgressKey:
+		before := l.last
+		l.last = text
+		return text == before
+	}
+	return false
 }
 
 // describe is a change in one line, not escaped.

@@ -92,6 +92,9 @@ func readLabels(texts []string, bare bool) (map[string]string, error) {
 		if k == "" || !ok && !bare {
 			return nil, cmdline.Usagef("--label %q is not of the form KEY=VALUE", text)
 		}
+		if _, twice := labels[k]; twice {
+			return nil, cmdline.Usagef("--label %s is given twice", k)
+		}
 		labels[k] = v
 	}
 	return labels, nil

@@ -66,12 +66,28 @@ func readList(c *cli.Context, s streams) (listOptions, error) {
 	if o.limit < 0 {
 		return o, cmdline.Usagef("--limit %d is below 0", o.limit)
 	}
-	o.filter = dispatch.Filter{Name: c.String("name"), Queue: c.String("queue")}
-	if o.filter.States, err = readStates(c.StringSlice("state")); err != nil {
+	if o.filter, err = readFilter(c); err != nil {
 		return o, err
 	}
-	o.filter.Labels, err = readLabels(c.StringSlice("label"), true)
-	return o, err
+	return o, nil
+}
+
+func readFilter(c *cli.Context) (f dispatch.Filter, err error) {
+	f.Name, f.Queue = c.String("name"), c.String("queue")
+	if c.IsSet("name") {
+		err = deferred.CheckName(f.Name)
+	}
+	if c.IsSet("queue") {
+		err = cmp.Or(err, deferred.CheckQueue(f.Queue))
+	}
+	if err != nil {
+		return f, err
+	}
+	if f.States, err = readStates(c.StringSlice("state")); err != nil {
+		return f, err
+	}
+	f.Labels, err = readLabels(c.StringSlice("label"), true)
+	return f, err
 }
 
 // readStates reads states, which may also be separated by commas.
@@ -81,7 +97,7 @@ func readStates(texts []string) ([]deferred.State, error) {
 		for word := range strings.SplitSeq(text, ",") {
 			s := deferred.State(word)
 			if !s.Known() {
-				return nil, cmdline.Usagef("there is no state %q; the states are %q", word, deferred.States)
+				return nil, cmdline.Usagef("there is no state %q; the states are %s", word, listed(deferred.States))
 			}
 			states = append(states, s)
 		}

@@ -46,7 +46,7 @@ func TestHostileTextNeverReachesTheTerminal(t *testing.T) {
 		},
 		"lines": func(w io.Writer, r *deferred.Record) error {
 			for _, c := range []deferred.Change{{Record: r}, {Note: &note}, {Note: &progress}} {
-				lines{out: w, id: r.ID}.show(c)
+				(&lines{out: w, id: r.ID}).show(c)
 				jsonLines{w}.show(c)
 			}
 			return nil

@@ -41,8 +41,12 @@ func readWait(c *cli.Context, s streams) (waitOptions, error) {
 	if err != nil {
 		return waitOptions{}, err
 	}
+	w, err := readWaiting(c, s)
+	if err != nil {
+		return waitOptions{}, err
+	}
 	ids, err := readIDs(c, s)
-	return waitOptions{base: b, waiting: readWaiting(c, s), ids: ids, single: len(ids) == 1 && !fromStdin(c)}, err
+	return waitOptions{base: b, waiting: w, ids: ids, single: len(ids) == 1 && !fromStdin(c)}, err
 }
 
 func (o *waitOptions) run(ctx context.Context) error {

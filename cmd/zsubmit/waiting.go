@@ -30,8 +30,12 @@ func verboseFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "while waiting, print a line for each change", DisableDefaultText: true}
 }
 
-func readWaiting(c *cli.Context, s streams) waiting {
-	return waiting{streams: s, limit: c.Duration("wait-for"), verbose: c.Bool("verbose")}
+func readWaiting(c *cli.Context, s streams) (waiting, error) {
+	w := waiting{streams: s, limit: c.Duration("wait-for"), verbose: c.Bool("verbose")}
+	if w.limit < 0 {
+		return w, cmdline.Usagef("--wait-for %s is below 0", w.limit)
+	}
+	return w, nil
 }
 
 var errGaveUp = errors.New("gave up waiting")
@@ -66,13 +70,24 @@ func (w waiting) await(ctx context.Context, q *connect.Session, id deferred.ID) 
 	if err := known(ctx, q, id); err != nil {
 		return deferred.Record{}, err
 	}
+	var bar *bar
+	if !w.verbose && terminal.Is(w.err) {
+		bar = newBar(w.err, id)
+		defer bar.close()
+	}
+	stop := warnSoon(ctx, q, id, func(text string) {
+		if bar != nil {
+			bar.bars.Println("zsubmit: " + text)
+			return
+		}
+		w.notef("%s", text)
+	})
+	defer stop()
 	switch {
 	case w.verbose:
-		return follow(ctx, q.Open(id), lines{out: w.err, id: id})
-	case terminal.Is(w.err):
-		v := newBar(w.err, id)
-		defer v.close()
-		return follow(ctx, q.Open(id), v)
+		return follow(ctx, q.Open(id), &lines{out: w.err, id: id})
+	case bar != nil:
+		return follow(ctx, q.Open(id), bar)
 	}
 	return q.Await(ctx, id)
 }

@@ -43,7 +43,11 @@ func readWatch(c *cli.Context, s streams) (watchOptions, error) {
 		return watchOptions{}, err
 	}
 	b, err := readBase(c, s, asTable, asLines)
-	return watchOptions{base: b, waiting: readWaiting(c, s), id: deferred.ID(c.Args().First())}, err
+	if err != nil {
+		return watchOptions{}, err
+	}
+	w, err := readWaiting(c, s)
+	return watchOptions{base: b, waiting: w, id: deferred.ID(c.Args().First())}, err
 }
 
 func (o *watchOptions) run(ctx context.Context) error {
@@ -57,7 +61,7 @@ func (o *watchOptions) run(ctx context.Context) error {
 	if err := known(ctx, q, o.id); err != nil {
 		return o.waiting.explain(ctx, o.id, err)
 	}
-	var v view = lines{out: o.out, id: o.id}
+	var v view = &lines{out: o.out, id: o.id}
 	if o.form == asLines {
 		v = jsonLines{o.out}
 	}

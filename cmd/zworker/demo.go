@@ -40,9 +40,18 @@ errback. Server, queue and worker are in this process and gone afterwards.
 			if err != nil {
 				return err
 			}
-			return o.run(c.Context)
+			return unlessInterrupted(c.Context, o.run(c.Context))
 		},
 	}
+}
+
+// unlessInterrupted takes one word for all that fails when the signal to stop
+// comes.
+func unlessInterrupted(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
+	return err
 }
 
 func readDemo(c *cli.Context, s streams) (demoOptions, error) {
@@ -77,7 +86,7 @@ func (o *demoOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pool := demoPool(q, &scanner{root: root}, o.log)
+	pool := demoPool(q, &scanner{root: root, closely: found.names[found.largest]}, o.log)
 	o.introduce(found, pool.Slots)
 	return performing(ctx, pool, func(ctx context.Context) error { return o.perform(ctx, q, found) })
 }
@@ -103,7 +112,10 @@ func performing(ctx context.Context, pool *workerpool.Pool, do func(context.Cont
 	}()
 	err := do(ctx)
 	cancel(nil)
-	return errors.Join(err, <-ended)
+	if broken := <-ended; broken != nil {
+		return broken // what came of it for do says no more
+	}
+	return err
 }
 
 func (o *demoOptions) introduce(found *files, slots int) {

@@ -42,12 +42,25 @@ type totals struct {
 	Largest []counts `json:"largest"`
 }
 
-type scanner struct{ root *os.Root }
+type scanner struct {
+	root    *os.Root
+	closely string // the file whose progress is shown, if not too small for that
+}
 
 const (
 	chunk       = 64 << 10
+	smallChunk  = 4 << 10
 	reportEvery = 100 * time.Millisecond
 )
+
+// pieces says how to read a file: in pieces of what size, and how long at least
+// to go on before its progress is reported again.
+func (s *scanner) pieces(name string, size int64) (piece int64, every time.Duration) {
+	if name != s.closely || size > 8*chunk {
+		return chunk, reportEvery
+	}
+	return max(size/8, smallChunk), 0
+}
 
 // scan reads a file piece by piece, however large it is.
 func (s *scanner) scan(ctx context.Context, name string) (counts, error) {
@@ -61,7 +74,8 @@ func (s *scanner) scan(ctx context.Context, name string) (counts, error) {
 		return counts{}, err
 	}
 	c, hash := counter{counts: counts{File: name}}, sha256.New()
-	buf := make([]byte, chunk)
+	piece, every := s.pieces(name, info.Size())
+	buf := make([]byte, piece)
 	for reported := time.Now(); ; {
 		n, err := f.Read(buf)
 		_, _ = hash.Write(buf[:n])
@@ -73,7 +87,7 @@ func (s *scanner) scan(ctx context.Context, name string) (counts, error) {
 		if err = cmp.Or(err, context.Cause(ctx)); err != nil {
 			return counts{}, err
 		}
-		if time.Since(reported) > reportEvery {
+		if time.Since(reported) > every {
 			reported = time.Now()
 			// Progress that cannot be stored is no reason to stop.
 			_ = deferred.Report(ctx, deferred.Progress{Done: float64(c.Bytes), Total: float64(info.Size()), Message: name})

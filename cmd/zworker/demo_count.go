@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 
+	"zasync/cmd/internal/terminal"
 	"zasync/pkg/deferred"
 )
 
@@ -22,7 +23,7 @@ func (s *story) count(ctx context.Context, found *files) (totals, error) {
 		return totals{}, err
 	}
 	s.tell(string(scan), deferred.Pending, "%s, one a file", plural(len(ds), "call"))
-	go s.progress(ctx, found, ds[found.largest])
+	s.told.Go(func() { s.progress(ctx, found, ds[found.largest]) })
 	all, err := s.gather(ctx, ds)
 	if err != nil {
 		return totals{}, err
@@ -61,14 +62,27 @@ func (s *story) gather(ctx context.Context, ds []*deferred.Deferred) ([]counts, 
 			errs = append(errs, err)
 		}
 		ended++
-		bar.Set(float64(ended), float64(len(ds)), fmt.Sprintf("%d of %d", ended, len(ds)))
+		s.showCount(bar, ended, len(ds))
 	}
 	var waiting sync.WaitGroup
 	for _, d := range ds {
 		waiting.Go(func() { one(d) })
 	}
 	waiting.Wait()
+	bar.Remove()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx) // once, and not for each file
+	}
 	return all, errors.Join(errs...)
+}
+
+// showCount shows how many files are done: by the bar, or where there is none by
+// a line for each quarter but the last, of which the end is told.
+func (s *story) showCount(bar *terminal.Bar, ended, all int) {
+	bar.Set(float64(ended), float64(all), fmt.Sprintf("%d of %d", ended, all))
+	if !s.bars.Live() && ended < all && 4*ended/all > 4*(ended-1)/all {
+		s.tell(string(scan), deferred.Running, "%d of %d files", ended, all)
+	}
 }
 
 // progress shows how far the largest file has come: by a bar, or where there is
@@ -76,6 +90,7 @@ func (s *story) gather(ctx context.Context, ds []*deferred.Deferred) ([]counts, 
 func (s *story) progress(ctx context.Context, found *files, d *deferred.Deferred) {
 	name := found.names[found.largest]
 	bar := s.bars.Add(name)
+	defer bar.Remove()
 	quarter := 0
 	for c, err := range d.Watch(ctx) {
 		if err != nil {
@@ -91,7 +106,6 @@ func (s *story) progress(ctx context.Context, found *files, d *deferred.Deferred
 			s.tell(string(scan), deferred.Running, "%s %d%%", name, 25*q)
 		}
 	}
-	bar.Set(1, 1, size(found.size))
 }
 
 func progressOf(c deferred.Change) (deferred.Progress, bool) {

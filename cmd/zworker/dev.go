@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"zasync/cmd/internal/cmdline"
@@ -60,8 +62,14 @@ It performs:
 }
 
 func readDev(c *cli.Context, s streams) (o devOptions, err error) {
-	o = devOptions{streams: s, namespace: c.String("namespace")}
+	o = devOptions{streams: s}
 	if err := noArguments(c); err != nil {
+		return o, err
+	}
+	if o.namespace, err = connect.ReadNamespace(c); err != nil {
+		return o, err
+	}
+	if err := checkListen(c.String("listen")); err != nil {
 		return o, err
 	}
 	o.server = embedded.Config{Listen: c.String("listen"), Store: c.String("store"), Durability: embedded.Durability(c.String("durability"))}
@@ -79,6 +87,17 @@ func readDev(c *cli.Context, s streams) (o devOptions, err error) {
 	o.log, err = readLogger(c, s.err)
 	o.server.Logger = serverLog(o.log)
 	return o, err
+}
+
+func checkListen(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return cmdline.Usagef("--listen %q is not of the form HOST:PORT, with a port from 0 to 65535", addr)
+	}
+	return nil
 }
 
 // dataDir is where the store is unless somebody says otherwise.

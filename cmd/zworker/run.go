@@ -68,8 +68,11 @@ func noArguments(c *cli.Context) error {
 }
 
 func readRun(c *cli.Context, s streams) (o runOptions, err error) {
-	o = runOptions{streams: s, connect: connect.FromFlags(c), name: c.String("name")}
+	o = runOptions{streams: s, name: c.String("name")}
 	if err := noArguments(c); err != nil {
+		return o, err
+	}
+	if o.connect, err = connect.FromFlags(c); err != nil {
 		return o, err
 	}
 	if o.queues, err = readQueues(c.String("queues")); err != nil {

@@ -19,11 +19,11 @@ func Arrange(commands []*cli.Command, args []string) ([]string, error) {
 			return nil, err
 		}
 		if l.isHelp {
-			return append([]string{"help"}, args...), nil
+			return l.help(args)
 		}
 	}
 	if l.command == nil {
-		return append(l.flags, l.rest...), nil
+		return l.bare()
 	}
 	if err := l.checkEarly(); err != nil {
 		return nil, err
@@ -61,6 +61,28 @@ func (l *line) take(args []string) ([]string, error) {
 	return args, l.takeCommand(arg)
 }
 
+// help is what remains when help is asked for, on a command or in general.
+func (l *line) help(args []string) ([]string, error) {
+	if len(args) > 0 && !isFlag(args[0]) && !l.isCommand(args[0]) {
+		return nil, noCommand(l.commands, args[0])
+	}
+	return append([]string{"help"}, args...), nil
+}
+
+func (l *line) isCommand(name string) bool {
+	return slices.ContainsFunc(l.commands, func(c *cli.Command) bool { return c.HasName(name) })
+}
+
+// bare is a line without a command, of which only help can come.
+func (l *line) bare() ([]string, error) {
+	for _, arg := range l.flags {
+		if arg != "-h" && arg != "--help" {
+			return nil, Usagef("%s alone says nothing to do: a command is missing", arg)
+		}
+	}
+	return append(l.flags, l.rest...), nil
+}
+
 func (l *line) takeFlag(arg string, args []string) ([]string, error) {
 	f, err := l.find(arg)
 	if err != nil {
@@ -83,7 +105,7 @@ func (l *line) takeFlag(arg string, args []string) ([]string, error) {
 func (l *line) takeCommand(name string) error {
 	i := slices.IndexFunc(l.commands, func(c *cli.Command) bool { return c.HasName(name) })
 	if i < 0 {
-		return Usagef("there is no command %q; %s", name, strings.ToLower(cli.SuggestCommand(l.commands, name)))
+		return noCommand(l.commands, name)
 	}
 	l.command = l.commands[i]
 	return nil
@@ -115,7 +137,7 @@ func (l *line) find(arg string) (cli.Flag, error) {
 			return f, nil
 		}
 	}
-	return nil, Usagef("there is no flag %s; did you mean %s?", arg, cli.SuggestFlag(flags, name, true))
+	return nil, noFlag(flags, arg, name)
 }
 
 // isFlag tells a flag from "-" and from a number below zero.

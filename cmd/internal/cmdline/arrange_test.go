@@ -57,11 +57,17 @@ func TestMistypedWordIsAnsweredWithTheNearest(t *testing.T) {
 		"cal add":             `there is no command "cal"; did you mean "call"?`,
 		"call add --wiat":     `there is no flag --wiat; did you mean --wait?`,
 		"--stat failed list":  `there is no flag --stat; did you mean --state?`,
-		"--state failed call": `there is no flag --state; did you mean`,
+		"--state failed call": `there is no flag --state`,
+		"call add -v":         `there is no flag -v`,
+		"call add --foo":      `there is no flag --foo`,
+		"version":             `there is no command "version"`,
+		"help lisst":          `there is no command "lisst"; did you mean "list"?`,
+		"help nosuch":         `there is no command "nosuch"`,
+		"-o json":             `-o alone says nothing to do: a command is missing`,
 		"call add --queue":    `--queue needs a value`,
 	} {
 		_, err := Arrange(testCommands(), strings.Fields(line))
-		if err == nil || !strings.HasPrefix(err.Error(), want) {
+		if err == nil || err.Error() != want {
 			t.Errorf("%q: got %v, want %s", line, err, want)
 		}
 		if Code(err) != Usage {

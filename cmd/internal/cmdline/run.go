@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"regexp"
 
 	"zasync/cmd/internal/terminal"
 
@@ -15,6 +15,10 @@ import (
 // ErrWriter, one line each.
 func Run(ctx context.Context, app *cli.App, args []string) int {
 	prepare(app)
+	if len(args) == 1 && args[0] == "--version" {
+		_, _ = fmt.Fprintf(app.Writer, "%s %s\n", app.Name, version())
+		return Done
+	}
 	arranged, err := Arrange(app.Commands, args)
 	if err == nil {
 		err = app.RunContext(ctx, append([]string{app.Name}, arranged...))
@@ -37,7 +41,8 @@ func prepare(app *cli.App) {
 	app.HideVersion = true
 	app.DisableSliceFlagSeparator = true
 	app.ExitErrHandler = func(*cli.Context, error) {}
-	usage := func(_ *cli.Context, err error, _ bool) error { return Usagef("%w", err) }
+	app.Flags = append(app.Flags, &cli.BoolFlag{Name: "version", Usage: "print the version", DisableDefaultText: true})
+	usage := func(c *cli.Context, err error, _ bool) error { return Usagef("%s", badValue(c, err)) }
 	app.OnUsageError = usage
 	for _, c := range app.Commands {
 		c.OnUsageError = usage
@@ -53,12 +58,13 @@ func Report(app *cli.App, err error) {
 // Message is an error for people: without the name of the package that it comes
 // from, which is for programmers, and safe to print.
 func Message(err error) string {
-	text := err.Error()
-	for _, prefix := range []string{"embedded: ", "jetstream: ", "workerpool: ", "dispatch: ", "deferred: "} {
-		text = strings.TrimPrefix(text, prefix)
-	}
-	return terminal.Escape(text)
+	return terminal.Escape(Plain(err.Error()))
 }
+
+var packages = regexp.MustCompile(`(^|: )(?:(?:embedded|jetstream|workerpool|dispatch|deferred): )+`)
+
+// Plain is the text of an error, or of a failure, without the names of packages.
+func Plain(text string) string { return packages.ReplaceAllString(text, "$1") }
 
 // helpFor is where the help is on the command that somebody tried to use.
 func helpFor(app *cli.App, args []string) string {

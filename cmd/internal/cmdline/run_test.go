@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -27,6 +28,7 @@ func TestErrorBecomesALineAndACode(t *testing.T) {
 		{Usagef("no such %s", "thing"), Usage, "tool: no such thing\ntool: \"tool help do\" shows how to use it\n"},
 		{fmt.Errorf("%w: x", deferred.ErrNotFound), NotFound, "tool: not found: x\n"},
 		{deferred.CheckName("a b"), Usage, `tool: name "a b" must be of`},
+		{errors.New("deferred: dispatch: call x: deferred: it broke"), Error, "tool: call x: it broke\n"},
 		{errors.New("line\nand \x1b[31mred"), Error, `tool: line\nand \x1b[31mred` + "\n"},
 	} {
 		var stderr bytes.Buffer
@@ -37,6 +39,36 @@ func TestErrorBecomesALineAndACode(t *testing.T) {
 		if code != c.code || !strings.HasPrefix(stderr.String(), c.text) || c.text == "" && stderr.Len() > 0 {
 			t.Errorf("%v: code %d, want %d; printed %q, want %q", c.err, code, c.code, stderr.String(), c.text)
 		}
+	}
+}
+
+func TestRefusedValueIsToldInTheWordsOfTheCommandLine(t *testing.T) {
+	for arg, want := range map[string]string{
+		"--in=5":    `tool: --in "5" is no duration such as 90s or 1h30m`,
+		"--n=many":  `tool: --n "many" is no whole number`,
+		"--wait=so": `tool: --wait "so" is neither true nor false`,
+	} {
+		var stderr bytes.Buffer
+		app := &cli.App{Name: "tool", Writer: &stderr, ErrWriter: &stderr, Commands: []*cli.Command{
+			{Name: "do", Flags: []cli.Flag{&cli.DurationFlag{Name: "in"}, &cli.IntFlag{Name: "n"}, &cli.BoolFlag{Name: "wait"}}},
+		}}
+		code := Run(t.Context(), app, []string{"do", arg})
+		if first, _, _ := strings.Cut(stderr.String(), "\n"); code != Usage || first != want {
+			t.Errorf("%s: code %d, %s", arg, code, first)
+		}
+	}
+}
+
+func TestVersionIsThatOfTheBuild(t *testing.T) {
+	var stdout bytes.Buffer
+	if code := Run(t.Context(), &cli.App{Name: "tool", Writer: &stdout}, []string{"--version"}); code != Done || stdout.String() != "tool "+version()+"\n" {
+		t.Errorf("code %d, %q", code, stdout.String())
+	}
+	info := &debug.BuildInfo{GoVersion: "go1.99", Main: debug.Module{Version: "v1.2.3"}, Settings: []debug.BuildSetting{
+		{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "true"},
+	}}
+	if got, want := versionOf(info), "v1.2.3, commit abc with changes, go1.99"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

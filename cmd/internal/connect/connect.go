@@ -3,11 +3,13 @@ package connect
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 
 	"zasync/pkg/dispatch"
@@ -54,6 +56,9 @@ func (o Options) Place() string { return Redact(o.server()) }
 func (o Options) server() string { return cmp.Or(o.Server, nats.DefaultURL) }
 
 func (o Options) options() ([]nats.Option, error) {
+	if err := o.checkFiles(); err != nil {
+		return nil, err
+	}
 	var opts []nats.Option
 	if o.Creds != "" {
 		opts = append(opts, nats.UserCredentials(o.Creds))
@@ -83,19 +88,37 @@ func (o Options) options() ([]nats.Option, error) {
 	return opts, nil
 }
 
+// checkFiles names the flag of a file that cannot be read, which NATS would not.
+func (o Options) checkFiles() error {
+	for _, f := range []struct{ flag, file string }{
+		{"--creds", o.Creds}, {"--nkey", o.NKey}, {"--tlscert", o.TLSCert}, {"--tlskey", o.TLSKey}, {"--tlsca", o.TLSCA},
+	} {
+		if f.file == "" {
+			continue
+		}
+		if _, err := os.ReadFile(f.file); err != nil {
+			return fmt.Errorf("%s: %w", f.flag, err)
+		}
+	}
+	return nil
+}
+
 // explain says what to do about an error. The URL in it may hold a password.
 func (o Options) explain(err error) error {
 	place := o.Place()
 	var malformed *url.Error
 	var dial *net.OpError
+	var untrusted *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &malformed):
 		return errors.New("--server: the URL cannot be read; it is not shown because it may hold a password")
+	case errors.As(err, &untrusted):
+		return fmt.Errorf("the NATS server at %s is not trusted (%w); name the authority of its certificate with --tlsca", place, untrusted.Err)
 	case errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrTimeout), errors.As(err, &dial):
 		return fmt.Errorf("no NATS server answers at %s; \"zworker dev\" starts one, and --server or NATS_URL names another", place)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
 		return fmt.Errorf("the NATS server at %s does not let us in (%w); say who you are with --creds, --nkey, --user and --password, or --token", place, err)
-	case errors.Is(err, natsjs.ErrJetStreamNotEnabled), errors.Is(err, natsjs.ErrJetStreamNotEnabledForAccount):
+	case errors.Is(err, natsjs.ErrJetStreamNotEnabled), errors.Is(err, natsjs.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
 		return fmt.Errorf("the NATS server at %s has no JetStream for this account; start it with jetstream.conf or with -js", place)
 	case strings.Contains(err.Error(), o.server()):
 		return errors.New(strings.ReplaceAll(err.Error(), o.server(), place))

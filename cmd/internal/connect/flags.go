@@ -1,6 +1,10 @@
 package connect
 
 import (
+	"regexp"
+
+	"zasync/cmd/internal/cmdline"
+
 	"github.com/nats-io/nats.go"
 	"github.com/urfave/cli/v2"
 )
@@ -49,12 +53,25 @@ func text(name, usage, variable, value string) cli.Flag {
 	return &cli.StringFlag{Name: name, Usage: usage, EnvVars: []string{variable}, Value: value, Category: category}
 }
 
+var namespaceRule = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
+
+// ReadNamespace reads the value of NamespaceFlag. What cannot be one is a
+// mistake in the command line, which needs no server to be found.
+func ReadNamespace(c *cli.Context) (string, error) {
+	name := c.String("namespace")
+	if name != "" && !namespaceRule.MatchString(name) {
+		return "", cmdline.Usagef("--namespace %q must be 1 to 32 letters, digits, \"_\" and \"-\"", name)
+	}
+	return name, nil
+}
+
 // FromFlags reads the values of Flags.
-func FromFlags(c *cli.Context) Options {
+func FromFlags(c *cli.Context) (Options, error) {
+	namespace, err := ReadNamespace(c)
 	return Options{
 		Server: c.String("server"), Creds: c.String("creds"), NKey: c.String("nkey"),
 		User: c.String("user"), Password: c.String("password"), Token: c.String("token"),
 		TLSCert: c.String("tlscert"), TLSKey: c.String("tlskey"), TLSCA: c.String("tlsca"),
-		Namespace: c.String("namespace"),
-	}
+		Namespace: namespace,
+	}, err
 }

@@ -55,6 +55,26 @@ func TestWhatIsNoListOfNumbersFailsForGood(t *testing.T) {
 	}
 }
 
+func TestMistypedFieldFailsForGood(t *testing.T) {
+	packed, err := deferred.Encode(map[string]int{"tims": 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range []deferred.Content{deferred.JSON([]byte(`{"tims":9}`)), packed} {
+		_, err := strictly(fail)(deferred.WithAttempt(t.Context(), &deferred.Attempt{}), in)
+		if err == nil {
+			t.Fatal("it was not refused")
+		}
+		o := deferred.OutcomeOf(err)
+		if !o.Retry.Never || o.Failure.Kind != deferred.KindBadArguments || o.Failure.Message != `unknown field "tims"` {
+			t.Errorf("%+v", o)
+		}
+	}
+	if _, err := strictly(fail)(deferred.WithAttempt(t.Context(), &deferred.Attempt{}), deferred.Content{}); err != nil {
+		t.Errorf("without arguments: %v", err)
+	}
+}
+
 func TestFailCountsFailuresAndNotAttempts(t *testing.T) {
 	for failures, want := range []string{"", "", "succeeded after 2 failures"} {
 		ctx := deferred.WithAttempt(t.Context(), &deferred.Attempt{Number: 7, Failures: failures})

@@ -8,7 +8,10 @@
 package democalls
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"strings"
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/workerpool"
@@ -31,12 +34,31 @@ const (
 // Register registers all calls.
 func Register(m *workerpool.Mux) {
 	workerpool.Register(m, Echo, echo)
-	workerpool.Register(m, Sleep, sleep)
-	workerpool.Register(m, Fail, fail)
+	workerpool.Register(m, deferred.Func[deferred.Content, string](Sleep), strictly(sleep))
+	workerpool.Register(m, deferred.Func[deferred.Content, string](Fail), strictly(fail))
 	workerpool.Register(m, Add, add)
 }
 
 func echo(_ context.Context, in deferred.Content) (deferred.Content, error) { return in, nil }
+
+// strictly refuses arguments with a field that the call does not have: whoever
+// tries things out by hand mistypes them. It goes by way of JSON, whatever the
+// codec.
+func strictly[A, R any](do func(context.Context, A) (R, error)) func(context.Context, deferred.Content) (R, error) {
+	return func(ctx context.Context, in deferred.Content) (none R, _ error) {
+		text, err := in.JSON()
+		if err != nil {
+			return none, badArguments(err.Error())
+		}
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.DisallowUnknownFields()
+		var args A
+		if err := d.Decode(&args); err != nil {
+			return none, badArguments(strings.TrimPrefix(err.Error(), "json: "))
+		}
+		return do(ctx, args)
+	}
+}
 
 // badArguments is a failure that no other attempt would mend.
 func badArguments(message string) error {

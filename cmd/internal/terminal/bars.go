@@ -36,6 +36,8 @@ func (b *Bars) Println(line string) {
 		_, _ = b.progress.Write([]byte(line + "\n"))
 		return
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	_, _ = io.WriteString(b.out, line+"\n")
 }
 
@@ -49,6 +51,11 @@ func (b *Bars) Close() {
 		bar.bar.Abort(true)
 	}
 	b.mu.Unlock()
+	// Lines go out with the next drawing, and the last one is for the end of a
+	// bar: without any, the latest lines would be lost.
+	if last, err := b.progress.Add(1, nil); err == nil {
+		last.Abort(true)
+	}
 	b.progress.Wait()
 }
 
@@ -102,6 +109,13 @@ func (b *Bar) Label(label string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.label = Escape(label)
+}
+
+// Remove takes the bar away, as one that is done.
+func (b *Bar) Remove() {
+	if b.bar != nil {
+		b.bar.Abort(true)
+	}
 }
 
 // Set shows how far it has come. A total of 0 is not known.

@@ -1,0 +1,41 @@
+package connect
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// startPlain starts a server that is none of ours.
+func startPlain(t *testing.T, o server.Options) string {
+	t.Helper()
+	o.Host, o.Port, o.NoSigs, o.NoLog = "127.0.0.1", server.RANDOM_PORT, true, true
+	srv, err := server.NewServer(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Start()
+	t.Cleanup(func() {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+	})
+	if !srv.ReadyForConnections(time.Minute) {
+		t.Fatal("the server is not ready")
+	}
+	return srv.ClientURL()
+}
+
+func TestServerWithoutJetStreamIsToldApart(t *testing.T) {
+	o := Options{Server: startPlain(t, server.Options{})}
+	s, err := o.Open(t.Context(), "test", slog.New(slog.DiscardHandler))
+	if err == nil {
+		s.Close()
+		t.Fatal("it was opened")
+	}
+	if want := "has no JetStream for this account; start it with jetstream.conf or with -js"; !strings.Contains(err.Error(), want) {
+		t.Errorf("got %q, want %q", err, want)
+	}
+}
