@@ -15,10 +15,7 @@ import (
 // TestRules has, for each rule of the order of writes, the case that goes wrong
 // when the rule is broken. The rules are in ARCHITECTURE.md.
 func TestRules(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
-	for _, c := range []struct {
-		name string
-		test func(r *rig)
-	}{
+	runCases(t, []rigCase{
 		{"Rule1CarrierOfARunningCallIsNotDroppedAsADuplicate", ruleCarrier},
 		{"Rule1AnotherCallUnderTheIDIsSetAside", ruleAnotherCall},
 		{"Rule2RedeliveryDoesNotTakeACallFromALivingWorker", ruleLivingOwner},
@@ -36,7 +33,17 @@ func TestRules(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"Rule8DuplicateDoesNotStartARetryBeforeItsTime", ruleAlarm},
 		{"Rule9HeldCallRunsOnceItIsReleased", rulePark},
 		{"Rule10RecordLivesForEverUntilNothingNeedsIt", ruleRetention},
-	} {
+	}, clock, open)
+}
+
+// A rigCase is one case on a rig of its own.
+type rigCase struct {
+	name string
+	test func(r *rig)
+}
+
+func runCases(t *testing.T, cases []rigCase, clock Clock, open func(t *testing.T) Pair) {
+	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			clock(t, func(t *testing.T) {
 				ctx, cancel := patiently(t)
