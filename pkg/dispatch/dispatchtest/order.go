@@ -27,7 +27,8 @@ type Pair struct {
 //
 // The story: a call fails and succeeds when it is tried again; one fails for
 // good, and its errback recovers; one is cancelled while it waits for its time;
-// one expires; each has callbacks on both branches, and callbacks below them.
+// one expires; each has callbacks on both branches, and callbacks below them; and
+// a callback comes by itself.
 func TestOrder(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 	operations := map[string]int{}
 	t.Run("NothingFails", func(t *testing.T) { // returns when it is over, also where clock makes its tests parallel
@@ -131,6 +132,8 @@ func storyCalls() []deferred.Call {
 		// which ends by itself: so its time is within the test's patience.
 		{ID: "cancelled", Name: "copy", Args: args, Callbacks: two, Delay: 10 * time.Second},
 		{ID: "expired", Name: "copy", Args: args, Callbacks: two, BeginBy: time.Unix(1, 0)},
+		// A callback that comes by itself, and notes itself in its parent's record.
+		{ID: "late", Name: "copy", After: &deferred.After{Parent: "expired", On: deferred.OnFailure}, Delay: 500 * time.Millisecond},
 	}
 }
 
@@ -152,6 +155,7 @@ func want() map[deferred.ID]string {
 	for root, failure := range map[deferred.ID]string{"cancelled": "cancelled cancelled", "expired": "expired expired"} {
 		w[root], w[deferred.ChildID(root, 0)], w[deferred.ChildID(root, 1)] = failure, failure, mended
 	}
+	w["late"] = `succeeded {"kind":"expired"}`
 	return w
 }
 
