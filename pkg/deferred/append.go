@@ -36,14 +36,21 @@ func (r *Record) AppendJSON(b []byte) ([]byte, error) {
 	o.time("submitted", r.Submitted)
 	o.time("not_before", r.NotBefore)
 	o.time("begin_by", r.BeginBy)
+	o.time("deadline", r.Deadline)
 	o.time("started", r.Started)
 	o.time("settled", r.Settled)
+	o.text("timeout", span(r.Timeout))
+	o.text("keep", span(r.Keep))
 	o.relations(r)
+	o.mark("skipped", r.Skipped)
+	o.mark("handled", r.Handled)
+	o.text("settled_by", r.SettledBy)
 	o.content("args", r.Args)
 	o.content("result", r.Result)
 	if r.Failure != nil {
 		o.other("failure", r.Failure)
 	}
+	o.text("result_of", string(r.ResultOf))
 	return append(o.b, '}'), o.err
 }
 
@@ -67,6 +74,10 @@ func (o *object) relations(r *Record) {
 	if r.Parent != nil {
 		o.other("parent", r.Parent)
 	}
+	if r.Waits != nil {
+		o.other("waits", r.Waits)
+	}
+	o.text("promise", r.Promise)
 }
 
 // An object is a JSON object in the making. It keeps its first error.
@@ -94,6 +105,14 @@ func (o *object) must(key, s string) {
 func (o *object) text(key, s string) {
 	if s != "" {
 		o.must(key, s)
+	}
+}
+
+// mark writes what is true, and nothing of what is not.
+func (o *object) mark(key string, set bool) {
+	if set {
+		o.key(key)
+		o.b = strconv.AppendBool(o.b, true)
 	}
 }
 

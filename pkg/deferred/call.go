@@ -12,6 +12,9 @@ const (
 	MaxNoteSize      = 64 << 10
 	MaxDelay         = 10 * 365 * 24 * time.Hour
 	MaxRetries       = 1_000_000
+	// MinKeep is the least time for which a settled record is kept: a message
+	// of its call that comes late must still meet it.
+	MinKeep = time.Minute
 )
 
 // maxNesting is how deep values may be nested. It leaves room, under the 10,000
@@ -39,15 +42,21 @@ type Call struct {
 	NotBefore time.Time     // no attempt starts before; by the clock of the server
 	Delay     time.Duration // the same, counted from the moment the server stores the call
 	BeginBy   time.Time     // expires when its first attempt has not begun by then
+	Deadline  time.Time     // the deferred expires when it has not settled by then, also while an attempt runs
+	Timeout   time.Duration // an attempt that runs longer fails with [KindTimeout]; 0 is none
+	Keep      time.Duration // how long the record is kept once settled; 0 is the queue's default for the outcome
 	Retries   int           // attempts after failures; 0 is the default, negative none
-	After     *After        // a callback: the deferred it follows; set by whoever fires it
+	After     *After        // a callback: the deferred it follows
 	Callbacks []Callback
+	Join      *Join  // not performed: settles when its members have; see [All]
+	Promise   string // not performed: settled from outside, by whoever knows what this is the digest of; see [NewPromise]
 }
 
-// After says which deferred a callback follows, and on which branch.
+// After says which deferred a callback follows, and on which outcomes.
 type After struct {
 	Parent ID
 	On     Branch
+	Kinds  []string // as in [Callback]
 }
 
 // Branch is the kind of outcome that a callback is for.
@@ -58,6 +67,10 @@ const (
 	OnSuccess Branch = "success"
 	OnFailure Branch = "failure"
 	OnBoth    Branch = "both"
+	// OnSkipped is for a parent that did not run itself, because it hangs on a
+	// branch that was not taken, and took a failure over: the errback beside a
+	// callback, which does not see what that callback makes of its input.
+	OnSkipped Branch = "skipped"
 )
 
 // Takes reports whether a parent that settled in state s is on the branch.
@@ -65,11 +78,19 @@ func (b Branch) Takes(s State) bool {
 	switch b {
 	case OnSuccess:
 		return s == Succeeded
-	case OnFailure:
+	case OnFailure, OnSkipped:
 		return s.Settled() && s != Succeeded
 	default:
 		return s.Settled()
 	}
+}
+
+// Takes reports whether the callback runs on the outcome of its parent.
+func (a *After) Takes(parent *Record) bool {
+	if !a.On.Takes(parent.State) || a.On == OnSkipped && !parent.Skipped {
+		return false
+	}
+	return len(a.Kinds) == 0 || parent.Failure.Has(a.Kinds...)
 }
 
 // A Callback is a call that is made when the one it hangs on settles. With no
@@ -78,8 +99,9 @@ func (b Branch) Takes(s State) bool {
 // that is not taken does not run: its deferred takes the outcome over unchanged,
 // and so do the callbacks that hang on it.
 type Callback struct {
-	On   Branch
-	Call Call
+	On    Branch
+	Kinds []string // only failures of these kinds, itself or what it wraps; none is any
+	Call  Call
 }
 
 // QueueName is the queue of the call, the default one if none is named.

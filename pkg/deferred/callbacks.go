@@ -15,8 +15,10 @@ import (
 // nested 700 deep.
 type callJSON struct {
 	On        Branch            `json:"on"`
+	Kinds     []string          `json:"kinds,omitempty"`
 	ID        ID                `json:"id,omitempty"`
-	Name      string            `json:"name"`
+	Waiter    bool              `json:"waiter,omitempty"`
+	Name      string            `json:"name,omitempty"`
 	Queue     string            `json:"queue,omitempty"`
 	Args      json.RawMessage   `json:"args,omitempty"`
 	ArgsType  string            `json:"args_type,omitempty"`
@@ -24,6 +26,9 @@ type callJSON struct {
 	NotBefore time.Time         `json:"not_before,omitzero"`
 	Delay     string            `json:"delay,omitempty"`
 	BeginBy   time.Time         `json:"begin_by,omitzero"`
+	Deadline  time.Time         `json:"deadline,omitzero"`
+	Timeout   string            `json:"timeout,omitempty"`
+	Keep      string            `json:"keep,omitempty"`
 	Retries   *int              `json:"retries,omitempty"`
 	Callbacks []callJSON        `json:"callbacks,omitempty"`
 	Fired     bool              `json:"fired,omitempty"`
@@ -78,8 +83,9 @@ func UnmarshalCallbacks(data []byte) ([]Callback, error) {
 
 func (c *RecordedCallback) form() callJSON {
 	w := callJSON{
-		On: c.On, ID: c.ID, Name: c.Call.Name, Queue: c.Call.Queue, Labels: c.Call.Labels,
-		NotBefore: c.Call.NotBefore.UTC(), BeginBy: c.Call.BeginBy.UTC(),
+		On: c.On, Kinds: c.Kinds, ID: c.ID, Waiter: c.Waiter, Name: c.Call.Name, Queue: c.Call.Queue, Labels: c.Call.Labels,
+		NotBefore: c.Call.NotBefore.UTC(), BeginBy: c.Call.BeginBy.UTC(), Deadline: c.Call.Deadline.UTC(),
+		Timeout: span(c.Call.Timeout), Keep: span(c.Call.Keep),
 		Callbacks: formsOf(c.Call.Callbacks), Fired: c.Fired, Settled: c.Settled,
 	}
 	w.Args, w.ArgsType = inline(c.Call.Args)
@@ -95,10 +101,16 @@ func (c *RecordedCallback) form() callJSON {
 
 func (w *callJSON) callback() (RecordedCallback, error) {
 	c := RecordedCallback{
-		On: w.On, ID: w.ID, Fired: w.Fired, Settled: w.Settled,
-		Call: Call{Name: w.Name, Queue: w.Queue, Labels: w.Labels, NotBefore: w.NotBefore, BeginBy: w.BeginBy},
+		On: w.On, Kinds: w.Kinds, ID: w.ID, Waiter: w.Waiter, Fired: w.Fired, Settled: w.Settled,
+		Call: Call{Name: w.Name, Queue: w.Queue, Labels: w.Labels, NotBefore: w.NotBefore, BeginBy: w.BeginBy, Deadline: w.Deadline},
 	}
 	var err error
+	if c.Call.Timeout, err = parseSpan(w.Timeout); err != nil {
+		return c, err
+	}
+	if c.Call.Keep, err = parseSpan(w.Keep); err != nil {
+		return c, err
+	}
 	if c.Call.Args, err = outline(w.Args, w.ArgsType); err != nil {
 		return c, err
 	}
@@ -125,7 +137,7 @@ func (w *callJSON) callback() (RecordedCallback, error) {
 func formsOf(callbacks []Callback) []callJSON {
 	var forms []callJSON
 	for _, cb := range callbacks {
-		c := RecordedCallback{On: cb.On, Call: cb.Call}
+		c := RecordedCallback{On: cb.On, Kinds: cb.Kinds, Call: cb.Call}
 		forms = append(forms, c.form())
 	}
 	return forms
@@ -138,7 +150,7 @@ func callbacksOf(forms []callJSON) ([]Callback, error) {
 		if err != nil {
 			return nil, err
 		}
-		callbacks = append(callbacks, Callback{On: c.On, Call: c.Call})
+		callbacks = append(callbacks, Callback{On: c.On, Kinds: c.Kinds, Call: c.Call})
 	}
 	return callbacks, nil
 }

@@ -2,8 +2,10 @@ package deferred
 
 import (
 	"fmt"
+	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Check reports the first rule that the call breaks, as an [*InputError] or a
@@ -54,10 +56,35 @@ func (c *Call) check(depth int) error {
 	if err := checkLabels(c.Labels); err != nil {
 		return err
 	}
+	if err := c.checkKind(depth); err != nil {
+		return err
+	}
 	return c.checkCallbacks(depth)
 }
 
+// checkKind checks what is a join or a promise, and so no callback.
+func (c *Call) checkKind(depth int) error {
+	switch {
+	case c.Join == nil && c.Promise == "":
+		return nil
+	case depth > 0:
+		return &InputError{Field: FieldCallbacks, Value: c.Name, Rule: "must be calls: a join and a promise are submitted by themselves"}
+	case c.Promise != "":
+		return c.checkPromise()
+	}
+	return c.Join.check(c)
+}
+
 func (c *Call) checkTerms() error {
+	if err := checkTime("deadline", c.Deadline); err != nil {
+		return err
+	}
+	if c.Timeout < 0 || c.Timeout > MaxDelay {
+		return &InputError{Field: FieldTimeout, Value: c.Timeout.String(), Rule: fmt.Sprintf("must lie between 0 and %s", MaxDelay)}
+	}
+	if c.Keep < 0 || c.Keep > 0 && c.Keep < MinKeep || c.Keep > MaxDelay {
+		return &InputError{Field: FieldKeep, Value: c.Keep.String(), Rule: fmt.Sprintf("must lie between %s and %s", MinKeep, MaxDelay)}
+	}
 	if err := checkTime("not-before", c.NotBefore); err != nil {
 		return err
 	}
@@ -87,14 +114,34 @@ func (c *Call) checkAfter() error {
 	if err := c.After.On.check(); err != nil {
 		return err
 	}
+	if err := checkKinds(c.After.On, c.After.Kinds); err != nil {
+		return err
+	}
+	if c.ID != "" && c.After.Parent == c.ID {
+		return &InputError{Field: FieldID, Value: string(c.ID), Rule: "must not be that of the deferred which the call follows"}
+	}
 	return c.After.Parent.Check()
 }
 
+func checkKinds(on Branch, kinds []string) error {
+	for _, k := range kinds {
+		if k == "" || len(k) > MaxNameLength || !utf8.ValidString(k) {
+			return &InputError{Field: FieldKinds, Value: k, Rule: fmt.Sprintf("must be 1 to %d bytes of UTF-8 each", MaxNameLength)}
+		}
+	}
+	if len(kinds) > maxKinds || len(kinds) > 0 && on != OnFailure && on != OnSkipped {
+		return &InputError{Field: FieldKinds, Value: strings.Join(kinds, ", "), Rule: fmt.Sprintf("select among failures, on a branch for them, %d at most", maxKinds)}
+	}
+	return nil
+}
+
+const maxKinds = 32
+
 func (b Branch) check() error {
-	if b == OnSuccess || b == OnFailure || b == OnBoth {
+	if b == OnSuccess || b == OnFailure || b == OnBoth || b == OnSkipped {
 		return nil
 	}
-	return &InputError{Field: FieldBranch, Value: string(b), Rule: `must be "success", "failure" or "both"`}
+	return &InputError{Field: FieldBranch, Value: string(b), Rule: `must be "success", "failure", "both" or "skipped"`}
 }
 
 func checkLabels(labels map[string]string) error {
@@ -137,6 +184,9 @@ func (c *Call) checkCallbacks(depth int) error {
 
 func (cb *Callback) check(depth int) error {
 	if err := cb.On.check(); err != nil {
+		return err
+	}
+	if err := checkKinds(cb.On, cb.Kinds); err != nil {
 		return err
 	}
 	if cb.Call.ID != "" || cb.Call.After != nil {

@@ -69,19 +69,6 @@ func (n Note) Check() error {
 	return nil
 }
 
-// Verb is what a command asks for.
-type Verb string
-
-// Cancel settles a deferred as cancelled, whatever open state it is in.
-const Cancel Verb = "cancel"
-
-// A Command asks for something to be done to a deferred.
-type Command struct {
-	Verb   Verb   `json:"-"`
-	ID     ID     `json:"-"`
-	Reason string `json:"reason,omitempty"` // for people
-}
-
 // A Deferred is a durable handle on the outcome of a call. Handles are cheap,
 // and good in any process that reaches the ledger.
 type Deferred struct {

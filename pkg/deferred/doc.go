@@ -42,9 +42,12 @@
 //	scheduled |     x          x        x        x      x       x
 //	pending   |     x          x        x        x      x       x
 //	running   |     x          x        x        x      .       x
-//	waiting   |     .          .        .        x      .       x
+//	waiting   |     x          x        x        x      .       x
 //	held      |     .          x        .        .      x       x
 //	settled   |     .          .        .        .      .       .
+//
+// A callback that was added later waits for its parent, and is pending or
+// running after that; a join, a promise and an adopter wait until they settle.
 //
 // A call that was never claimed settles as cancelled, expired or failed, or
 // takes the outcome of the parent whose other branch was taken, which may be a

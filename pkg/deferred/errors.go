@@ -12,8 +12,12 @@ import (
 // wire matches the one of its kind under [errors.Is].
 var (
 	ErrCancelled = errors.New("deferred: cancelled")
-	ErrExpired   = errors.New("deferred: expired before it began")
+	ErrExpired   = errors.New("deferred: expired")
 	ErrNotFound  = errors.New("deferred: not found")
+	// ErrTimeout is the cause of an attempt that has run for longer than it may.
+	ErrTimeout = errors.New("deferred: the attempt ran too long")
+	// ErrToken answers a resolution with a token that is not that of a promise.
+	ErrToken = errors.New("deferred: the token is not that of a promise")
 	// ErrLost is the cause of a revoked attempt whose call belongs to another
 	// worker by now. Its outcome will not be stored.
 	ErrLost = errors.New("deferred: the attempt lost its lease")
@@ -44,6 +48,14 @@ const (
 	FieldRetries   Field = "retries"
 	FieldContent   Field = "content type"
 	FieldData      Field = "data" // of a content that is checked by itself
+	FieldDeadline  Field = "deadline"
+	FieldTimeout   Field = "timeout"
+	FieldKeep      Field = "keep"
+	FieldKinds     Field = "kinds"
+	FieldJoin      Field = "join"
+	FieldMembers   Field = "members"
+	FieldPromise   Field = "promise"
+	FieldToken     Field = "token"
 	FieldNote      Field = "annotation"
 	FieldNoteKey   Field = "annotation key"
 )
@@ -98,10 +110,25 @@ func (e *IDInUseError) Error() string {
 	return fmt.Sprintf("deferred: id %q already names another call, with other arguments; choose another id", string(e.ID))
 }
 
-// SettledError answers a command that came too late: the deferred has settled.
+// SettledError answers a command that came too late: the deferred has settled,
+// with the outcome that it tells.
 type SettledError struct {
+	ID      ID
+	State   State
+	Outcome Outcome
+}
+
+// StateError answers a command that a deferred in this state does not obey: one
+// that runs cannot be held.
+type StateError struct {
 	ID    ID
 	State State
+	Verb  Verb
+	Rule  string
+}
+
+func (e *StateError) Error() string {
+	return fmt.Sprintf("deferred: %s %q: it is %s, and %s", e.Verb, string(e.ID), e.State, e.Rule)
 }
 
 func (e *SettledError) Error() string {

@@ -108,7 +108,7 @@ func ownKind(err error) (kind string) {
 	if k, ok := err.(interface{ Kind() string }); ok {
 		return k.Kind()
 	}
-	return ""
+	return registered(err)
 }
 
 // messageOf leaves the kind of a failure out of its message, and lets fmt deal
@@ -136,6 +136,11 @@ func clipStack(s string) string { return clip(s, MaxStackSize-len(cutMark)) }
 // err must not be nil.
 func OutcomeOf(err error) Outcome {
 	links := linksOf(err)
+	for _, e := range links {
+		if a, ok := e.(*adoption); ok { //nolint:errorlint // each link is looked at by itself
+			return a.outcome()
+		}
+	}
 	i := slices.IndexFunc(links, isAdvice)
 	if i < 0 {
 		return Outcome{State: Failed, Failure: FailureOf(err)}

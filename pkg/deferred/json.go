@@ -32,18 +32,28 @@ type recordJSON struct {
 	Submitted time.Time `json:"submitted,omitzero"`
 	NotBefore time.Time `json:"not_before,omitzero"`
 	BeginBy   time.Time `json:"begin_by,omitzero"`
+	Deadline  time.Time `json:"deadline,omitzero"`
 	Started   time.Time `json:"started,omitzero"`
 	Settled   time.Time `json:"settled,omitzero"`
+	Timeout   string    `json:"timeout,omitempty"`
+	Keep      string    `json:"keep,omitempty"`
 
 	Labels    map[string]string `json:"labels,omitempty"`
 	Callbacks []callJSON        `json:"callbacks,omitempty"`
 	Parent    *RecordedParent   `json:"parent,omitempty"`
+	Waits     *Waits            `json:"waits,omitempty"`
+	Promise   string            `json:"promise,omitempty"`
+
+	Skipped   bool   `json:"skipped,omitempty"`
+	Handled   bool   `json:"handled,omitempty"`
+	SettledBy string `json:"settled_by,omitempty"`
 
 	Args       json.RawMessage `json:"args,omitempty"`
 	ArgsType   string          `json:"args_type,omitempty"`
 	Result     json.RawMessage `json:"result,omitempty"`
 	ResultType string          `json:"result_type,omitempty"`
 	Failure    *Failure        `json:"failure,omitempty"`
+	ResultOf   ID              `json:"result_of,omitempty"`
 }
 
 // UnmarshalJSON reads the stored form. A record without an id or with a state
@@ -62,13 +72,20 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 	*r = Record{
 		ID: w.ID, Name: w.Name, Queue: w.Queue, State: w.State, Attempt: w.Attempt, Counts: w.Counts,
 		Retries: w.Retries, Seen: w.Seen, Token: w.Token, Digest: w.Digest,
-		Submitted: w.Submitted, NotBefore: w.NotBefore, BeginBy: w.BeginBy, Started: w.Started, Settled: w.Settled,
-		Labels: w.Labels, Parent: w.Parent, Failure: w.Failure,
+		Submitted: w.Submitted, NotBefore: w.NotBefore, BeginBy: w.BeginBy, Deadline: w.Deadline, Started: w.Started, Settled: w.Settled,
+		Labels: w.Labels, Parent: w.Parent, Waits: w.Waits, Promise: w.Promise,
+		Skipped: w.Skipped, Handled: w.Handled, SettledBy: w.SettledBy, Failure: w.Failure, ResultOf: w.ResultOf,
 	}
 	return w.contents(r)
 }
 
 func (w *recordJSON) contents(r *Record) (err error) {
+	if r.Timeout, err = parseSpan(w.Timeout); err != nil {
+		return err
+	}
+	if r.Keep, err = parseSpan(w.Keep); err != nil {
+		return err
+	}
 	for i := range w.Callbacks {
 		c, err := w.Callbacks[i].callback()
 		if err != nil {
@@ -81,6 +98,26 @@ func (w *recordJSON) contents(r *Record) (err error) {
 	}
 	r.Result, err = outline(w.Result, w.ResultType)
 	return err
+}
+
+// parseSpan reads a duration such as 1h30m; "" is none.
+func parseSpan(s string) (time.Duration, error) {
+	if s == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return 0, fmt.Errorf("deferred: %w", err)
+	}
+	return d, nil
+}
+
+// span is the form that parseSpan reads.
+func span(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
 }
 
 func inline(c Content) (raw json.RawMessage, contentType string) {

@@ -1,16 +1,21 @@
 package deferred
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // An Outcome is how a call ended. Its state is Succeeded, Failed, Cancelled or
 // Expired; a worker that reports one may also say Scheduled (the handler
-// snoozed) or Pending (the attempt was interrupted through no fault of the
-// call, which is given back and counted as nothing).
+// snoozed), Pending (the attempt was interrupted through no fault of the
+// call, which is given back and counted as nothing) or Waiting (the outcome is
+// to be that of another deferred).
 type Outcome struct {
 	State   State
 	Result  Content  // of a success
 	Failure *Failure // of everything else that is settled
 	Retry   Advice   // of a failed attempt; not stored
+	Adopt   ID       // of a waiting one: whose outcome is to be taken over
 }
 
 // Advice is what a handler says about the next attempt. Zero leaves it to the policy.
@@ -41,11 +46,16 @@ const (
 	KindMalformed     = "malformed"        // the message could not be understood
 	KindResultSize    = "result too large" // the handler succeeded with more than can be stored
 	KindResultCodec   = "result not encodable"
-	KindBadArguments  = "bad arguments" // they do not decode into what the handler takes
-	KindParentUnknown = "parent unknown"
+	KindBadArguments  = "bad arguments"  // they do not decode into what the handler takes
+	KindParentUnknown = "parent unknown" // nobody knows the deferred that it follows, or waits for
+	KindTimeout       = "timeout"        // the attempt ran too long
+	KindCycle         = "cycle"          // it would wait for itself
+	KindAllFailed     = "all failed"     // no member of a join of the kind any has succeeded
+	KindRejected      = "rejected"       // from outside, with no kind of its own
 )
 
-// Failure is a failure as data, the same in every language. It is an error.
+// Failure is a failure as data, the same in every language. It is an error, and
+// [errors.Is] finds the sentinel of its kind; see [RegisterKind].
 type Failure struct {
 	Kind    string  `json:"kind"`
 	Message string  `json:"message"`
@@ -53,6 +63,7 @@ type Failure struct {
 	Stack   string  `json:"stack,omitempty"`
 	Attempt int     `json:"attempt,omitempty"`
 	Worker  string  `json:"worker,omitempty"`
+	Member  ID      `json:"member,omitempty"` // of a join: whose failure it is
 }
 
 // Cause is one link of a wrapped error.
@@ -61,20 +72,19 @@ type Cause struct {
 	Message string `json:"message"`
 }
 
+// Has reports whether the failure, or something that it wraps, is of one of the
+// kinds. A nil failure has none.
+func (f *Failure) Has(kinds ...string) bool {
+	if f == nil {
+		return false
+	}
+	return slices.Contains(kinds, f.Kind) ||
+		slices.ContainsFunc(f.Chain, func(c Cause) bool { return slices.Contains(kinds, c.Kind) })
+}
+
 func (f *Failure) Error() string {
 	if f.Kind == KindError || f.Kind == "" {
 		return f.Message
 	}
 	return f.Kind + ": " + f.Message
-}
-
-// Is lets errors.Is find the sentinel of the failure's kind.
-func (f *Failure) Is(target error) bool {
-	switch target {
-	case ErrCancelled:
-		return f.Kind == KindCancelled
-	case ErrExpired:
-		return f.Kind == KindExpired
-	}
-	return false
 }

@@ -23,16 +23,28 @@ type Record struct {
 	Submitted time.Time
 	NotBefore time.Time // of the call, or of the next attempt, whichever is later
 	BeginBy   time.Time
+	Deadline  time.Time
 	Started   time.Time // the latest claim
 	Settled   time.Time
+	Timeout   time.Duration // of an attempt
+	Keep      time.Duration // once settled; 0 is by the outcome
 
 	Labels    map[string]string
 	Callbacks []RecordedCallback
 	Parent    *RecordedParent
+	Waits     *Waits // what it waits for, or waited for
+	Promise   string // the digest of the secret with which it is settled from outside
 
-	Args    Content // only when settled otherwise than succeeded: the message is gone
+	Skipped   bool   // it took its parent's outcome over and did not run
+	Handled   bool   // somebody has seen its failure
+	SettledBy string // who settled it from outside, if the command said so
+
+	Args    Content // only when waiting, or settled otherwise than succeeded: the message is gone
 	Result  Content
 	Failure *Failure
+	// ResultOf is set in place of a result that is too large to be stored: it is
+	// made of the results of that join's members. A ledger does so by itself.
+	ResultOf ID
 }
 
 // Counts are the causes of further attempts, counted apart.
@@ -48,19 +60,30 @@ type Token struct {
 	Attempt int    `json:"attempt"`
 }
 
-// A RecordedCallback is a callback with its marks.
+// A RecordedCallback is what hangs on a deferred, with its marks: a callback
+// that travelled with the call, or another deferred that waits for this one.
 type RecordedCallback struct {
-	On      Branch
-	ID      ID // of the callback's own deferred
-	Call    Call
-	Fired   bool // its message is stored
-	Settled bool // its record is settled, so it needs this one's result no longer
+	On    Branch
+	Kinds []string
+	ID    ID // of the callback's own deferred
+	Call  Call
+	// Waiter: not a call to be made but a deferred with a record of its own, to
+	// be woken: a join, an adopter, or a callback that was added later.
+	Waiter  bool
+	Fired   bool // its message is stored, or it need not be woken
+	Settled bool // it needs this record no longer
+}
+
+// Takes reports whether the outcome of the record that it hangs on is for it.
+func (c *RecordedCallback) Takes(r *Record) bool {
+	return (&After{On: c.On, Kinds: c.Kinds}).Takes(r)
 }
 
 // A RecordedParent says what a callback follows.
 type RecordedParent struct {
-	ID ID     `json:"id"`
-	On Branch `json:"on"`
+	ID    ID       `json:"id"`
+	On    Branch   `json:"on"`
+	Kinds []string `json:"kinds,omitempty"`
 	// Released: the parent's record marks the callback as settled, so this
 	// record may expire without being made again.
 	Released bool `json:"released,omitempty"`
@@ -86,13 +109,41 @@ func (r *Record) Settle(s State, f *Failure) {
 	r.State, r.Failure, r.Result, r.Args = s, f, Content{}, Content{}
 }
 
-// Clone copies what a writer changes: the callbacks and the parent.
+// SettleAs makes the record one that is settled as the other is. The callbacks
+// of the other's failure have not seen it here.
+func (r *Record) SettleAs(other *Record) {
+	r.Settle(other.State, other.Failure)
+	r.Result, r.ResultOf = other.Result, other.ResultOf
+}
+
+// Unhandled reports whether the deferred has failed and nobody has seen it: no
+// callback and no other deferred took the failure on, and no one waited for it.
+// What was cancelled was meant to be.
+func (r *Record) Unhandled() bool {
+	return (r.State == Failed || r.State == Expired) && !r.Handled && len(r.Callbacks) == 0
+}
+
+// Attached is the entry of the deferred that hangs on this one; nil if none does.
+func (r *Record) Attached(id ID) *RecordedCallback {
+	for i := range r.Callbacks {
+		if r.Callbacks[i].ID == id {
+			return &r.Callbacks[i]
+		}
+	}
+	return nil
+}
+
+// Clone copies what a writer changes: the callbacks, the parent, what it waits for.
 func (r *Record) Clone() Record {
 	c := *r
 	c.Callbacks = append([]RecordedCallback(nil), r.Callbacks...)
 	if r.Parent != nil {
 		p := *r.Parent
 		c.Parent = &p
+	}
+	if r.Waits != nil {
+		w := *r.Waits
+		c.Waits = &w
 	}
 	return c
 }

@@ -30,7 +30,7 @@ var transitions = map[State][]State{
 	Scheduled: append([]State{Scheduled, Pending, Running, Waiting, Held}, settled...),
 	Pending:   append([]State{Scheduled, Pending, Running, Waiting, Held}, settled...),
 	Running:   append([]State{Scheduled, Pending, Running, Waiting}, settled...),
-	Waiting:   append([]State{Waiting}, settled...),
+	Waiting:   append([]State{Pending, Running, Scheduled, Waiting}, settled...), // a callback whose parent has settled
 	Held:      append([]State{Pending, Held}, settled...),
 }
 
