@@ -97,7 +97,7 @@ func (r *Record) Outcome() Outcome {
 // Unfired reports whether callbacks wait to be fired.
 func (r *Record) Unfired() bool {
 	for i := range r.Callbacks {
-		if !r.Callbacks[i].Fired {
+		if c := &r.Callbacks[i]; !c.Fired && !c.Settled {
 			return true
 		}
 	}

@@ -81,7 +81,8 @@ type Attempt struct {
 	Number   int // counts the attempts of the call from 1
 	Failures int // failed attempts before this one
 	Args     Content
-	Parent   *Parent // of a callback
+	Timeout  time.Duration // how long the handler may run; 0 is for ever
+	Parent   *Parent       // of a callback
 	// Ledger annotates as this attempt: what it writes is refused when a newer
 	// attempt has written.
 	Ledger Ledger

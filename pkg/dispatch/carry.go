@@ -20,12 +20,12 @@ func (h *holding) look(ctx context.Context) (decision, error) {
 		if h.parent, _, err = f.readRecord(ctx, h.call.After.Parent); err != nil {
 			return decision{}, err
 		}
-		if err = f.attach(ctx, h); err != nil {
+		if err = f.pin(ctx, h); err != nil {
 			return decision{}, err
 		}
 	}
 	x := facts{
-		record: h.record, parent: h.parent, call: h.call, digest: h.digest, now: f.clock.now(),
+		record: h.record, parent: h.parent, call: h.call, command: h.command, sent: h.delivery.Time, digest: h.digest, now: f.clock.now(),
 		self: f.worker.Incarnation, performing: f.performs(h.delivery.ID, h),
 		maxDeaths: f.config.MaxDeaths, grace: f.config.ParentGrace,
 	}
@@ -33,13 +33,13 @@ func (h *holding) look(ctx context.Context) (decision, error) {
 		x.ownerAlive = f.beat.alive(ctx, r.Token.Worker)
 	}
 	d := decide(x)
-	if d.deed != orphan {
+	if d.deed != early || x.now.Before(x.sent.Add(x.grace)) {
 		return d, nil
 	}
-	// No record does not mean that nobody knows it: it may wait for its time, or behind a backlog.
-	found, err := f.broker.Find(ctx, h.call.After.Parent)
-	if err == nil && len(found) > 0 {
-		d = decision{deed: park, until: x.now.Add(heldLook), why: "its parent waits"}
+	// No record does not mean that nobody knows it: its message may stand behind a backlog.
+	found, err := f.broker.Find(ctx, h.delivery.ID)
+	if err == nil && len(found) == 0 {
+		d = decision{deed: setAside, why: d.why}
 	}
 	return d, err
 }
@@ -49,15 +49,39 @@ func (h *holding) look(ctx context.Context) (decision, error) {
 func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
 	var err error
 	switch d.deed {
+	case drop:
 	case finish:
 		err = f.finish(ctx, h)
 	case park:
 		err = f.park(ctx, h, d.until)
-	case giveBack:
+	case rest:
+		err = f.rest(ctx, h, d.until)
+	case giveBack, early:
 		f.letCome(h, growing(h.delivery.Deliveries), d.why, nil)
 		return true
 	case setAside:
-		err = f.setAside(ctx, h.delivery, "id-in-use", d.why)
+		reason := "id-in-use"
+		if h.command != nil {
+			reason = "command"
+		}
+		err = f.setAside(ctx, h.delivery, reason, d.why)
+	case wait:
+		if err = f.wait(ctx, h); err == nil {
+			return false // and look at what it waits for
+		}
+	case evaluate:
+		var next decision
+		if next, err = f.evaluate(ctx, h); err == nil {
+			return f.carry(ctx, h, next)
+		}
+	case hold, release, handle:
+		err = f.obey(ctx, h, d.deed)
+	case add:
+		if err = f.obey(ctx, h, d.deed); err == nil {
+			return false // and tell the new members
+		}
+	case forward:
+		err = f.forward(ctx, h)
 	default:
 		err = f.settleUnperformed(ctx, h, d)
 		if err == nil {
@@ -80,6 +104,10 @@ func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
 // settleUnperformed writes the outcome of a call that no worker performs.
 func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) error {
 	r := h.next()
+	args, err := f.argsOf(ctx, h, r, d.deed)
+	if err != nil {
+		return err
+	}
 	switch d.deed {
 	case poison:
 		r.Counts.Deaths++
@@ -88,26 +116,27 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 			Message: fmt.Sprintf("%d workers died while they performed it", r.Counts.Deaths),
 		})
 	case expire:
-		r.Settle(deferred.Expired, expiry(h.call))
-	case orphan:
-		r.Settle(deferred.Failed, &deferred.Failure{
-			Kind: deferred.KindParentUnknown, Message: "no call was ever seen under the id " + string(h.call.After.Parent),
-		})
+		r.Settle(deferred.Expired, expiry(r, f.clock.now()))
 	case passThrough:
-		r.Settle(h.parent.State, h.parent.Failure)
-		r.Result = h.parent.Result
+		r.SettleAs(h.parent)
+		r.Skipped = true
+	case conclude:
+		h.conclusion(r)
+	case refuse:
+		r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindCycle, Message: "what it waits for waits, in the end, for it"})
+	case resolve:
+		settleOutside(r, h.command)
 	case cancel:
-		if err := f.cancelled(ctx, r, h.reason); err != nil {
-			return err
-		}
+		r.Settle(deferred.Cancelled, deferred.CancelFailure(h.command.Reason))
+		r.SettledBy = h.command.By
 	case merge: // what has settled keeps its outcome; next took the call in
 	default:
 		return fmt.Errorf("dispatch: nobody does %q here", d.deed)
 	}
-	if r.State != deferred.Succeeded && h.call != nil {
-		r.Args = h.call.Args
+	if r.State != deferred.Succeeded {
+		r.Args = args
 	}
-	err := h.write(ctx, r, f.clock.now())
+	err = h.write(ctx, r, f.clock.now())
 	if errors.Is(err, ErrTooLarge) {
 		r.Args = deferred.Content{} // better settled without them than never
 		err = h.write(ctx, r, f.clock.now())
@@ -115,6 +144,23 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 	return err
 }
 
-func expiry(c *carried) *deferred.Failure {
-	return &deferred.Failure{Kind: deferred.KindExpired, Message: "no worker began it by " + c.BeginBy.UTC().Format(time.RFC3339)}
+// argsOf gives the arguments of a call that is to be settled. A command does not
+// bring the call, which is looked for.
+func (f *feed) argsOf(ctx context.Context, h *holding, r *deferred.Record, d deed) (deferred.Content, error) {
+	switch {
+	case h.call != nil:
+		return h.call.Args, nil
+	case d == cancel, d == expire:
+		return f.takeIn(ctx, r)
+	}
+	return r.Args, nil
+}
+
+// expiry says which of its times a deferred has missed.
+func expiry(r *deferred.Record, now time.Time) *deferred.Failure {
+	message := "no worker began it by " + r.BeginBy.UTC().Format(time.RFC3339)
+	if d := r.Deadline; !d.IsZero() && !now.Before(d) {
+		message = "it had not settled by " + d.UTC().Format(time.RFC3339)
+	}
+	return &deferred.Failure{Kind: deferred.KindExpired, Message: message}
 }

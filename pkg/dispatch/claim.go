@@ -31,7 +31,12 @@ func (f *feed) Claim(ctx context.Context, o deferred.Offer) (*deferred.Attempt, 
 		f.during(func(ctx context.Context) { f.expireClaimed(ctx, h) })
 		return nil, deferred.ErrTaken
 	}
-	return f.begin(h, f.newAttempt(h, o)), nil
+	a, err := f.newAttempt(ctx, h, o)
+	if err != nil {
+		f.during(func(ctx context.Context) { f.unclaim(ctx, h, "its input cannot be read: "+err.Error()) })
+		return nil, err
+	}
+	return f.begin(h, a), nil
 }
 
 // tryClaim is one compare-and-set. An answer that was lost is read back: the
@@ -43,7 +48,7 @@ func (f *feed) tryClaim(ctx context.Context, h *holding) (stored bool, err error
 	}
 	r.State, r.Attempt = deferred.Running, r.Attempt+1
 	r.Token = deferred.Token{Worker: f.worker.Incarnation, Attempt: r.Attempt}
-	r.Started, r.Failure, r.NotBefore = f.clock.now(), nil, time.Time{}
+	r.Started, r.Failure, r.NotBefore, r.Args = f.clock.now(), nil, time.Time{}, deferred.Content{}
 	r.Parent = parentOf(h.call)
 	err = h.write(ctx, r, time.Time{})
 	if !errors.Is(err, ErrUnknown) {
@@ -64,7 +69,7 @@ func parentOf(c *carried) *deferred.RecordedParent {
 	if c.After == nil {
 		return nil
 	}
-	return &deferred.RecordedParent{ID: c.After.Parent, On: c.After.On}
+	return &deferred.RecordedParent{ID: c.After.Parent, On: c.After.On, Kinds: c.After.Kinds}
 }
 
 // claimAnew looks again after a conflict. Nil means that the call is still to
@@ -105,13 +110,19 @@ func (q *Queue) readBack(ctx context.Context, id deferred.ID) (*deferred.Record,
 	}
 }
 
-func (f *feed) newAttempt(h *holding, o deferred.Offer) *deferred.Attempt {
-	a := &deferred.Attempt{Offer: o, Number: h.record.Attempt, Failures: h.record.Counts.Failures, Args: h.call.Args}
+func (f *feed) newAttempt(ctx context.Context, h *holding, o deferred.Offer) (*deferred.Attempt, error) {
+	a := &deferred.Attempt{
+		Offer: o, Number: h.record.Attempt, Failures: h.record.Counts.Failures, Args: h.call.Args, Timeout: h.call.Timeout,
+	}
 	if h.parent != nil {
-		a.Parent = &deferred.Parent{ID: h.parent.ID, Outcome: h.parent.Outcome()}
+		outcome, err := f.whole(ctx, h.parent)
+		if err != nil {
+			return nil, err
+		}
+		a.Parent = &deferred.Parent{ID: h.parent.ID, Outcome: outcome}
 	}
 	a.Ledger = &attemptLedger{Queue: f.Queue, attempt: a, worker: f.worker.Name}
-	return a
+	return a, nil
 }
 
 // Decline gives the call back untouched.

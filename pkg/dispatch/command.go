@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,78 +14,143 @@ import (
 // the caller's answer needs; the message finishes what the caller does not live
 // to finish.
 func (q *Queue) Do(ctx context.Context, c deferred.Command) error {
-	if c.Verb != deferred.Cancel {
-		return fmt.Errorf("dispatch: there is no command %q", string(c.Verb))
+	if c.Verb == deferred.Resolve || c.Verb == deferred.Reject {
+		c.By = cmp.Or(c.By, string(deferred.NewID()))
 	}
-	if err := c.ID.Check(); err != nil {
+	if err := c.Check(); err != nil {
+		return err
+	}
+	if c.Verb == deferred.Attach {
+		_, err := deferred.SubmitOne(ctx, q, *c.Call)
 		return err
 	}
 	r, err := q.Record(ctx, c.ID)
 	switch {
-	case err != nil:
+	case err == nil:
+		if answered, err := answer(&r, &c); answered {
+			return err
+		}
+	case !errors.Is(err, deferred.ErrNotFound) || !maybeEarly(c.Verb):
 		return err
-	case r.State.Settled():
-		return tooLate(&r)
 	}
-	body, err := json.Marshal(c)
+	m, err := commandMessage(c)
 	if err != nil {
-		return fmt.Errorf("dispatch: command: %w", err)
+		return err
 	}
-	if err := q.put(ctx, Message{Route: Commands, Verb: string(c.Verb), ID: c.ID, Body: body}); err != nil {
+	if err := q.put(ctx, m); err != nil {
 		return fmt.Errorf("dispatch: %s %s: %w", c.Verb, c.ID, err)
 	}
-	return q.cancelNow(ctx, c)
+	return q.doNow(ctx, &c)
 }
 
-// tooLate is nil for what is cancelled already.
-func tooLate(r *deferred.Record) error {
-	if r.State == deferred.Cancelled {
-		return nil
+// maybeEarly: whoever holds the token of a promise may use it before the
+// promise has been seen.
+func maybeEarly(v deferred.Verb) bool { return v == deferred.Resolve || v == deferred.Reject }
+
+func commandMessage(c deferred.Command) (Message, error) {
+	body, err := json.Marshal(c)
+	if err != nil {
+		return Message{}, fmt.Errorf("dispatch: command: %w", err)
 	}
-	return &deferred.SettledError{ID: r.ID, State: r.State}
+	return Message{Route: Commands, Verb: string(c.Verb), ID: c.ID, Body: body}, nil
 }
 
-func (q *Queue) cancelNow(ctx context.Context, c deferred.Command) error {
+// doNow carries out a command whose message is stored. Whoever may not write the
+// record waits until a worker has.
+func (q *Queue) doNow(ctx context.Context, c *deferred.Command) error {
 	for {
 		r, revision, err := q.readRecord(ctx, c.ID)
 		if err != nil {
 			return err
 		}
-		if r != nil && r.State.Settled() {
-			return tooLate(r)
+		if r == nil || !r.Seen {
+			switch {
+			case maybeEarly(c.Verb):
+				return nil // it is kept until the promise is met
+			case c.Verb == deferred.Add:
+				return q.untilAnswered(ctx, c)
+			}
 		}
 		if r == nil {
-			r = &deferred.Record{ID: c.ID}
+			r = &deferred.Record{ID: c.ID, State: deferred.Pending}
 		}
-		if err := q.cancelled(ctx, r, c.Reason); err != nil {
+		if answered, err := answer(r, c); answered {
 			return err
 		}
-		r.Settled = q.clock.now()
-		if _, err = q.writeRecord(ctx, r, revision); err == nil {
+		if err := q.applyTo(ctx, r, c); err != nil {
+			return err
+		}
+		_, err = q.writeRecord(ctx, r, revision)
+		switch {
+		case err == nil && c.Verb == deferred.Release:
+			return q.ring(ctx, c.ID)
+		case err == nil:
 			return nil
-		}
-		if errors.Is(err, ErrUnknown) { // nor may the caller be allowed to write it: a worker will
-			settled, err := q.Await(ctx, c.ID)
-			if err != nil {
-				return err
-			}
-			return tooLate(&settled)
-		}
-		if !errors.Is(err, ErrConflict) {
+		case errors.Is(err, ErrUnknown): // nor may the caller be allowed to write it
+			return q.untilAnswered(ctx, c)
+		case !errors.Is(err, ErrConflict):
 			return err
 		}
 	}
 }
 
-// cancelled makes an open record a cancelled one. Its call is looked for, since
+func (q *Queue) applyTo(ctx context.Context, r *deferred.Record, c *deferred.Command) (err error) {
+	switch c.Verb {
+	case deferred.Cancel:
+		err = q.cancelled(ctx, r, c)
+	case deferred.Resolve, deferred.Reject:
+		settleOutside(r, c)
+	default:
+		change(r, c)
+		return nil
+	}
+	r.Settled = q.clock.now()
+	return err
+}
+
+// untilAnswered waits until the record answers the command.
+func (q *Queue) untilAnswered(ctx context.Context, c *deferred.Command) error {
+	answers := make(chan error, 1)
+	following, stop := context.WithCancel(ctx)
+	defer stop()
+	q.hub.follow(following, c.ID, func(r *deferred.Record) bool {
+		answered, err := answer(r, c)
+		if answered {
+			select {
+			case answers <- err:
+			default:
+			}
+		}
+		return !answered
+	})
+	select {
+	case err := <-answers:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("dispatch: %s %s: %w", c.Verb, c.ID, context.Cause(ctx))
+	}
+}
+
+// cancelled makes an open record a cancelled one.
+func (q *Queue) cancelled(ctx context.Context, r *deferred.Record, c *deferred.Command) error {
+	args, err := q.takeIn(ctx, r)
+	if err != nil {
+		return err
+	}
+	r.Settle(deferred.Cancelled, deferred.CancelFailure(c.Reason))
+	r.SettledBy, r.Args = c.By, args
+	return nil
+}
+
+// takeIn looks for the call of an open record that is to be settled without it:
 // it may carry callbacks that no record knows yet. The message stays where it
 // is: when it is met, it is finished like that of any settled call.
-func (q *Queue) cancelled(ctx context.Context, r *deferred.Record, reason string) error {
+func (q *Queue) takeIn(ctx context.Context, r *deferred.Record) (args deferred.Content, err error) {
+	args = r.Args // of one that waits
 	found, err := q.broker.Find(ctx, r.ID)
 	if err != nil {
-		return fmt.Errorf("dispatch: find %s: %w", r.ID, err)
+		return args, fmt.Errorf("dispatch: find %s: %w", r.ID, err)
 	}
-	r.Settle(deferred.Cancelled, deferred.CancelFailure(reason))
 	for i := range found {
 		c, err := parse(&found[i])
 		if err != nil || r.Seen && r.Digest != c.digest() {
@@ -93,7 +159,7 @@ func (q *Queue) cancelled(ctx context.Context, r *deferred.Record, reason string
 		if !r.Seen {
 			c.into(r, c.digest())
 		}
-		r.Args = c.Args
+		args = c.Args
 	}
-	return nil
+	return args, nil
 }

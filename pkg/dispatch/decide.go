@@ -13,15 +13,27 @@ const (
 	claim       deed = "claim"        // perform it
 	takeOver    deed = "take over"    // perform it: the worker that had it is dead
 	poison      deed = "poison"       // settle as failed: too many workers died with it
-	expire      deed = "expire"       // settle as expired: it was to begin by a time that has passed
+	expire      deed = "expire"       // settle as expired: a time has passed by which it was to begin, or to settle
 	cancel      deed = "cancel"       // settle as cancelled
+	resolve     deed = "resolve"      // settle a promise as the command says
 	passThrough deed = "pass through" // settle with the parent's outcome: the other branch was taken
-	orphan      deed = "orphan"       // settle as failed: nobody knows the parent
+	conclude    deed = "conclude"     // settle as what it waited for asks
+	refuse      deed = "refuse"       // settle as failed: it would wait for itself
 	merge       deed = "merge"        // settled before its call was seen: take the call's callbacks in
 	finish      deed = "finish"       // settled: do what may be missing, then acknowledge
+	wait        deed = "wait"         // a join, a promise, a callback of an open parent: record that it waits
+	evaluate    deed = "evaluate"     // look at what it waits for
+	hold        deed = "hold"         // record that it is held
+	release     deed = "release"      // record that it is held no longer, and wake it
+	add         deed = "add"          // take more members into a join
+	handle      deed = "handle"       // record that its failure has been seen
+	forward     deed = "forward"      // the parent has settled: put the callback into its lane
 	park        deed = "park"         // not its time: store a schedule, then acknowledge
+	rest        deed = "rest"         // waits: store an alarm, then acknowledge
+	drop        deed = "drop"         // a word that means nothing now: acknowledge
+	early       deed = "early"        // a word about what nobody has seen yet: let it come again, but not for ever
 	giveBack    deed = "give back"    // not ours, and not done: let it come again
-	setAside    deed = "set aside"    // another call under the id: keep it where it is seen, then acknowledge
+	setAside    deed = "set aside"    // another call under the id, or a word that cannot be obeyed: keep it where it is seen
 )
 
 // decision is a deed with what it needs.
@@ -35,11 +47,13 @@ type decision struct {
 // parent's. Deciding changes nothing, so a conflict in doing what was decided
 // leads back here with new facts.
 type facts struct {
-	record *deferred.Record // nil: there is none
-	parent *deferred.Record // of a callback; nil: there is none
-	call   *carried         // nil: the message is a cancel
-	digest string           // of the call
-	now    time.Time        // the server's
+	record  *deferred.Record  // nil: there is none
+	parent  *deferred.Record  // of a callback; nil: there is none
+	call    *carried          // nil: the message is a command
+	command *deferred.Command // nil: the message is a call
+	sent    time.Time         // when the command was
+	digest  string            // of the call
+	now     time.Time         // the server's
 
 	self       string // the incarnation of this worker
 	performing bool   // this worker performs the call of this id, or is claiming or committing it
@@ -49,37 +63,87 @@ type facts struct {
 }
 
 const (
-	heldLook   = 10 * time.Second // how often a held or waiting call is looked at
-	parentLook = 2 * time.Second  // how often a callback looks for a parent that is open
+	heldLook   = 10 * time.Second // how often a held call is looked at, and one that waits for what nobody has seen
+	parentLook = 2 * time.Second  // the same, when it cannot be told to whoever it waits for
 )
 
 // decide is the table of what a worker does with a message. Only what it says
-// may be done, and a message is acknowledged only by finish, park and set aside.
+// may be done, and a message is acknowledged only when its duty is done, or
+// stored elsewhere.
 func decide(f facts) decision {
 	r := f.record
 	if f.call != nil && r != nil && r.Seen && r.Digest != "" && r.Digest != f.digest {
 		return decision{deed: setAside, why: "another call has this id"}
 	}
 	if r != nil && r.State.Settled() {
-		if f.call != nil && !r.Seen {
+		switch {
+		case f.call != nil && !r.Seen:
 			return decision{deed: merge, why: "settled before its call was seen"}
+		case f.call == nil && f.command.Verb == deferred.Handle && !r.Handled:
+			return decision{deed: handle, why: "its failure has been seen"}
 		}
 		return decision{deed: finish, why: "settled"}
 	}
-	if f.call == nil {
-		return decision{deed: cancel, why: "cancelled"}
-	}
-	if r == nil {
-		return f.ready()
-	}
-	switch r.State {
-	case deferred.Running:
+	switch {
+	case f.call == nil:
+		return f.obey()
+	case r == nil:
+		return f.fresh()
+	case r.State == deferred.Running:
 		return f.running()
-	case deferred.Held, deferred.Waiting:
-		return decision{deed: park, until: f.now.Add(heldLook), why: string(r.State)}
-	default:
+	case r.State == deferred.Held:
+		return f.held()
+	case r.State == deferred.Waiting:
+		return f.waiting()
+	}
+	return f.fresh()
+}
+
+// fresh: no record, a stub, pending or scheduled.
+func (f *facts) fresh() decision {
+	switch {
+	case f.call.Join != nil, f.call.Promise != "":
+		return decision{deed: wait, why: "not performed"}
+	}
+	return f.ready()
+}
+
+// waiting: a callback whose parent has settled is a call like any other.
+func (f *facts) waiting() decision {
+	if w := f.record.Waits; w != nil && w.Mode == deferred.AfterParent && f.parent != nil && f.parent.State.Settled() {
 		return f.ready()
 	}
+	return decision{deed: evaluate, why: "waits"}
+}
+
+func (f *facts) held() decision {
+	if f.overdue() || f.record.Attempt == 0 && f.late() {
+		return decision{deed: expire, why: "its time has passed"}
+	}
+	return f.until(f.now.Add(heldLook), "held")
+}
+
+// until parks, but no longer than until the deadline.
+func (f *facts) until(t time.Time, why string) decision {
+	if d := f.deadline(); !d.IsZero() && d.Before(t) {
+		t = d
+	}
+	return decision{deed: park, until: t, why: why}
+}
+
+func (f *facts) deadline() time.Time {
+	if f.record != nil && f.record.Seen {
+		return f.record.Deadline
+	}
+	if f.call != nil {
+		return f.call.Deadline
+	}
+	return time.Time{}
+}
+
+func (f *facts) overdue() bool {
+	d := f.deadline()
+	return !d.IsZero() && !f.now.Before(d)
 }
 
 // running: a redelivery proves nothing about the owner. Only a heartbeat that
@@ -89,10 +153,14 @@ func (f *facts) running() decision {
 	switch {
 	case f.performing: // also as an attempt that lost its lease, and does not know it yet
 		return decision{deed: giveBack, why: "performed here"}
+	case r.Token.Worker == f.self && f.overdue():
+		return decision{deed: expire, why: "its deadline has passed"}
 	case r.Token.Worker == f.self:
 		return decision{deed: claim, why: "claimed here and let go"}
 	case f.ownerAlive:
 		return decision{deed: giveBack, why: "running elsewhere"}
+	case f.overdue():
+		return decision{deed: expire, why: "its deadline has passed"}
 	case r.Counts.Deaths+1 >= f.maxDeaths:
 		return decision{deed: poison, why: "its workers died too often"}
 	}
@@ -115,42 +183,24 @@ func (f *facts) ready() decision {
 		return decision{deed: giveBack, why: "being claimed or given back here"}
 	case f.otherBranch():
 		return decision{deed: passThrough, why: "the other branch was taken"}
-	case f.now.Before(due) && f.call.After != nil && f.parent == nil: // to be attached, or it may be forgotten by then
-		return decision{deed: park, until: sooner(due, f.now.Add(heldLook)), why: "not before, and its parent is not there yet"}
+	case f.overdue():
+		return decision{deed: expire, why: "its deadline has passed"}
+	case f.call.After != nil && (f.parent == nil || !f.parent.State.Settled()):
+		return decision{deed: wait, why: "its parent is open"}
 	case f.now.Before(due):
-		return decision{deed: park, until: due, why: "not before"}
+		return f.until(due, "not before")
 	case attempts == 0 && f.late():
 		return decision{deed: expire, why: "begin-by has passed"}
-	case f.call.After != nil:
-		return f.callback()
 	}
 	return decision{deed: claim, why: "free"}
 }
 
-func sooner(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
 func (f *facts) late() bool { return !f.call.BeginBy.IsZero() && f.now.After(f.call.BeginBy) }
 
-// otherBranch: what does not run has no time to wait for, and none to miss.
+// otherBranch: what does not run has no time to wait for, and none to miss. It
+// trusts the parent's record, never its own message: a message may be fired too
+// early, or by hand.
 func (f *facts) otherBranch() bool {
 	a, p := f.call.After, f.parent
-	return a != nil && p != nil && p.State.Settled() && !a.On.Takes(p.State)
-}
-
-// callback trusts the parent's record, never its own message: a message may be
-// fired too early, or by hand.
-func (f *facts) callback() decision {
-	p := f.parent
-	switch {
-	case p != nil && p.State.Settled():
-		return decision{deed: claim, why: "its parent has settled"}
-	case (p == nil || !p.Seen) && f.now.After(f.call.submitted.Add(f.grace)):
-		return decision{deed: orphan, why: "nobody knows its parent"}
-	}
-	return decision{deed: park, until: f.now.Add(parentLook), why: "its parent is open"}
+	return a != nil && p != nil && p.State.Settled() && !a.Takes(p)
 }

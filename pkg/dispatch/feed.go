@@ -127,7 +127,7 @@ func (f *feed) supply(intake, ctx context.Context) {
 			continue
 		}
 		h := &holding{feed: f, delivery: d, call: c, digest: c.digest()}
-		if d.Deliveries > 1 || c.After != nil || !c.due.IsZero() || !c.NotBefore.IsZero() || !c.BeginBy.IsZero() {
+		if d.Deliveries > 1 || c.conditional() {
 			f.work.Go(func() { f.examine(intake, h) })
 			continue
 		}
@@ -137,6 +137,12 @@ func (f *feed) supply(intake, ctx context.Context) {
 			f.work.Go(func() { f.examine(intake, h) })
 		}
 	}
+}
+
+// conditional: whether the call is to be performed, or performed now, is for
+// more than its claim to tell.
+func (c *carried) conditional() bool {
+	return c.After != nil || c.Join != nil || c.Promise != "" || !c.due.IsZero() || !c.NotBefore.IsZero() || !c.BeginBy.IsZero() || !c.Deadline.IsZero()
 }
 
 // examine reads the record and offers the call, or does what is to be done

@@ -17,14 +17,17 @@ type holding struct {
 	record   *deferred.Record // nil: none was seen
 	revision uint64
 	parent   *deferred.Record
-	reason   string // of a cancel
-	taken    bool   // in feed.held
-	released bool   // its credit is free again
+	members  []*deferred.Record // of a join that is to be settled
+	command  *deferred.Command  // nil: the message is a call
+	from     deferred.ID        // of a wake: who has settled
+	taken    bool               // in feed.held
+	released bool               // its credit is free again
 
 	// Guarded by feed.mu, once claimed:
 	attempt  *deferred.Attempt
 	begun    time.Time
 	watched  bool
+	overdue  bool
 	settling bool
 	unfollow func()
 }

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -40,17 +41,36 @@ func (f *feed) keepHouse(intake, ctx context.Context) {
 // command carries out what was asked of a deferred. The message lasts until
 // that is done, whoever dies.
 func (f *feed) command(ctx context.Context, d Delivery) {
-	h := &holding{feed: f, delivery: d}
-	var c deferred.Command
-	if len(d.Body) > 0 && json.Unmarshal(d.Body, &c) != nil {
-		c.Reason = string(d.Body) // a plain text is a reason too
-	}
-	h.reason = c.Reason
-	if deferred.Verb(d.Verb) != deferred.Cancel || d.ID.Check() != nil {
-		f.settleAside(ctx, h, "command", "there is no command "+d.Verb)
+	h := &holding{feed: f, delivery: d, command: &deferred.Command{}}
+	err := h.readCommand()
+	if err != nil {
+		f.settleAside(ctx, h, "command", err.Error())
 		return
 	}
 	f.untilDone(ctx, h, nil)
+}
+
+// readCommand reads the message. Words that workers put for one another pass
+// unchecked: they mean no more than "look again".
+func (h *holding) readCommand() error {
+	d, c := &h.delivery, h.command
+	if len(d.Body) > 0 && json.Unmarshal(d.Body, c) != nil {
+		c.Reason = string(d.Body) // a plain text is a reason too
+	}
+	c.Verb, c.ID = deferred.Verb(d.Verb), d.ID
+	switch c.Verb {
+	case verbWake:
+		var w wake
+		if len(d.Body) > 0 && json.Unmarshal(d.Body, &w) == nil {
+			h.from = w.From
+		}
+		return d.ID.Check()
+	case verbExpire:
+		return d.ID.Check()
+	case deferred.Attach:
+		return errors.New("a callback is attached by a message of its own")
+	}
+	return c.Check()
 }
 
 func (f *feed) settleAside(ctx context.Context, h *holding, reason, detail string) {
@@ -116,6 +136,9 @@ func (f *feed) move(intake, ctx context.Context, d Delivery) {
 	}
 	m := d.Message
 	m.Route = Ready
+	if id := deferred.ID(m.Header[HeaderWake]); id != "" {
+		m = wakeOf(id, "")
+	}
 	if err := f.put(ctx, m); err != nil {
 		f.letCome(h, growing(d.Deliveries), "cannot move", err)
 		return

@@ -60,7 +60,10 @@ func (q *Queue) preview(d *Delivery) (deferred.Record, bool) {
 	if c.due.After(r.NotBefore) {
 		r.NotBefore = c.due
 	}
-	if r.NotBefore.After(q.clock.now()) {
+	switch {
+	case c.Join != nil, c.Promise != "", d.Route == Later && c.After != nil:
+		r.State = deferred.Waiting
+	case r.NotBefore.After(q.clock.now()):
 		r.State = deferred.Scheduled
 	}
 	return r, true
@@ -74,7 +77,7 @@ func (q *Queue) Await(ctx context.Context, id deferred.ID) (deferred.Record, err
 	}
 	r, _, err := q.readRecord(ctx, id)
 	if err == nil && r != nil && r.State.Settled() {
-		return *r, nil
+		return q.awaited(ctx, r)
 	}
 	settled := make(chan *deferred.Record, 1)
 	following, stop := context.WithCancel(ctx)
@@ -91,10 +94,19 @@ func (q *Queue) Await(ctx context.Context, id deferred.ID) (deferred.Record, err
 	})
 	select {
 	case r := <-settled:
-		return *r, nil
+		return q.awaited(ctx, r)
 	case <-ctx.Done():
 		return deferred.Record{}, fmt.Errorf("dispatch: await %s: %w", id, context.Cause(ctx))
 	}
+}
+
+// awaited is what somebody is told who has waited, with the whole result.
+func (q *Queue) awaited(ctx context.Context, r *deferred.Record) (deferred.Record, error) {
+	q.noticed(ctx, r)
+	o, err := q.whole(ctx, r)
+	whole := *r
+	whole.Result = o.Result
+	return whole, err
 }
 
 // Watch follows the record and the annotations until the deferred has settled.

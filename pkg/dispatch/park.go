@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"zasync/pkg/deferred"
 )
 
 // park stores a schedule of the call for the time, by which the message has
@@ -40,6 +42,32 @@ func (f *feed) park(ctx context.Context, h *holding, until time.Time) error {
 	return f.overtaken(ctx, h)
 }
 
+// rest stores an alarm in place of the message of a waiting deferred: all that
+// matters is in its record.
+func (f *feed) rest(ctx context.Context, h *holding, until time.Time) error {
+	if err := f.put(ctx, alarm(h.record, until)); err != nil {
+		return err
+	}
+	return f.overtaken(ctx, h)
+}
+
+// alarm is the schedule of a wake. It stands beside that of the call, under an
+// id of its own: one that is stored late, by a worker that has not seen how
+// things went on, must not replace the call's. It has a name and a queue only
+// because every schedule has a lane to go to.
+func alarm(r *deferred.Record, until time.Time) Message {
+	m := Message{
+		Route: Delay, Queue: r.Queue, Name: r.Name, ID: alarmID(r.ID), At: until.Add(-lead),
+		Header: map[string]string{HeaderWake: string(r.ID)},
+	}
+	putTime(m.Header, HeaderDue, until)
+	return m
+}
+
+// alarmID is the id of the schedule that wakes a deferred: that of its callback
+// of no possible index.
+func alarmID(id deferred.ID) deferred.ID { return deferred.ChildID(id, -1) }
+
 // overtaken is ErrConflict if the call has settled since it was looked at. Then
 // its cancel may have looked for the schedule before that was stored, and nobody
 // else would remove it: it would outlive the record, and have the call performed.
@@ -64,16 +92,28 @@ func (h *holding) schedule(until time.Time) (Message, error) {
 }
 
 // put stores a message, however often it takes: a repeated one is harmless.
-func (q *Queue) put(ctx context.Context, m Message) error {
-	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		err := q.broker.Put(ctx, []Message{m})[0].Err
-		if !errors.Is(err, ErrUnknown) {
-			return err
+func (q *Queue) put(ctx context.Context, m Message) error { return q.putAll(ctx, []Message{m}) }
+
+// putAll stores messages; the first error is that of all.
+func (q *Queue) putAll(ctx context.Context, messages []Message) error {
+	for wait := 20 * time.Millisecond; len(messages) > 0; wait = min(2*wait, time.Second) {
+		var unknown []Message
+		for i, s := range q.broker.Put(ctx, messages) {
+			switch {
+			case errors.Is(s.Err, ErrUnknown):
+				unknown = append(unknown, messages[i])
+			case s.Err != nil:
+				return s.Err
+			}
+		}
+		if messages = unknown; len(messages) == 0 {
+			return nil
 		}
 		if err := pause(ctx, wait); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -21,10 +21,13 @@ func parse(d *Delivery) (*carried, error) {
 		c.submitted = t
 	}
 	c.due = p.time(HeaderDue)
-	c.Delay = p.duration(HeaderDelay)
+	c.Deadline = p.time(HeaderDeadline)
+	c.Delay, c.Timeout, c.Keep = p.duration(HeaderDelay), p.duration(HeaderTimeout), p.duration(HeaderKeep)
+	c.Promise = d.Header[HeaderPromise]
+	p.join(c)
 	c.Retries = p.retries()
 	c.After = p.after()
-	p.json(HeaderLabels, &c.Labels)
+	p.json(HeaderLabels, &c.Labels, "object of strings")
 	if s := d.Header[HeaderCallbacks]; s != "" {
 		var err error
 		if c.Callbacks, err = deferred.UnmarshalCallbacks([]byte(s)); err != nil {
@@ -120,8 +123,10 @@ func (p *parser) retries() int {
 func (p *parser) after() *deferred.After {
 	parent := p.header[HeaderAfter]
 	if parent == "" {
-		if p.header[HeaderOn] != "" {
-			p.fail(HeaderOn, "needs "+HeaderAfter+" beside it")
+		for _, key := range []string{HeaderOn, HeaderKinds} {
+			if p.header[key] != "" {
+				p.fail(key, "needs "+HeaderAfter+" beside it")
+			}
 		}
 		return nil
 	}
@@ -129,22 +134,48 @@ func (p *parser) after() *deferred.After {
 	if on == "" {
 		on = deferred.OnBoth
 	}
-	return &deferred.After{Parent: deferred.ID(parent), On: on}
+	a := &deferred.After{Parent: deferred.ID(parent), On: on}
+	p.json(HeaderKinds, &a.Kinds, "array of strings")
+	return a
 }
 
-func (p *parser) json(key string, v any) {
+func (p *parser) json(key string, v any, what string) {
 	s := p.header[key]
 	if s == "" {
 		return
 	}
 	if err := json.Unmarshal([]byte(s), v); err != nil {
-		p.fail(key, "is not a JSON object of strings")
+		p.fail(key, "is not a JSON "+what)
 	}
+}
+
+// join reads a join, whose members are in the body.
+func (p *parser) join(c *carried) {
+	mode := p.header[HeaderJoin]
+	if mode == "" {
+		if p.header[HeaderCancelRest] != "" {
+			p.fail(HeaderCancelRest, "needs "+HeaderJoin+" beside it")
+		}
+		return
+	}
+	c.Join = &deferred.Join{Mode: deferred.JoinMode(mode)}
+	switch p.header[HeaderCancelRest] {
+	case "":
+	case "true":
+		c.Join.CancelRest = true
+	default:
+		p.fail(HeaderCancelRest, `must be "true"`)
+	}
+	if json.Unmarshal(c.Args.Data, &c.Join.Members) != nil {
+		p.fail(HeaderJoin, "needs a body that is a JSON array of ids")
+	}
+	c.Args = deferred.Content{}
 }
 
 var knownHeaders = map[string]bool{
 	HeaderNotBefore: true, HeaderDelay: true, HeaderBeginBy: true, HeaderRetries: true, HeaderLabels: true,
-	HeaderCallbacks: true, HeaderAfter: true, HeaderOn: true, HeaderSubmitted: true, HeaderDue: true,
+	HeaderCallbacks: true, HeaderAfter: true, HeaderOn: true, HeaderKinds: true, HeaderDeadline: true, HeaderTimeout: true,
+	HeaderKeep: true, HeaderJoin: true, HeaderCancelRest: true, HeaderPromise: true, HeaderSubmitted: true, HeaderDue: true,
 }
 
 // known refuses what this version does not understand: a term that is not

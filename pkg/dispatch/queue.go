@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -21,6 +22,13 @@ type Config struct {
 	// ParentGrace is how long a callback waits for a parent that nobody has
 	// seen before it fails. 0 is ten minutes.
 	ParentGrace time.Duration
+	// UnhandledGrace is how long a failure may go without anybody who sees it
+	// before it counts as unhandled. 0 is one minute.
+	UnhandledGrace time.Duration
+	// MaxRecords bounds the settled records: when there are more, those that
+	// succeeded and that nothing needs any more go before their time, the oldest
+	// first. 0 is a million.
+	MaxRecords int
 	// RetryDelay gives the wait before the next attempt after so many failures.
 	// Nil doubles from one second to an hour, give or take a tenth.
 	RetryDelay func(failures int) time.Duration
@@ -37,6 +45,8 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.KeepSucceeded, time.Hour)
 	orDefault(&c.KeepOthers, 7*24*time.Hour)
 	orDefault(&c.ParentGrace, 10*time.Minute)
+	orDefault(&c.UnhandledGrace, time.Minute)
+	orDefault(&c.MaxRecords, 1_000_000)
 	if c.RetryDelay == nil {
 		c.RetryDelay = retryDelay
 	}
@@ -62,6 +72,7 @@ type Queue struct {
 	log    *slog.Logger
 	clock  *clock
 	hub    *hub
+	mute   atomic.Bool // it may not say that a failure was seen
 }
 
 // What a queue is to callers and to workers.

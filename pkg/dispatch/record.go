@@ -25,15 +25,19 @@ func (h *holding) next() *deferred.Record {
 func (c *carried) into(r *deferred.Record, digest string) {
 	r.Seen, r.Digest = true, digest
 	r.Name, r.Queue, r.Retries, r.Labels = c.Name, c.QueueName(), c.RetryLimit(), c.Labels
-	r.Submitted, r.BeginBy = c.submitted, c.BeginBy
+	r.Submitted, r.BeginBy, r.Deadline = c.submitted, c.BeginBy, c.Deadline
+	r.Timeout, r.Keep, r.Promise = c.Timeout, c.Keep, c.Promise
 	if c.NotBefore.After(r.NotBefore) {
 		r.NotBefore = c.NotBefore
 	}
 	for i, cb := range c.Callbacks {
-		r.Callbacks = append(r.Callbacks, deferred.RecordedCallback{On: cb.On, ID: deferred.ChildID(r.ID, i), Call: cb.Call})
+		r.Callbacks = append(r.Callbacks, deferred.RecordedCallback{On: cb.On, Kinds: cb.Kinds, ID: deferred.ChildID(r.ID, i), Call: cb.Call})
 	}
-	if c.After != nil {
-		r.Parent = &deferred.RecordedParent{ID: c.After.Parent, On: c.After.On}
+	if r.Parent == nil {
+		r.Parent = parentOf(c)
+	}
+	if j := c.Join; j != nil {
+		r.Waits = &deferred.Waits{Mode: j.Mode, On: j.Members, CancelRest: j.CancelRest}
 	}
 }
 
@@ -75,33 +79,29 @@ func decodeRecord(e Entry) (*deferred.Record, uint64, error) {
 
 func recordKey(id deferred.ID) Key { return Key{Space: Records, Name: string(id)} }
 
-// writeRecord stores the record over the given revision. It lives for ever
-// until it may be forgotten; then every write of it says for how long.
+// writeRecord stores the record over the given revision.
 func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision uint64) (uint64, error) {
-	data, err := r.AppendJSON(nil)
+	write, err := q.writeOf(r, revision, 0)
 	if err != nil {
-		return 0, fmt.Errorf("dispatch: record %s: %w", r.ID, err)
+		return 0, err
 	}
-	w := q.store.Write(ctx, []Write{{Key: recordKey(r.ID), Value: data, Expect: revision, TTL: q.retention(r)}})[0]
+	w := q.store.Write(ctx, []Write{write})[0]
 	if w.Err != nil {
 		return 0, fmt.Errorf("dispatch: write record %s: %w", r.ID, w.Err)
 	}
 	return w.Revision, nil
 }
 
-// retention is 0, for ever, until nothing needs the record any more: it has met
-// its call, its callbacks have settled, and its own parent knows that it has.
-func (q *Queue) retention(r *deferred.Record) time.Duration {
-	if !r.State.Settled() || !r.Seen || r.Parent != nil && !r.Parent.Released {
-		return 0
+// writeOf is the write of a record. It lives for ever until it may be forgotten;
+// then every write of it says for how long, and that is keep at least.
+func (q *Queue) writeOf(r *deferred.Record, revision uint64, keep time.Duration) (Write, error) {
+	data, err := r.AppendJSON(nil)
+	if err != nil {
+		return Write{}, fmt.Errorf("dispatch: record %s: %w", r.ID, err)
 	}
-	for i := range r.Callbacks {
-		if !r.Callbacks[i].Settled {
-			return 0
-		}
+	ttl := q.retention(r)
+	if ttl > 0 {
+		ttl = max(ttl, keep)
 	}
-	if r.State == deferred.Succeeded {
-		return q.config.KeepSucceeded
-	}
-	return q.config.KeepOthers
+	return Write{Key: recordKey(r.ID), Value: data, Expect: revision, TTL: ttl}, nil
 }

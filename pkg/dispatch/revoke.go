@@ -30,6 +30,9 @@ func (f *feed) watchOver(ctx context.Context) {
 			for _, h := range f.unwatched(now.Add(-watchDelay)) {
 				f.watch(ctx, h)
 			}
+			for _, id := range f.overdue(f.clock.now()) {
+				f.during(func(ctx context.Context) { f.sayOverdue(ctx, id) })
+			}
 		case <-ctx.Done():
 			return
 		}
@@ -67,11 +70,33 @@ func (f *feed) watch(ctx context.Context, h *holding) {
 			return true
 		case r.State == deferred.Running && r.Token == token:
 			return true
-		case r.State == deferred.Cancelled:
+		case r.State == deferred.Cancelled, r.State == deferred.Expired:
 			a.Revoke(r.Failure)
 		default:
 			a.Revoke(deferred.ErrLost)
 		}
 		return false
 	})
+}
+
+// overdue are the calls performed here whose deadline has passed, each once.
+func (f *feed) overdue(now time.Time) []deferred.ID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var ids []deferred.ID
+	for id, h := range f.held {
+		if h.attempt != nil && !h.overdue && !h.call.Deadline.IsZero() && !now.Before(h.call.Deadline) {
+			h.overdue = true
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// sayOverdue has a running call settled as expired. That is a command like
+// another: it is carried out even if this worker dies.
+func (f *feed) sayOverdue(ctx context.Context, id deferred.ID) {
+	if err := f.put(ctx, Message{Route: Commands, Verb: string(verbExpire), ID: id}); err != nil {
+		f.log.Warn("deadline not told", "id", id, "err", err)
+	}
 }

@@ -24,11 +24,11 @@ func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outco
 		return context.Cause(ctx)
 	}
 	f.release(h) // the slot is free; what is left to do needs none
-	err := f.commitRecord(ctx, h, func(r *deferred.Record) { f.conclude(r, h.call, o) })
+	err := f.commitRecord(ctx, h, func(r *deferred.Record) { f.conclude(r, h, o) })
 	if errors.Is(err, ErrTooLarge) { // the server's limit is below ours: the call must not wait for it for ever
 		o = f.tooLarge(h.record, err.Error())
 		err = f.commitRecord(ctx, h, func(r *deferred.Record) {
-			f.conclude(r, h.call, o)
+			f.conclude(r, h, o)
 			r.Args = deferred.Content{}
 		})
 	}
@@ -55,11 +55,14 @@ func (f *feed) follow(ctx context.Context, h *holding) (err error) {
 	case deferred.Scheduled:
 		f.log.Info("call will be tried again", "id", h.delivery.ID, "name", h.record.Name, "attempt", h.record.Attempt, "not_before", h.record.NotBefore)
 		var m Message
-		if m, err = h.schedule(h.record.NotBefore); err == nil {
+		if m, err = h.schedule(sooner(h.record.NotBefore, h.record.Deadline)); err == nil {
 			if err = f.put(ctx, m); err == nil {
 				err = f.overtaken(ctx, h)
 			}
 		}
+	case deferred.Waiting:
+		f.untilDone(ctx, h, func() error { return ErrConflict })
+		return nil
 	default:
 		if h.record.State == deferred.Failed {
 			f.log.Warn("call failed for good", "id", h.delivery.ID, "name", h.record.Name, "attempt", h.record.Attempt, "err", h.record.Failure)
@@ -75,7 +78,8 @@ func (f *feed) follow(ctx context.Context, h *holding) (err error) {
 }
 
 // conclude writes an outcome into the record of a running call.
-func (f *feed) conclude(r *deferred.Record, c *carried, o deferred.Outcome) {
+func (f *feed) conclude(r *deferred.Record, h *holding, o deferred.Outcome) {
+	c := h.call
 	if n := len(o.Result.Data); n > deferred.MaxResultSize {
 		size := deferred.SizeError{Field: deferred.FieldResult, Size: n, Limit: deferred.MaxResultSize}
 		o = f.tooLarge(r, size.Error())
@@ -89,14 +93,23 @@ func (f *feed) conclude(r *deferred.Record, c *carried, o deferred.Outcome) {
 		r.Args = c.Args
 	case deferred.Pending:
 		r.State, r.Started = deferred.Pending, time.Time{}
+	case deferred.Waiting:
+		r.State, r.Args = deferred.Waiting, c.Args
+		r.Waits = &deferred.Waits{Mode: deferred.AdoptInner, On: []deferred.ID{o.Adopt}}
 	case deferred.Scheduled:
 		r.State, r.NotBefore = deferred.Scheduled, f.clock.now().Add(o.Retry.After)
 	default:
-		f.concludeFailure(r, c, o)
+		f.concludeFailure(r, h, o)
 	}
 }
 
-func (f *feed) concludeFailure(r *deferred.Record, c *carried, o deferred.Outcome) {
+func (f *feed) concludeFailure(r *deferred.Record, h *holding, o deferred.Outcome) {
+	c := h.call
+	if p := h.parent; p != nil && passesOn(o.Failure, p.Failure) {
+		r.SettleAs(p)
+		r.Args = c.Args
+		return
+	}
 	r.Counts.Failures++
 	if o.Retry.Never || r.Counts.Failures > r.Retries {
 		r.Settle(deferred.Failed, o.Failure)
@@ -108,6 +121,20 @@ func (f *feed) concludeFailure(r *deferred.Record, c *carried, o deferred.Outcom
 		delay = f.config.RetryDelay(r.Counts.Failures)
 	}
 	r.State, r.Failure, r.NotBefore = deferred.Scheduled, o.Failure, f.clock.now().Add(delay)
+}
+
+// passesOn: an errback that returns the failure that it was given did its work,
+// and hands it on as it is.
+func passesOn(f, given *deferred.Failure) bool {
+	return f != nil && given != nil && f.Kind == given.Kind && f.Message == given.Message
+}
+
+// sooner is the earlier of two times, of which the second may be none.
+func sooner(a, b time.Time) time.Time {
+	if b.IsZero() || a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // commitRecord changes the running record of an attempt. The fence is the
@@ -158,7 +185,7 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 func (f *feed) expireClaimed(ctx context.Context, h *holding) {
 	f.release(h)
 	expired := func(r *deferred.Record) {
-		r.Settle(deferred.Expired, expiry(h.call))
+		r.Settle(deferred.Expired, expiry(r, f.clock.now()))
 		r.Attempt, r.Args = 0, h.call.Args
 	}
 	err := f.commitRecord(ctx, h, expired)

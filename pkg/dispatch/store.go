@@ -35,6 +35,8 @@ const (
 	Notes    Space = "notes"   // key: the id, a dot and the note's name
 	Workers  Space = "workers" // key: the incarnation; entries vanish [HeartbeatTTL] after they were written
 	Settings Space = "config"
+	// Unhandled: key: an id; value: JSON for people. Failures that nobody took on.
+	Unhandled Space = "unhandled"
 )
 
 // HeartbeatTTL is how long a heartbeat is seen: three missed ones and the

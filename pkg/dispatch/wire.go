@@ -21,7 +21,14 @@ const (
 	HeaderLabels      = "Zasync-Labels"     // a JSON object of strings
 	HeaderCallbacks   = "Zasync-Callbacks"  // a JSON array
 	HeaderAfter       = "Zasync-After"      // the id of the deferred that the call follows
-	HeaderOn          = "Zasync-On"         // success, failure or both
+	HeaderOn          = "Zasync-On"         // success, failure, both or skipped
+	HeaderKinds       = "Zasync-Kinds"      // a JSON array of kinds of failure
+	HeaderDeadline    = "Zasync-Deadline"   // RFC 3339: settled by then, or expired
+	HeaderTimeout     = "Zasync-Timeout"    // a duration: how long an attempt may run
+	HeaderKeep        = "Zasync-Keep"       // a duration: how long the settled record is kept
+	HeaderJoin        = "Zasync-Join"       // all, all-settled, any or race; the body is the array of ids that it waits for
+	HeaderCancelRest  = "Zasync-Cancel-Rest"
+	HeaderPromise     = "Zasync-Promise" // the SHA-256 of the secret that settles it
 )
 
 // The headers that only workers write.
@@ -30,6 +37,7 @@ const (
 	HeaderDue       = "Zasync-Due"       // when a parked message is to stand in the queue again
 	HeaderReason    = "Zasync-Reason"    // why a message was set aside
 	HeaderSubject   = "Zasync-Subject"   // what a message that was set aside was sent as
+	HeaderWake      = "Zasync-Wake"      // of a schedule that carries no call: the id that it wakes
 )
 
 // carried is a call as a message carries it.
@@ -39,35 +47,71 @@ type carried struct {
 	due           time.Time // when it was parked for, if it was
 }
 
-// digest tells two calls under one id apart: name, codec and arguments.
+// digest tells two calls under one id apart: name, codec and arguments; of what
+// is not performed also what it waits for.
 func (c *carried) digest() string { return digest(&c.Call) }
 
 func digest(c *deferred.Call) string {
+	args := bodyOf(c)
 	h := sha256.New()
-	for _, s := range []string{c.Name, c.Args.Type} {
+	for _, s := range []string{c.Name, args.Type} {
 		h.Write([]byte(s))
 		h.Write([]byte{0})
 	}
-	h.Write(c.Args.Data)
+	h.Write(args.Data)
+	if c.Join != nil {
+		h.Write([]byte("\x00" + string(c.Join.Mode)))
+	}
+	if c.Promise != "" {
+		h.Write([]byte("\x00" + c.Promise))
+	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// bodyOf is what the message of a call has in its body: the arguments, or the
+// members of a join.
+func bodyOf(c *deferred.Call) deferred.Content {
+	if c.Join == nil {
+		return c.Args
+	}
+	data, _ := json.Marshal(append([]deferred.ID{}, c.Join.Members...)) // strings
+	return deferred.JSON(data)
 }
 
 // message gives the carrier of a call that was checked.
 func message(c *deferred.Call, route Route) (Message, error) {
 	h := map[string]string{}
-	if c.Args.Type != "" {
-		h[HeaderContentType] = c.Args.Type
+	args := bodyOf(c)
+	if args.Type != "" {
+		h[HeaderContentType] = args.Type
 	}
 	putTime(h, HeaderNotBefore, c.NotBefore)
 	putTime(h, HeaderBeginBy, c.BeginBy)
-	if c.Delay > 0 {
-		h[HeaderDelay] = c.Delay.String()
+	putTime(h, HeaderDeadline, c.Deadline)
+	putSpan(h, HeaderDelay, c.Delay)
+	putSpan(h, HeaderTimeout, c.Timeout)
+	putSpan(h, HeaderKeep, c.Keep)
+	if c.Join != nil {
+		h[HeaderJoin] = string(c.Join.Mode)
+		if c.Join.CancelRest {
+			h[HeaderCancelRest] = "true"
+		}
+	}
+	if c.Promise != "" {
+		h[HeaderPromise] = c.Promise
 	}
 	if c.Retries != 0 {
 		h[HeaderRetries] = strconv.Itoa(c.RetryLimit())
 	}
 	if c.After != nil {
 		h[HeaderAfter], h[HeaderOn] = string(c.After.Parent), string(c.After.On)
+		if len(c.After.Kinds) > 0 {
+			data, err := json.Marshal(c.After.Kinds)
+			if err != nil {
+				return Message{}, fmt.Errorf("dispatch: kinds: %w", err)
+			}
+			h[HeaderKinds] = string(data)
+		}
 	}
 	if len(c.Labels) > 0 {
 		data, err := json.Marshal(c.Labels)
@@ -83,12 +127,18 @@ func message(c *deferred.Call, route Route) (Message, error) {
 		}
 		h[HeaderCallbacks] = string(data)
 	}
-	return Message{Route: route, Queue: c.QueueName(), Name: c.Name, ID: c.ID, Header: h, Body: c.Args.Data}, nil
+	return Message{Route: route, Queue: c.QueueName(), Name: c.Name, ID: c.ID, Header: h, Body: args.Data}, nil
 }
 
 func putTime(h map[string]string, key string, t time.Time) {
 	if !t.IsZero() {
 		h[key] = t.UTC().Format(time.RFC3339Nano)
+	}
+}
+
+func putSpan(h map[string]string, key string, d time.Duration) {
+	if d > 0 {
+		h[key] = d.String()
 	}
 }
 

@@ -296,11 +296,15 @@ func (s *story) checkEmpty(ctx context.Context) {
 	}
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
+	before := left
 	for !holds() {
+		if ctx.Err() == nil {
+			before = left
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			s.t.Fatalf("left behind: %v", left)
+			s.t.Fatalf("left behind: %v", before)
 		}
 	}
 }

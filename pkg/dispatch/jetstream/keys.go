@@ -29,7 +29,7 @@ func (n names) live(s dispatch.Space, name string) string {
 // is one and only its own.
 func checkKey(k dispatch.Key) error {
 	switch k.Space {
-	case dispatch.Records, dispatch.Notes, dispatch.Workers, dispatch.Settings:
+	case dispatch.Records, dispatch.Notes, dispatch.Workers, dispatch.Settings, dispatch.Unhandled:
 	default:
 		return fmt.Errorf("jetstream: there is no space %q", k.Space)
 	}

@@ -52,6 +52,7 @@ func (s *site) streams() []natsjs.StreamConfig {
 		s.asideStream(),
 		s.bucket(dispatch.Records, true),
 		s.bucket(dispatch.Notes, true),
+		s.bucket(dispatch.Unhandled, false),
 		s.heartbeats(),
 		s.settings(),
 	}

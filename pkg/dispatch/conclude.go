@@ -1,0 +1,116 @@
+package dispatch
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"zasync/pkg/deferred"
+)
+
+// conclusion writes into the record of a waiting deferred what follows from
+// those that it waited for, all of which are in h.members.
+func (h *holding) conclusion(r *deferred.Record) {
+	w, members := r.Waits, h.members
+	decisive := first(w.Mode, members)
+	switch w.Mode {
+	case deferred.JoinAll:
+		if decisive < 0 {
+			r.Settle(deferred.Succeeded, nil)
+			h.feed.keepResult(r, members)
+			return
+		}
+		w.Winner = members[decisive].ID
+		r.Settle(deferred.Failed, memberFailure(members[decisive]))
+	case deferred.JoinAllSettled:
+		r.Settle(deferred.Succeeded, nil)
+		h.feed.keepResult(r, members)
+	case deferred.JoinAny:
+		if decisive < 0 {
+			r.Settle(deferred.Failed, allFailed(members))
+			return
+		}
+		w.Winner = members[decisive].ID
+		r.SettleAs(members[decisive])
+	default: // a race, an adoption, and a callback whose parent does not exist
+		if w.Mode == deferred.JoinRace {
+			w.Winner = members[decisive].ID
+		}
+		r.SettleAs(members[decisive])
+	}
+}
+
+// memberFailure keeps the kind, so that an errback of the join is chosen by it.
+func memberFailure(m *deferred.Record) *deferred.Failure {
+	f := deferred.Failure{Kind: string(m.State), Message: string(m.State)}
+	if m.Failure != nil {
+		f = *m.Failure
+	}
+	f.Member = m.ID
+	return &f
+}
+
+// maxListed bounds the causes that are named.
+const maxListed = 16
+
+func allFailed(members []*deferred.Record) *deferred.Failure {
+	f := &deferred.Failure{Kind: deferred.KindAllFailed, Message: fmt.Sprintf("none of %d members has succeeded", len(members))}
+	for _, m := range members[:min(len(members), maxListed)] {
+		cause := memberFailure(m)
+		f.Chain = append(f.Chain, deferred.Cause{Kind: cause.Kind, Message: cut(string(m.ID) + ": " + cause.Message)})
+	}
+	return f
+}
+
+func cut(s string) string {
+	const limit = 1 << 10
+	if len(s) <= limit {
+		return s
+	}
+	return s[:limit] + " [cut]"
+}
+
+// keepResult stores the list of results, or that it is to be made of those of
+// the members, which are kept with it.
+func (q *Queue) keepResult(r *deferred.Record, members []*deferred.Record) {
+	size, refers := 2, false
+	for _, m := range members {
+		size += len(m.Result.Data) + 1
+		refers = refers || m.ResultOf != ""
+	}
+	if size <= deferred.MaxResultSize && !refers {
+		if list, err := resultOf(r.Waits.Mode, members); err == nil && len(list) <= deferred.MaxResultSize {
+			r.Result = deferred.JSON(list)
+			return
+		}
+	}
+	r.ResultOf = r.ID
+}
+
+// resultOf is the result of a join as JSON. Those of its members are in it as
+// they are shown to people: a list cannot have several codecs.
+func resultOf(mode deferred.JoinMode, members []*deferred.Record) ([]byte, error) {
+	list := make([]json.RawMessage, len(members))
+	for i, m := range members {
+		element, err := m.Result.JSON()
+		if err == nil && mode == deferred.JoinAllSettled {
+			element, err = memberOutcome(m, element)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("dispatch: result of %s: %w", m.ID, err)
+		}
+		list[i] = element
+	}
+	data, err := json.Marshal(list)
+	if err != nil {
+		return nil, fmt.Errorf("dispatch: result of a join: %w", err)
+	}
+	return data, nil
+}
+
+func memberOutcome(m *deferred.Record, result []byte) ([]byte, error) {
+	o := deferred.MemberOutcome{ID: m.ID, State: m.State, Failure: m.Failure}
+	if m.State == deferred.Succeeded {
+		o.Result = json.RawMessage(result)
+	}
+	return json.Marshal(o)
+}

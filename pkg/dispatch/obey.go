@@ -1,0 +1,160 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// Verbs of messages that workers put for one another, beside the commands.
+const (
+	verbWake   deferred.Verb = "wake"   // look at this record again
+	verbExpire deferred.Verb = "expire" // the deadline of this one has passed
+)
+
+// obey is what a command means for a deferred that is open, or has no record.
+func (f *facts) obey() decision {
+	r := f.record
+	seen := r != nil && r.Seen
+	switch f.command.Verb {
+	case deferred.Cancel:
+		return decision{deed: cancel, why: "cancelled"}
+	case deferred.Hold:
+		if r == nil || r.State == deferred.Pending || r.State == deferred.Scheduled {
+			return decision{deed: hold, why: "held"}
+		}
+	case deferred.Release:
+		if r != nil && r.State == deferred.Held {
+			return decision{deed: release, why: "released"}
+		}
+	case verbWake:
+		if r != nil && r.State == deferred.Waiting {
+			return decision{deed: evaluate, why: "woken"}
+		}
+	case verbExpire:
+		if seen && f.overdue() {
+			return decision{deed: expire, why: "its deadline has passed"}
+		}
+	case deferred.Resolve, deferred.Reject:
+		return f.resolution()
+	case deferred.Add:
+		return f.addition()
+	}
+	return decision{deed: drop, why: "nothing to do"}
+}
+
+// resolution: a token cannot be judged before the promise is seen. So the
+// command waits for it as the message that it is; a record made of it could be
+// anybody's.
+func (f *facts) resolution() decision {
+	switch r := f.record; {
+	case r == nil || !r.Seen:
+		return decision{deed: early, why: "no promise of this id is known"}
+	case r.State == deferred.Waiting && f.command.Token.Opens(r):
+		return decision{deed: resolve, why: "settled from outside"}
+	}
+	return decision{deed: setAside, why: "the token is not that of a promise"}
+}
+
+func (f *facts) addition() decision {
+	switch r := f.record; {
+	case r == nil || !r.Seen:
+		return decision{deed: early, why: "no join of this id is known"}
+	case grows(r) && hasAll(r, f.command.Members):
+		return decision{deed: evaluate, why: "members were added"}
+	case grows(r):
+		return decision{deed: add, why: "members were added"}
+	}
+	return decision{deed: setAside, why: "it is not a join that waits"}
+}
+
+func hasAll(r *deferred.Record, members []deferred.ID) bool {
+	return !slices.ContainsFunc(members, func(id deferred.ID) bool { return id != r.ID && !slices.Contains(r.Waits.On, id) })
+}
+
+// grows: members can be added to the deferred.
+func grows(r *deferred.Record) bool {
+	if r.State != deferred.Waiting || r.Waits == nil {
+		return false
+	}
+	switch r.Waits.Mode {
+	case deferred.AdoptInner, deferred.AfterParent:
+		return false
+	}
+	return true
+}
+
+// change writes into a record what a command asks for that settles nothing;
+// whether it may is decided before.
+func change(r *deferred.Record, c *deferred.Command) {
+	switch c.Verb {
+	case deferred.Hold:
+		r.State = deferred.Held
+	case deferred.Release:
+		r.State = deferred.Pending
+	case deferred.Handle:
+		r.Handled = true
+	case deferred.Add:
+		for _, id := range c.Members {
+			if id != r.ID && !slices.Contains(r.Waits.On, id) {
+				r.Waits.On = append(r.Waits.On[:len(r.Waits.On):len(r.Waits.On)], id)
+			}
+		}
+	}
+}
+
+// settleOutside settles a promise as the command says.
+func settleOutside(r *deferred.Record, c *deferred.Command) {
+	if c.Verb == deferred.Resolve {
+		r.Settle(deferred.Succeeded, nil)
+		r.Result = c.Result
+	} else {
+		r.Settle(deferred.Failed, c.Failure)
+	}
+	r.SettledBy = c.By
+}
+
+// obey carries out a command that settles nothing.
+func (f *feed) obey(ctx context.Context, h *holding, d deed) error {
+	r := h.next()
+	change(r, h.command)
+	if err := h.write(ctx, r, time.Time{}); err != nil {
+		return err
+	}
+	switch d {
+	case release:
+		return f.ring(ctx, r.ID)
+	case handle:
+		return f.finish(ctx, h)
+	}
+	return nil
+}
+
+// ring has the schedule of an id fire now. It is a hint: the call is looked at
+// again in any case, only later.
+func (q *Queue) ring(ctx context.Context, id deferred.ID) error {
+	found, err := q.broker.Find(ctx, id)
+	if err != nil {
+		return fmt.Errorf("dispatch: find %s: %w", id, err)
+	}
+	for i := range found {
+		if found[i].Route != Delay {
+			continue
+		}
+		c, err := parse(&found[i])
+		if err != nil { // an alarm of one that waits
+			continue
+		}
+		c.due = q.clock.now()
+		m, err := c.again(Delay)
+		if err != nil {
+			return err
+		}
+		m.At = c.due
+		return q.put(ctx, m)
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+package dispatch
+
+import (
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+const (
+	// forgetStub is how long a record that has met nothing, and that nothing
+	// hangs on any more, is kept.
+	forgetStub = 10 * time.Minute
+	// forgetLate is the least that is left of a record's time once nothing needs
+	// it any more, so that a message of its call that comes late still meets it.
+	forgetLate = deferred.MinKeep
+)
+
+// retention is 0, for ever, until nothing needs the record any more: it has met
+// its call, what hangs on it has settled, its own parent knows that it has, and
+// what it waited for has been let go. From then on it is what is left of the
+// time for which such an outcome is kept, counted from its settling.
+func (q *Queue) retention(r *deferred.Record) time.Duration {
+	for i := range r.Callbacks {
+		if !r.Callbacks[i].Settled {
+			return 0
+		}
+	}
+	if !r.Seen {
+		if r.State == deferred.Pending && len(r.Callbacks) > 0 {
+			return forgetStub
+		}
+		return 0
+	}
+	if !r.State.Settled() || r.Parent != nil && !r.Parent.Released || holdsMembers(r) {
+		return 0
+	}
+	keep := q.kept(r)
+	left := max(keep-max(q.clock.now().Sub(r.Settled), 0), min(keep, forgetLate))
+	return (left + time.Second - 1).Truncate(time.Second) // what a store can count
+}
+
+// kept is how long a record is kept after it has settled.
+func (q *Queue) kept(r *deferred.Record) time.Duration {
+	switch {
+	case r.Keep > 0:
+		return r.Keep
+	case r.State == deferred.Succeeded:
+		return q.config.KeepSucceeded
+	}
+	return q.config.KeepOthers
+}
+
+// holdsMembers: a callback lets its parent go when it settles, like any other;
+// a join and an adopter let go of what they waited for by a step of their own.
+func holdsMembers(r *deferred.Record) bool {
+	return r.Waits != nil && r.Waits.Mode != deferred.AfterParent && !r.Waits.Released
+}

@@ -1,0 +1,113 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// Failures that nobody took on are listed under a space of their own, so that
+// they are found without reading every record. The list is a hint of where to
+// look, and the record the truth: an entry that is not true any more is passed
+// over, and taken off by whoever meets it.
+
+func unhandledKey(id deferred.ID) Key { return Key{Space: Unhandled, Name: string(id)} }
+
+// listed has the list say what the settled record says.
+func (f *feed) listed(ctx context.Context, h *holding) error {
+	switch {
+	case h.record.Unhandled():
+		return f.list(ctx, h.record)
+	case h.command != nil && h.command.Verb == deferred.Handle:
+		return f.unlist(ctx, h.record.ID)
+	}
+	return nil
+}
+
+// list notes a failure that nobody took on, for as long as its record is kept.
+func (q *Queue) list(ctx context.Context, r *deferred.Record) error {
+	value, err := json.Marshal(struct {
+		Name    string    `json:"name"`
+		Queue   string    `json:"queue"`
+		Kind    string    `json:"kind"`
+		Settled time.Time `json:"settled"`
+	}{r.Name, r.Queue, r.Failure.Kind, r.Settled.UTC()})
+	if err != nil {
+		return fmt.Errorf("dispatch: unhandled %s: %w", r.ID, err)
+	}
+	w := q.store.Write(ctx, []Write{{Key: unhandledKey(r.ID), Value: value, Expect: Unconditional, TTL: max(q.kept(r), time.Second)}})[0]
+	return w.Err
+}
+
+// unlist takes a deferred off the list.
+func (q *Queue) unlist(ctx context.Context, id deferred.ID) error {
+	return q.store.Write(ctx, []Write{{Key: unhandledKey(id), Expect: Unconditional, Delete: true}})[0].Err
+}
+
+// Unhandled gives the deferreds that failed or expired and that nobody has seen
+// since: no errback and no other deferred took the failure on, and nobody who
+// waited for it was told. One that was settled less than Config.UnhandledGrace
+// ago is left out: somebody may be about to. Oldest first.
+func (q *Queue) Unhandled(ctx context.Context) iter.Seq2[deferred.Record, error] {
+	return func(yield func(deferred.Record, error) bool) {
+		var ids []deferred.ID
+		for e, err := range q.store.List(ctx, Query{Space: Unhandled}) {
+			if err != nil {
+				yield(deferred.Record{}, fmt.Errorf("dispatch: list unhandled: %w", err))
+				return
+			}
+			if ids = append(ids, deferred.ID(e.Name)); len(ids) == readAtOnce {
+				if !q.showUnhandled(ctx, ids, yield) {
+					return
+				}
+				ids = nil
+			}
+		}
+		q.showUnhandled(ctx, ids, yield)
+	}
+}
+
+func (q *Queue) showUnhandled(ctx context.Context, ids []deferred.ID, yield func(deferred.Record, error) bool) bool {
+	if len(ids) == 0 {
+		return true
+	}
+	records, err := q.readRecords(ctx, ids)
+	if err != nil {
+		yield(deferred.Record{}, err)
+		return false
+	}
+	for i, r := range records {
+		switch {
+		case r == nil || !r.Unhandled():
+			_ = q.unlist(ctx, ids[i]) // who may only read leaves it to others
+		case q.clock.now().Sub(r.Settled) < q.config.UnhandledGrace:
+		case !yield(*r, nil):
+			return false
+		}
+	}
+	return true
+}
+
+// noticeLimit is how long somebody who has waited spends on saying so.
+const noticeLimit = 2 * time.Second
+
+// noticed says that somebody who waited has seen the outcome. It is tried once:
+// who may not say it leaves the failure on the list.
+func (q *Queue) noticed(ctx context.Context, r *deferred.Record) {
+	if !r.Unhandled() || q.mute.Load() {
+		return
+	}
+	m, err := commandMessage(deferred.Command{Verb: deferred.Handle, ID: r.ID})
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, noticeLimit)
+	defer cancel()
+	if q.broker.Put(ctx, []Message{m})[0].Err != nil && ctx.Err() != nil {
+		q.mute.Store(true)
+	}
+}

@@ -1,0 +1,154 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// A wake says no more than "look at this record again": something that it waits
+// for has settled. It is evaluated every time, and so it may come twice, late,
+// or by anybody's hand.
+type wake struct {
+	From deferred.ID `json:"from,omitempty"` // a hint: who has settled
+}
+
+func wakeOf(id, from deferred.ID) Message {
+	body, _ := json.Marshal(wake{From: from}) // a string
+	return Message{Route: Commands, Verb: string(verbWake), ID: id, Body: body}
+}
+
+// wait records that a deferred waits, with all that is needed later: its
+// message is not.
+func (f *feed) wait(ctx context.Context, h *holding) error {
+	r := h.next()
+	r.State, r.NotBefore = deferred.Waiting, h.call.NotBefore
+	if h.call.After != nil {
+		r.Waits = &deferred.Waits{Mode: deferred.AfterParent, On: []deferred.ID{h.call.After.Parent}}
+		r.Args = h.call.Args
+	}
+	return h.write(ctx, r, time.Time{})
+}
+
+// evaluate looks at what a waiting deferred waits for, and says what follows.
+// It is attached first and looks then, so that nothing settles unnoticed in
+// between.
+func (f *feed) evaluate(ctx context.Context, h *holding) (decision, error) {
+	r := h.record
+	limit := waitLimit(r)
+	if !limit.IsZero() && !f.clock.now().Before(limit) {
+		return decision{deed: expire, why: "its time has passed"}, nil
+	}
+	if r.Waits == nil {
+		return resting(limit, "waits to be settled from outside"), nil
+	}
+	full, err := f.attachAll(ctx, h)
+	if err != nil {
+		return decision{}, err
+	}
+	if h.from == "" { // not woken: what it waits for may be new
+		if circular, err := f.circular(ctx, r); err != nil || circular {
+			return decision{deed: refuse, why: "it would wait for itself"}, err
+		}
+	}
+	s := &standing{feed: f, h: h, waits: h.record.Waits}
+	if err := s.look(ctx); err != nil {
+		return decision{}, err
+	}
+	switch {
+	case s.decided && r.Waits.Mode == deferred.AfterParent:
+		return f.afterParent(h, s)
+	case s.decided:
+		h.members = s.records
+		return decision{deed: conclude, why: "what it waited for has settled"}, nil
+	case full:
+		return f.again(parentLook, limit, "it could not be told to all that it waits for"), nil
+	case s.unseen:
+		return f.again(heldLook, limit, "nobody has seen yet what it waits for"), nil
+	}
+	return resting(limit, "waits to be woken"), nil
+}
+
+// waitLimit is when a deferred stops waiting by itself; zero is never.
+func waitLimit(r *deferred.Record) time.Time {
+	limit := r.Deadline
+	if w := r.Waits; w != nil && w.Mode == deferred.AfterParent && !r.BeginBy.IsZero() && (limit.IsZero() || r.BeginBy.Before(limit)) {
+		limit = r.BeginBy
+	}
+	return limit
+}
+
+// resting: with nothing to do but to wait for a wake, the message is not needed;
+// the end of the waiting needs an alarm.
+func resting(limit time.Time, why string) decision {
+	if limit.IsZero() {
+		return decision{deed: drop, why: why}
+	}
+	return decision{deed: rest, until: limit, why: why}
+}
+
+func (f *feed) again(after time.Duration, limit time.Time, why string) decision {
+	t := f.clock.now().Add(after)
+	if !limit.IsZero() && limit.Before(t) {
+		t = limit
+	}
+	return decision{deed: rest, until: t, why: why}
+}
+
+// afterParent: the parent of a callback has settled.
+func (f *feed) afterParent(h *holding, s *standing) (decision, error) {
+	p := s.records[0]
+	h.parent = p
+	after := deferred.After{On: h.record.Parent.On, Kinds: h.record.Parent.Kinds}
+	switch {
+	case p.State == deferred.Failed && p.Failure.Kind == deferred.KindParentUnknown && p.Settled.IsZero():
+		h.members = s.records
+		return decision{deed: conclude, why: "nobody knows its parent"}, nil
+	case !after.Takes(p):
+		return decision{deed: passThrough, why: "the other branch was taken"}, nil
+	}
+	return decision{deed: forward, why: "its parent has settled"}, nil
+}
+
+// forward puts a callback that waited into its lane, and notes that it did: a
+// second message would change nothing, but there would be one for each wake.
+func (f *feed) forward(ctx context.Context, h *holding) error {
+	c := callOf(h.record)
+	route := Ready
+	if f.clock.now().Before(c.NotBefore) {
+		route = Later
+	}
+	m, err := c.again(route)
+	if err != nil {
+		return err
+	}
+	if err := f.put(ctx, m); err != nil {
+		return err
+	}
+	r := h.record.Clone()
+	r.State, r.Args = deferred.Pending, deferred.Content{}
+	if err := h.write(ctx, &r, time.Time{}); errors.Is(err, ErrConflict) || errors.Is(err, ErrUnknown) {
+		return nil // it is in the lane, whatever has become of it since
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// callOf is the call of a record that waits, as its message said it. Its
+// callbacks stay in the record.
+func callOf(r *deferred.Record) *carried {
+	c := &carried{submitted: r.Submitted}
+	c.Call = deferred.Call{
+		Name: r.Name, Queue: r.Queue, ID: r.ID, Args: r.Args, Labels: r.Labels,
+		NotBefore: r.NotBefore, BeginBy: r.BeginBy, Deadline: r.Deadline, Timeout: r.Timeout, Keep: r.Keep, Retries: r.Retries,
+		After: &deferred.After{Parent: r.Parent.ID, On: r.Parent.On, Kinds: r.Parent.Kinds},
+	}
+	if c.Retries == 0 {
+		c.Retries = deferred.NoRetries
+	}
+	return c
+}
