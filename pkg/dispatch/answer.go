@@ -26,7 +26,7 @@ func answer(r *deferred.Record, c *deferred.Command) (answered bool, err error) 
 	case deferred.Release:
 		return r.State != deferred.Held, nil
 	case deferred.Resolve, deferred.Reject:
-		if r.Seen && !(r.State == deferred.Waiting && c.Token.Opens(r)) {
+		if r.Seen && (r.State != deferred.Waiting || !c.Token.Opens(r)) {
 			return true, deferred.ErrToken
 		}
 	case deferred.Add:

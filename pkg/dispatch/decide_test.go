@@ -89,9 +89,13 @@ func TestDeliveryMeansWhatTheTableSays(t *testing.T) {
 			f.record = aRecord(deferred.Failed)
 			f.record.Digest = "another"
 		}, setAside},
-		{"a cancel of a running call cancels", func(f *facts) { f.call, f.command, f.record, f.ownerAlive = nil, command(deferred.Cancel), aRecord(deferred.Running), true }, cancel},
+		{"a cancel of a running call cancels", func(f *facts) {
+			f.call, f.command, f.record, f.ownerAlive = nil, command(deferred.Cancel), aRecord(deferred.Running), true
+		}, cancel},
 		{"a cancel of what nobody has seen cancels", func(f *facts) { f.call, f.command = nil, command(deferred.Cancel) }, cancel},
-		{"a cancel of a settled call finishes", func(f *facts) { f.call, f.command, f.record = nil, command(deferred.Cancel), aRecord(deferred.Succeeded) }, finish},
+		{"a cancel of a settled call finishes", func(f *facts) {
+			f.call, f.command, f.record = nil, command(deferred.Cancel), aRecord(deferred.Succeeded)
+		}, finish},
 		{"a callback on the branch that was taken is claimed", func(f *facts) {
 			f.call.After, f.parent = after, aRecord(deferred.Succeeded)
 		}, claim},

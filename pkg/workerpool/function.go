@@ -18,7 +18,8 @@ import (
 //   - several, or a variadic one, which take the elements of a list,
 //
 // and it may return nothing, an error, a result, or a result and an error. A
-// function of another form is an error, and so is what [Mux.Handle] panics for.
+// result that is a [*deferred.Deferred] is adopted: its outcome becomes the
+// call's. A function of another form is an error, and so is what [Mux.Handle] panics for.
 func (m *Mux) Function(name string, fn any) error {
 	f, err := inspect(fn)
 	if err != nil {
@@ -95,6 +96,15 @@ func (f *function) inspectResults() error {
 	return nil
 }
 
+// adopted is what a handler gives that returns another deferred. None at all is
+// no result.
+func adopted(d *deferred.Deferred) (deferred.Content, error) {
+	if d == nil {
+		return deferred.Content{}, nil
+	}
+	return deferred.Content{}, deferred.Adopt(d)
+}
+
 // isData tells types that never can be encoded from those that may. What is
 // inside of a type shows when a call brings it.
 func isData(t reflect.Type) bool {
@@ -124,6 +134,9 @@ func (f *function) handle(ctx context.Context, in deferred.Content) (deferred.Co
 	}
 	if !f.result {
 		return deferred.Content{}, nil
+	}
+	if d, ok := results[0].Interface().(*deferred.Deferred); ok {
+		return adopted(d)
 	}
 	return encode(in.Type, results[0].Interface())
 }

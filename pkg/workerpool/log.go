@@ -45,6 +45,10 @@ func headline(o *deferred.Outcome) (slog.Level, string) {
 		return slog.LevelInfo, "call interrupted"
 	case o.State == deferred.Cancelled:
 		return slog.LevelInfo, "call cancelled"
+	case o.State == deferred.Expired:
+		return slog.LevelInfo, "call expired"
+	case o.State == deferred.Waiting:
+		return slog.LevelDebug, "call adopts another"
 	case o.Failure.Kind == deferred.KindPanic:
 		return slog.LevelError, "handler panicked"
 	default:

@@ -45,6 +45,11 @@ func (r *run) perform(ctx context.Context, s *slot, t *task) {
 	}
 	t.attempt.OnRevoke(cancel)
 	defer r.finish(ctx, s, t)
+	if limit := t.attempt.Timeout; limit > 0 {
+		var stop context.CancelFunc
+		inner, stop = context.WithTimeoutCause(inner, limit, deferred.ErrTimeout)
+		defer stop()
+	}
 	t.outcome = t.call(deferred.WithAttempt(inner, t.attempt))
 }
 
@@ -90,7 +95,21 @@ func outcomeOf(ctx context.Context, err error) deferred.Outcome {
 	if o.Retry != (deferred.Advice{}) && !errors.Is(err, context.Canceled) && !errors.Is(err, cause) {
 		return o
 	}
+	if errors.Is(cause, deferred.ErrTimeout) {
+		return timedOut(o)
+	}
 	return interruption(cause)
+}
+
+// timedOut is the outcome of an attempt that ran for longer than it may: a
+// failure like another, that the policy may have tried again. What the handler
+// said of it is in the chain.
+func timedOut(o deferred.Outcome) deferred.Outcome {
+	f := &deferred.Failure{Kind: deferred.KindTimeout, Message: "the attempt ran for longer than its timeout"}
+	if said := o.Failure; said != nil {
+		f.Chain = []deferred.Cause{{Kind: said.Kind, Message: said.Message}}
+	}
+	return deferred.Outcome{State: deferred.Failed, Failure: f}
 }
 
 // interruption is the outcome of an attempt whose context ended it. A lost one
@@ -98,6 +117,9 @@ func outcomeOf(ctx context.Context, err error) deferred.Outcome {
 func interruption(cause error) deferred.Outcome {
 	if errors.Is(cause, deferred.ErrCancelled) {
 		return deferred.Outcome{State: deferred.Cancelled, Failure: deferred.CancelFailure(reasonOf(cause))}
+	}
+	if errors.Is(cause, deferred.ErrExpired) {
+		return deferred.Outcome{State: deferred.Expired, Failure: &deferred.Failure{Kind: deferred.KindExpired, Message: reasonOf(cause)}}
 	}
 	return deferred.Outcome{State: deferred.Pending}
 }

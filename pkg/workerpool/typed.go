@@ -29,6 +29,25 @@ func Register[A, R any](m *Mux, f deferred.Func[A, R], fn func(context.Context, 
 	})
 }
 
+// RegisterDeferred makes fn the handler of f, where fn gives another deferred,
+// of the same queue, whose outcome becomes the call's. The slot is free meanwhile.
+func RegisterDeferred[A, R any](m *Mux, f deferred.Func[A, R], fn func(context.Context, A) (*deferred.Deferred, error)) {
+	if fn == nil {
+		panic(fmt.Sprintf("workerpool: the handler of %q is nil", string(f)))
+	}
+	m.mustAdd(string(f), func(ctx context.Context, in deferred.Content) (deferred.Content, error) {
+		var args A
+		if err := decode(in, &args); err != nil {
+			return deferred.Content{}, err
+		}
+		d, err := fn(ctx, args)
+		if err != nil {
+			return deferred.Content{}, err
+		}
+		return adopted(d)
+	})
+}
+
 func decode(in deferred.Content, v any) error {
 	if err := in.Decode(v); err != nil {
 		return badArguments(err)
