@@ -45,6 +45,10 @@ func (r *Record) AppendJSON(b []byte) ([]byte, error) {
 	o.mark("skipped", r.Skipped)
 	o.mark("handled", r.Handled)
 	o.text("settled_by", r.SettledBy)
+	if r.Obeyed != 0 {
+		o.key("obeyed")
+		o.b = strconv.AppendUint(o.b, r.Obeyed, 10)
+	}
 	o.content("args", r.Args)
 	o.content("result", r.Result)
 	if r.Failure != nil {

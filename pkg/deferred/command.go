@@ -38,6 +38,10 @@ type Command struct {
 	Failure *Failure     // of reject
 	Members []ID         // of add
 	Call    *Call        // of attach
+	// Seq is the place of the command's message in its stream, set by whoever
+	// keeps it. Of hold and release the later one counts, in whatever order they
+	// are carried out.
+	Seq uint64
 }
 
 // commandJSON is the body of a command's message. Of a rejection, kind and

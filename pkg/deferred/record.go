@@ -38,6 +38,7 @@ type Record struct {
 	Skipped   bool   // it took its parent's outcome over and did not run
 	Handled   bool   // somebody has seen its failure
 	SettledBy string // who settled it from outside, if the command said so
+	Obeyed    uint64 // the latest hold or release that was carried out; see [Command]
 
 	Args    Content // only when waiting, or settled otherwise than succeeded: the message is gone
 	Result  Content

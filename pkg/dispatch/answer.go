@@ -17,10 +17,12 @@ func answer(r *deferred.Record, c *deferred.Command) (answered bool, err error) 
 	}
 	switch c.Verb {
 	case deferred.Hold:
-		switch r.State {
-		case deferred.Held:
+		switch {
+		case c.Seq > 0 && overtakes(r, c):
+			return true, nil // and undone by somebody since, perhaps
+		case r.State == deferred.Held:
 			return true, nil
-		case deferred.Running, deferred.Waiting:
+		case r.State == deferred.Running, r.State == deferred.Waiting:
 			return true, &deferred.StateError{ID: r.ID, State: r.State, Verb: c.Verb, Rule: "only what has not started can be held"}
 		}
 	case deferred.Release:

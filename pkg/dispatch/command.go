@@ -37,7 +37,7 @@ func (q *Queue) Do(ctx context.Context, c deferred.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := q.put(ctx, m); err != nil {
+	if c.Seq, err = q.putOne(ctx, m); err != nil {
 		return fmt.Errorf("dispatch: %s %s: %w", c.Verb, c.ID, err)
 	}
 	return q.doNow(ctx, &c)

@@ -57,7 +57,7 @@ func (h *holding) readCommand() error {
 	if len(d.Body) > 0 && json.Unmarshal(d.Body, c) != nil {
 		c.Reason = string(d.Body) // a plain text is a reason too
 	}
-	c.Verb, c.ID = deferred.Verb(d.Verb), d.ID
+	c.Verb, c.ID, c.Seq = deferred.Verb(d.Verb), d.ID, d.Seq
 	switch c.Verb {
 	case verbWake:
 		var w wake

@@ -23,11 +23,14 @@ func (f *facts) obey() decision {
 	case deferred.Cancel:
 		return decision{deed: cancel, why: "cancelled"}
 	case deferred.Hold:
+		if overtakes(r, f.command) {
+			break
+		}
 		if r == nil || r.State == deferred.Pending || r.State == deferred.Scheduled {
 			return decision{deed: hold, why: "held"}
 		}
 	case deferred.Release:
-		if r != nil && r.State == deferred.Held {
+		if r != nil && r.State == deferred.Held && !overtakes(r, f.command) {
 			return decision{deed: release, why: "released"}
 		}
 	case verbWake:
@@ -45,6 +48,11 @@ func (f *facts) obey() decision {
 	}
 	return decision{deed: drop, why: "nothing to do"}
 }
+
+// overtakes: a later hold or release has been carried out already. The order of
+// commands is that of their messages: a hold that is met after the release that
+// followed it must not hold for ever.
+func overtakes(r *deferred.Record, c *deferred.Command) bool { return r != nil && r.Obeyed >= c.Seq }
 
 // resolution: a token cannot be judged before the promise is seen. So the
 // command waits for it as the message that it is; a record made of it could be
@@ -92,9 +100,9 @@ func grows(r *deferred.Record) bool {
 func change(r *deferred.Record, c *deferred.Command) {
 	switch c.Verb {
 	case deferred.Hold:
-		r.State = deferred.Held
+		r.State, r.Obeyed = deferred.Held, c.Seq
 	case deferred.Release:
-		r.State = deferred.Pending
+		r.State, r.Obeyed = deferred.Pending, c.Seq
 	case deferred.Handle:
 		r.Handled = true
 	case deferred.Add:

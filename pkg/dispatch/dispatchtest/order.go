@@ -30,12 +30,42 @@ type Pair struct {
 // one expires; each has callbacks on both branches, and callbacks below them; and
 // a callback comes by itself.
 func TestOrder(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
+	runStory(t, clock, open, calls, 1)
+}
+
+// TestOrderOfWaiting is the same with a story of what waits: joins, of which one
+// cancels the losers, an adoption two deep, promises, a callback that comes while
+// its parent is open, a call that is held and released, a deadline, and a
+// failure that somebody has seen. Only each step-th operation is told.
+func TestOrderOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair, step int) {
+	runStory(t, clock, open, waits, step)
+}
+
+// A plot is what happens in a story, and how it must end.
+type plot struct {
+	names  []string // of the calls that are performed
+	calls  func() []deferred.Call
+	ask    func(ctx context.Context, client *dispatch.Queue) error // may be asked again
+	handle func(a *deferred.Attempt) deferred.Outcome
+	want   func() map[deferred.ID]string
+	never  []deferred.ID // what is never performed
+}
+
+var calls = plot{
+	names: []string{"second-time-lucky", "refuse", "mend", "copy"},
+	calls: storyCalls, handle: handle, want: want, never: []deferred.ID{"cancelled", "expired"},
+	ask: func(ctx context.Context, client *dispatch.Queue) error {
+		return client.Do(ctx, deferred.Command{Verb: deferred.Cancel, ID: "cancelled", Reason: "not needed"})
+	},
+}
+
+func runStory(t *testing.T, clock Clock, open func(t *testing.T) Pair, p plot, step int) {
 	operations := map[string]int{}
 	t.Run("NothingFails", func(t *testing.T) { // returns when it is over, also where clock makes its tests parallel
 		t.Run("Counted", func(t *testing.T) {
 			clock(t, func(t *testing.T) {
 				for _, who := range []string{"worker", "client"} {
-					operations[who] = tell(t, open(t), who, 0, Sound)
+					operations[who] = tell(t, open(t), p, who, 0, Sound)
 				}
 			})
 		})
@@ -44,9 +74,9 @@ func TestOrder(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		for _, mode := range []Mode{Fail, LoseUnstored, LoseStored, KillBefore, KillAfter} {
 			// The order of concurrent operations differs from run to run, so the
 			// story may be a little longer than it was the first time.
-			for n := 1; n <= operations[who]; n++ {
+			for n := 1; n <= operations[who]; n += step {
 				t.Run(fmt.Sprintf("%s/%s/%d", who, mode, n), func(t *testing.T) {
-					clock(t, func(t *testing.T) { tell(t, open(t), who, n, mode) })
+					clock(t, func(t *testing.T) { tell(t, open(t), p, who, n, mode) })
 				})
 			}
 		}
@@ -55,6 +85,7 @@ func TestOrder(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 
 // story is one run of it.
 type story struct {
+	plot
 	t      *testing.T
 	pair   Pair
 	truth  *dispatch.Queue // a client that nothing happens to
@@ -64,8 +95,8 @@ type story struct {
 	runs map[deferred.ID]map[int]int // id, attempt: how often performed
 }
 
-func tell(t *testing.T, pair Pair, who string, n int, mode Mode) int {
-	s := &story{t: t, pair: pair, runs: map[deferred.ID]map[int]int{}, faults: NewFaults(pair.Store, pair.Broker, n, mode)}
+func tell(t *testing.T, pair Pair, p plot, who string, n int, mode Mode) int {
+	s := &story{plot: p, t: t, pair: pair, runs: map[deferred.ID]map[int]int{}, faults: NewFaults(pair.Store, pair.Broker, n, mode)}
 	s.truth = s.queue(pair.Store, pair.Broker)
 	faulty := s.queue(s.faults.Store(), s.faults.Broker())
 	client, worker := s.truth, s.truth
@@ -101,15 +132,14 @@ func (s *story) queue(store dispatch.Store, broker dispatch.Broker) *dispatch.Qu
 
 // ask is what the client does, and what another one does again when it fails.
 func (s *story) ask(ctx context.Context, client *dispatch.Queue) {
-	if _, err := client.Submit(ctx, storyCalls()...); err != nil {
-		if _, err := s.truth.Submit(ctx, storyCalls()...); err != nil {
+	if _, err := client.Submit(ctx, s.calls()...); err != nil {
+		if _, err := s.truth.Submit(ctx, s.calls()...); err != nil {
 			s.t.Fatalf("submit: %v", err)
 		}
 	}
-	cancel := deferred.Command{Verb: deferred.Cancel, ID: "cancelled", Reason: "not needed"}
-	if err := client.Do(ctx, cancel); err != nil {
-		if err := s.truth.Do(ctx, cancel); err != nil {
-			s.t.Fatalf("cancel: %v", err)
+	if err := s.plot.ask(ctx, client); err != nil {
+		if err := s.plot.ask(ctx, s.truth); err != nil {
+			s.t.Fatalf("ask: %v", err)
 		}
 	}
 }
@@ -194,7 +224,7 @@ func (s *story) work(ctx context.Context, q *dispatch.Queue, name string) {
 		}
 		feed, err = q.Join(ctx, deferred.Worker{Name: name})
 	}
-	for _, call := range []string{"second-time-lucky", "refuse", "mend", "copy"} {
+	for _, call := range s.names {
 		feed.Want(deferred.Lane{Queue: deferred.DefaultQueue, Name: call}, 4)
 	}
 	var performing sync.WaitGroup
@@ -217,7 +247,7 @@ func (s *story) perform(ctx context.Context, feed deferred.Feed, offer deferred.
 		return
 	}
 	s.note(ctx, a)
-	_ = feed.Settle(ctx, a, handle(a)) // what was lost or killed is for the record to tell
+	_ = feed.Settle(ctx, a, s.handle(a)) // what was lost or killed is for the record to tell
 }
 
 // note checks that the attempt is the one that the record names.
@@ -239,7 +269,7 @@ func (s *story) note(ctx context.Context, a *deferred.Attempt) {
 }
 
 func (s *story) check(ctx context.Context) {
-	for id, want := range want() {
+	for id, want := range s.want() {
 		r, err := s.truth.Await(ctx, id)
 		if err != nil {
 			s.t.Fatalf("%s never settled: %v; operations %q", id, err, s.faults.Trace())
@@ -258,7 +288,7 @@ func (s *story) check(ctx context.Context) {
 			}
 		}
 	}
-	for _, id := range []deferred.ID{"cancelled", "expired"} {
+	for _, id := range s.never {
 		if len(s.runs[id]) > 0 {
 			s.t.Errorf("%s was performed", id)
 		}
@@ -283,7 +313,7 @@ func (s *story) checkEmpty(ctx context.Context) {
 			}
 		}
 		for r, err := range s.truth.List(ctx, dispatch.Filter{}) {
-			if err != nil || r.Parent != nil && !r.Parent.Released || r.Unfired() {
+			if err != nil || r.Parent != nil && !r.Parent.Released || r.Unfired() || r.Waits != nil && r.Waits.Mode != deferred.AfterParent && !r.Waits.Released {
 				left = append(left, fmt.Sprintf("record %s %s %v", r.ID, r.State, err))
 			}
 			for _, cb := range r.Callbacks {

@@ -29,3 +29,9 @@ func TestEveryOperationMayFailOrBeTheLast(t *testing.T) {
 func TestQueueKeepsItsWord(t *testing.T) {
 	dispatchtest.TestQueue(t, inParallel, pair)
 }
+
+// Over a server each case takes its seconds of real time, so every third is
+// told here; the pair in memory, which is held to the same contract, tells all.
+func TestEveryOperationOfWhatWaitsMayFailOrBeTheLast(t *testing.T) {
+	dispatchtest.TestOrderOfWaiting(t, inParallel, pair, 3)
+}

@@ -28,3 +28,7 @@ func TestQueueKeepsItsWord(t *testing.T) {
 func TestScheduleThatWasRefusedOnceFiresInTheEnd(t *testing.T) {
 	dispatchtest.TestSweep(t, synctest.Test, pair)
 }
+
+func TestEveryOperationOfWhatWaitsMayFailOrBeTheLast(t *testing.T) {
+	dispatchtest.TestOrderOfWaiting(t, synctest.Test, pair, 1)
+}
