@@ -29,6 +29,9 @@ type Config struct {
 	// succeeded and that nothing needs any more go before their time, the oldest
 	// first. 0 is a million.
 	MaxRecords int
+	// SweepEvery is how often one of the workers looks for what needs a hand:
+	// schedules that are overdue, and too many records. 0 is one minute.
+	SweepEvery time.Duration
 	// RetryDelay gives the wait before the next attempt after so many failures.
 	// Nil doubles from one second to an hour, give or take a tenth.
 	RetryDelay func(failures int) time.Duration
@@ -47,6 +50,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.ParentGrace, 10*time.Minute)
 	orDefault(&c.UnhandledGrace, time.Minute)
 	orDefault(&c.MaxRecords, 1_000_000)
+	orDefault(&c.SweepEvery, time.Minute)
 	if c.RetryDelay == nil {
 		c.RetryDelay = retryDelay
 	}

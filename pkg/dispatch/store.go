@@ -19,6 +19,9 @@ type Store interface {
 	Read(ctx context.Context, keys []Key) ([]Entry, error)
 	// List gives the entries of the query, in the order of their revisions.
 	List(ctx context.Context, q Query) iter.Seq2[Entry, error]
+	// Count tells how many entries a space has; for a while it may count some that
+	// are gone.
+	Count(ctx context.Context, s Space) (int, error)
 	// Watch gives what is written to the keys after it returns, until ctx ends;
 	// then the channel is closed. It may lose entries: a watcher reads after it
 	// has begun to watch, and again from time to time. The name of a key may end

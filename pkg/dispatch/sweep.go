@@ -7,22 +7,20 @@ import (
 	"time"
 )
 
-const (
-	sweepEvery = time.Minute
-	overdue    = 5 * time.Second // a schedule fires within a fraction of that
-)
+const overdue = 5 * time.Second // a schedule fires within a fraction of that
 
 // sweep looks for schedules that are overdue, and puts them again. The server
 // tries to fire each only once: one that was refused then, because the store
 // was full, would never fire.
 func (f *feed) sweep(ctx context.Context) {
-	wait := sweepEvery
+	wait := f.config.SweepEvery
 	for pause(ctx, wait) == nil {
 		began := time.Now()
 		if f.sweeps(ctx) {
 			f.sweepOnce(ctx)
+			f.bound(ctx)
 		}
-		wait = max(sweepEvery, 20*time.Since(began)) // a scan of very many is for the server to bear
+		wait = max(f.config.SweepEvery, 20*time.Since(began)) // a scan of very many is for the server to bear
 	}
 }
 

@@ -57,6 +57,13 @@ func (s faultyStore) List(ctx context.Context, q dispatch.Query) iter.Seq2[dispa
 	return s.inner.List(ctx, q)
 }
 
+func (s faultyStore) Count(ctx context.Context, space dispatch.Space) (int, error) {
+	if err := s.faults.alive(); err != nil {
+		return 0, err
+	}
+	return s.inner.Count(ctx, space)
+}
+
 func (s faultyStore) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch.Entry, error) {
 	if err := s.faults.alive(); err != nil {
 		return nil, err

@@ -33,6 +33,7 @@ func TestRules(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"Rule8DuplicateDoesNotStartARetryBeforeItsTime", ruleAlarm},
 		{"Rule9HeldCallRunsOnceItIsReleased", rulePark},
 		{"Rule10RecordLivesForEverUntilNothingNeedsIt", ruleRetention},
+		{"Rule10OfTooManyRecordsTheOldestThatSucceededGo", ruleBound},
 	}, clock, open)
 }
 
@@ -68,9 +69,11 @@ type rig struct {
 
 func (r *rig) over(s dispatch.Store, b dispatch.Broker) *dispatch.Queue {
 	return dispatch.New(s, b, dispatch.Config{
-		Lease: r.pair.Lease, ParentGrace: 3 * time.Second, Logger: slog.New(slog.DiscardHandler),
+		Lease: r.pair.Lease, ParentGrace: 3 * time.Second, Logger: silent(),
 	})
 }
+
+func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // hand is a worker of one lane, moved by hand.
 type hand struct {

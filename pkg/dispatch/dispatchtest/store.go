@@ -32,6 +32,7 @@ func TestStore(t *testing.T, clock Clock, open func(t *testing.T) dispatch.Store
 		{"a heartbeat vanishes unless it is repeated", forgetsHeartbeats},
 		{"a list is in the order of the revisions", listsByRevision},
 		{"a list of many entries is complete", listsMany},
+		{"the entries of a space are counted", countsEntries},
 		{"a watch sees what is written to its keys", watchesKeys},
 		{"a watch with a wildcard sees one token more", watchesWildcards},
 		{"a watch ends with its context", endsWatches},

@@ -162,3 +162,13 @@ func writesPastIdleWatchers(t *testing.T, s shelf) {
 		s.put(record("a"), "again")
 	}
 }
+
+func countsEntries(t *testing.T, s shelf) {
+	s.put(note("a.x"), "1")
+	s.put(note("a.y"), "2")
+	s.put(note("a.x"), "3")
+	s.put(dispatch.Key{Space: dispatch.Records, Name: "a"}, "{}")
+	if n, err := s.Count(t.Context(), dispatch.Notes); n != 2 || err != nil {
+		t.Errorf("counted %d, %v, want 2", n, err)
+	}
+}

@@ -2,11 +2,15 @@ package jetstream
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"strings"
 
 	"zasync/pkg/dispatch"
+
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
 // List gives the entries of the query, in the order of their revisions.
@@ -33,4 +37,29 @@ func (s *Store) List(ctx context.Context, q dispatch.Query) iter.Seq2[dispatch.E
 			}
 		}
 	}
+}
+
+// Count tells how many entries a space has; markers of those that were deleted
+// within the last hour count too.
+func (s *Store) Count(ctx context.Context, space dispatch.Space) (int, error) {
+	if err := checkKey(dispatch.Key{Space: space, Name: "x"}); err != nil {
+		return 0, err
+	}
+	var info struct {
+		State struct {
+			Messages int `json:"messages"`
+		} `json:"state"`
+		Error *natsjs.APIError `json:"error"`
+	}
+	m, err := s.exchange.one(ctx, &nats.Msg{Subject: "$JS.API.STREAM.INFO." + s.bucketStream(space)})
+	if err == nil {
+		err = json.Unmarshal(m.Data, &info)
+	}
+	if err == nil && info.Error != nil {
+		err = info.Error
+	}
+	if err != nil {
+		return 0, fmt.Errorf("jetstream: count %s: %w", space, err)
+	}
+	return info.State.Messages, nil
 }

@@ -162,6 +162,11 @@ func (s *Store) List(ctx context.Context, q dispatch.Query) iter.Seq2[dispatch.E
 	}
 }
 
+// Count tells how many entries a space has.
+func (s *Store) Count(_ context.Context, space dispatch.Space) (int, error) {
+	return len(s.selected(dispatch.Query{Space: space})), nil
+}
+
 // selected gives entries, which never change, so that they can be read unlocked.
 func (s *Store) selected(q dispatch.Query) []*entry {
 	s.mu.Lock()

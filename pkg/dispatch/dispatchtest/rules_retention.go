@@ -1,0 +1,46 @@
+package dispatchtest
+
+import (
+	"errors"
+	"time"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+)
+
+// Of more settled records than are kept, the oldest that succeeded goes with its
+// annotations, and neither what has failed nor what somebody waits for.
+func ruleBound(r *rig) {
+	q := dispatch.New(r.pair.Store, r.pair.Broker, dispatch.Config{Lease: r.pair.Lease, MaxRecords: 3, SweepEvery: time.Second, Logger: silent()})
+	r.write("failed", func(rec *deferred.Record) { settledRecord(rec, deferred.Failed, 1) })
+	r.write("oldest", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, 2) })
+	r.write("wanted", func(rec *deferred.Record) {
+		settledRecord(rec, deferred.Succeeded, 3)
+		rec.Callbacks = []deferred.RecordedCallback{{On: deferred.OnBoth, ID: "join", Waiter: true, Fired: true}}
+	})
+	r.write("newest", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, 4) })
+	if err := q.Open("oldest").Annotate(r.ctx, "note", 1); err != nil {
+		r.Fatal(err)
+	}
+	r.join(q, "greet")
+	eventually(r.T, "the oldest record is gone", func() bool {
+		_, err := q.Record(r.ctx, "oldest")
+		return errors.Is(err, deferred.ErrNotFound)
+	})
+	for _, id := range []deferred.ID{"failed", "wanted", "newest"} {
+		if _, err := q.Record(r.ctx, id); err != nil {
+			r.Errorf("%s: %v", id, err)
+		}
+	}
+	for e, err := range r.pair.Store.List(r.ctx, dispatch.Query{Space: dispatch.Notes}) {
+		r.Errorf("the annotation %s outlives its record, %v", e.Name, err)
+	}
+}
+
+func settledRecord(rec *deferred.Record, s deferred.State, second int64) {
+	rec.Name, rec.Queue, rec.Seen, rec.Settled = "greet", deferred.DefaultQueue, true, time.Unix(second, 0)
+	rec.Settle(s, nil)
+	if s != deferred.Succeeded {
+		rec.Failure = &deferred.Failure{Kind: "error", Message: "no"}
+	}
+}
