@@ -35,3 +35,7 @@ func TestQueueKeepsItsWord(t *testing.T) {
 func TestEveryOperationOfWhatWaitsMayFailOrBeTheLast(t *testing.T) {
 	dispatchtest.TestOrderOfWaiting(t, inParallel, pair, 3)
 }
+
+func TestRandomGraphSettlesAsItsEdgesSay(t *testing.T) {
+	dispatchtest.TestGraph(t, inParallel, pair, 1000)
+}

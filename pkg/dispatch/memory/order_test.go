@@ -32,3 +32,7 @@ func TestScheduleThatWasRefusedOnceFiresInTheEnd(t *testing.T) {
 func TestEveryOperationOfWhatWaitsMayFailOrBeTheLast(t *testing.T) {
 	dispatchtest.TestOrderOfWaiting(t, synctest.Test, pair, 1)
 }
+
+func TestRandomGraphSettlesAsItsEdgesSay(t *testing.T) {
+	dispatchtest.TestGraph(t, synctest.Test, pair, 1000)
+}

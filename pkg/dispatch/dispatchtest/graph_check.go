@@ -1,0 +1,96 @@
+package dispatchtest
+
+import (
+	"zasync/pkg/deferred"
+)
+
+// check holds each settled node to what it hangs on.
+func (g *graph) check() {
+	records := map[deferred.ID]deferred.Record{}
+	for _, c := range g.calls {
+		r, err := g.queue.Record(g.ctx, c.ID)
+		if err != nil {
+			g.Fatal(err)
+		}
+		records[c.ID] = r
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	counts := map[deferred.State]int{}
+	for _, c := range g.calls {
+		r := records[c.ID]
+		counts[r.State]++
+		if g.runs[c.ID] > 1 {
+			g.Errorf("%s ran %d times", c.ID, g.runs[c.ID])
+		}
+		if r.State == deferred.Cancelled && r.Failure.Kind == deferred.KindCancelled {
+			continue // by somebody, before what it hangs on said anything
+		}
+		switch {
+		case c.After != nil:
+			p := records[c.After.Parent]
+			g.checkCallback(c, &r, &p)
+		case c.Join != nil:
+			g.checkJoin(c.Join, &r, records)
+		case c.Name == "adopt":
+			var inner deferred.ID
+			if err := c.Args.Decode(&inner); err != nil {
+				g.Fatal(err)
+			}
+			i := records[inner]
+			g.same(&r, &i, "adopted")
+		case c.Promise == "" && g.runs[c.ID] != 1:
+			g.Errorf("%s ran %d times", c.ID, g.runs[c.ID])
+		}
+	}
+	g.Logf("%v", counts)
+	if counts[deferred.Succeeded] == 0 || counts[deferred.Failed] == 0 || counts[deferred.Cancelled] == 0 {
+		g.Errorf("a graph without all outcomes shows nothing: %v", counts)
+	}
+}
+
+func (g *graph) checkCallback(c deferred.Call, r, p *deferred.Record) {
+	if c.After.Takes(p) {
+		if r.Skipped || g.runs[c.ID] != 1 {
+			g.Errorf("callback %s on %s of %s, which has %s, ran %d times (skipped: %v)", c.ID, c.After.On, p.ID, p.State, g.runs[c.ID], r.Skipped)
+		}
+		return
+	}
+	if !r.Skipped || g.runs[c.ID] != 0 {
+		g.Errorf("callback %s on %s of %s, which has %s, ran %d times (skipped: %v)", c.ID, c.After.On, p.ID, p.State, g.runs[c.ID], r.Skipped)
+	}
+	g.same(r, p, "passed through")
+}
+
+func (g *graph) checkJoin(j *deferred.Join, r *deferred.Record, records map[deferred.ID]deferred.Record) {
+	succeeded := 0
+	for _, id := range j.Members {
+		if records[id].State == deferred.Succeeded {
+			succeeded++
+		}
+	}
+	want := deferred.Succeeded
+	switch j.Mode {
+	case deferred.JoinAll:
+		if succeeded < len(j.Members) {
+			want = deferred.Failed
+		}
+	case deferred.JoinAny:
+		if succeeded == 0 {
+			want = deferred.Failed
+		}
+	case deferred.JoinRace:
+		winner := records[r.Waits.Winner]
+		g.same(r, &winner, "won the race")
+		return
+	}
+	if r.State != want {
+		g.Errorf("join %s (%s) with %d of %d succeeded has %s", r.ID, j.Mode, succeeded, len(j.Members), r.State)
+	}
+}
+
+func (g *graph) same(r, other *deferred.Record, how string) {
+	if r.State != other.State || string(r.Result.Data) != string(other.Result.Data) {
+		g.Errorf("%s has %s %s, but %s of %s: %s %s", r.ID, r.State, r.Result.Data, how, other.ID, other.State, other.Result.Data)
+	}
+}
