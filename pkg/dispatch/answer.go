@@ -54,7 +54,7 @@ func answerSettled(r *deferred.Record, c *deferred.Command) error {
 		}
 	case deferred.Resolve, deferred.Reject:
 		switch {
-		case !c.Token.Opens(r):
+		case r.Seen && !c.Token.Opens(r): // of a promise that was cancelled before it was seen nobody can tell
 			return deferred.ErrToken
 		case r.SettledBy == c.By && sameOutcome(r, c):
 			return nil
