@@ -89,6 +89,19 @@ func (q *Queue) Annotations(ctx context.Context, id deferred.ID) iter.Seq2[defer
 			yield(deferred.Note{}, err)
 			return
 		}
+		if r == nil { // a note may outlive its record: it is shown only while the call is to come
+			if found, err := q.broker.Find(ctx, id); err != nil {
+				yield(deferred.Note{}, fmt.Errorf("dispatch: find %s: %w", id, err))
+				return
+			} else if len(found) == 0 {
+				if r, _, err = q.readRecord(ctx, id); err != nil || r == nil { // it may have been claimed between the looks
+					if err != nil {
+						yield(deferred.Note{}, err)
+					}
+					return
+				}
+			}
+		}
 		current := orZero(r).Attempt
 		for e, err := range q.store.List(ctx, Query{Space: Notes, Prefix: string(id) + "."}) {
 			var n deferred.Note
