@@ -1,6 +1,10 @@
 package deferred
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+)
 
 // AwaitAnnotation waits until the annotation has a value that until takes; nil
 // takes any. A value that was there before counts. A [*SettledError] says that
@@ -25,4 +29,28 @@ func (d *Deferred) AwaitAnnotation(ctx context.Context, key string, until func(N
 		}
 	}
 	return Note{}, &SettledError{ID: d.id, State: last.State, Outcome: last.Outcome()}
+}
+
+// CheckpointKey is the annotation under which an attempt saves by convention how
+// far it has come, for the next one to go on from.
+const CheckpointKey = "checkpoint"
+
+// SaveCheckpoint sets the checkpoint of the deferred that the handler with this
+// context performs. It is stored when SaveCheckpoint returns nil.
+func SaveCheckpoint(ctx context.Context, v any) error { return Annotate(ctx, CheckpointKey, v) }
+
+// LoadCheckpoint reads into what v points to the checkpoint that an earlier
+// attempt has saved; false when there is none.
+func LoadCheckpoint(ctx context.Context, v any) (found bool, err error) {
+	a := AttemptFrom(ctx)
+	if a == nil {
+		return false, ErrNoAttempt
+	}
+	if len(a.Checkpoint) == 0 {
+		return false, nil
+	}
+	if err := json.Unmarshal(a.Checkpoint, v); err != nil {
+		return false, fmt.Errorf("deferred: checkpoint: %w", err)
+	}
+	return true, nil
 }

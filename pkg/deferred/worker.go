@@ -2,6 +2,7 @@ package deferred
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"time"
 )
@@ -82,7 +83,9 @@ type Attempt struct {
 	Failures int // failed attempts before this one
 	Args     Content
 	Timeout  time.Duration // how long the handler may run; 0 is for ever
-	Parent   *Parent       // of a callback
+	// Checkpoint is what an earlier attempt saved; see [LoadCheckpoint].
+	Checkpoint json.RawMessage
+	Parent     *Parent // of a callback
 	// Ledger annotates as this attempt: what it writes is refused when a newer
 	// attempt has written.
 	Ledger Ledger

@@ -121,8 +121,10 @@ func (f *feed) newAttempt(ctx context.Context, h *holding, o deferred.Offer) (*d
 		}
 		a.Parent = &deferred.Parent{ID: h.parent.ID, Outcome: outcome}
 	}
-	a.Ledger = &attemptLedger{Queue: f.Queue, attempt: a, worker: f.worker.Name}
-	return a, nil
+	a.Ledger = &attemptLedger{feed: f, attempt: a}
+	var err error
+	a.Checkpoint, err = f.checkpoint(ctx, h)
+	return a, err
 }
 
 // Decline gives the call back untouched.

@@ -63,16 +63,17 @@ func (q *Queue) doNow(ctx context.Context, c *deferred.Command) error {
 		if err != nil {
 			return err
 		}
-		if r == nil || !r.Seen {
-			switch {
-			case maybeEarly(c.Verb):
-				return nil // it is kept until the promise is met
-			case c.Verb == deferred.Add:
-				return q.untilAnswered(ctx, c)
-			}
-		}
 		if r == nil {
 			r = &deferred.Record{ID: c.ID, State: deferred.Pending}
+		}
+		switch {
+		case r.Seen || r.State.Settled():
+		case maybeEarly(c.Verb):
+			if met, err := q.meetPromise(ctx, r); !met {
+				return err // nil: it is kept until the promise is met
+			}
+		case c.Verb == deferred.Add:
+			return q.untilAnswered(ctx, c)
 		}
 		if answered, err := answer(r, c); answered {
 			return err
@@ -92,6 +93,18 @@ func (q *Queue) doNow(ctx context.Context, c *deferred.Command) error {
 			return err
 		}
 	}
+}
+
+// meetPromise takes in a promise whose message no worker has met yet, so that
+// whoever settles it is told whether his word counts.
+func (q *Queue) meetPromise(ctx context.Context, r *deferred.Record) (met bool, err error) {
+	if _, err := q.takeIn(ctx, r); err != nil {
+		return false, err
+	}
+	if r.Promise != "" {
+		r.State = deferred.Waiting
+	}
+	return r.Seen, nil
 }
 
 func (q *Queue) applyTo(ctx context.Context, r *deferred.Record, c *deferred.Command) (err error) {

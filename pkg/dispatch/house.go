@@ -136,6 +136,9 @@ func (f *feed) move(intake, ctx context.Context, d Delivery) {
 	}
 	m := d.Message
 	m.Route = Ready
+	if by, err := time.Parse(time.RFC3339Nano, d.Header[HeaderDeadline]); err == nil && !f.clock.now().Before(by) {
+		m.Route = Later // to be settled as expired, for which its lane needs no worker
+	}
 	if id := deferred.ID(m.Header[HeaderWake]); id != "" {
 		m = wakeOf(id, "")
 	}

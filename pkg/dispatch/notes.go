@@ -80,29 +80,15 @@ func (q *Queue) annotate(ctx context.Context, id deferred.ID, n deferred.Note) e
 // Annotations gives the present annotations of a deferred.
 func (q *Queue) Annotations(ctx context.Context, id deferred.ID) iter.Seq2[deferred.Note, error] {
 	return func(yield func(deferred.Note, error) bool) {
-		if err := id.Check(); err != nil {
-			yield(deferred.Note{}, err)
+		r, err := q.Record(ctx, id)
+		if errors.Is(err, deferred.ErrNotFound) { // what is left of a deferred that is gone is not shown
 			return
 		}
-		r, _, err := q.readRecord(ctx, id)
 		if err != nil {
 			yield(deferred.Note{}, err)
 			return
 		}
-		if r == nil { // a note may outlive its record: it is shown only while the call is to come
-			if found, err := q.broker.Find(ctx, id); err != nil {
-				yield(deferred.Note{}, fmt.Errorf("dispatch: find %s: %w", id, err))
-				return
-			} else if len(found) == 0 {
-				if r, _, err = q.readRecord(ctx, id); err != nil || r == nil { // it may have been claimed between the looks
-					if err != nil {
-						yield(deferred.Note{}, err)
-					}
-					return
-				}
-			}
-		}
-		current := orZero(r).Attempt
+		current := r.Attempt
 		for e, err := range q.store.List(ctx, Query{Space: Notes, Prefix: string(id) + "."}) {
 			var n deferred.Note
 			if err == nil {
@@ -113,22 +99,4 @@ func (q *Queue) Annotations(ctx context.Context, id deferred.ID) iter.Seq2[defer
 			}
 		}
 	}
-}
-
-// attemptLedger is what a handler has of the queue: it annotates as its attempt.
-type attemptLedger struct {
-	*Queue
-	attempt *deferred.Attempt
-	worker  string
-}
-
-func (l *attemptLedger) Annotate(ctx context.Context, id deferred.ID, n deferred.Note) error {
-	if id != l.attempt.ID {
-		return l.Queue.Annotate(ctx, id, n)
-	}
-	if err := l.attempt.Revoked(); err != nil {
-		return err
-	}
-	n.Attempt, n.Worker = l.attempt.Number, l.worker
-	return l.annotate(ctx, id, n)
 }

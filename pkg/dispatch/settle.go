@@ -12,6 +12,9 @@ import (
 // token, then what follows from it, then the message goes.
 func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outcome) error {
 	h := a.Handle.(*holding)
+	if l, ok := a.Ledger.(*attemptLedger); ok {
+		l.flush(ctx) // what the handler said before it ended is there when its outcome is
+	}
 	f.mu.Lock()
 	h.settling = true
 	f.mu.Unlock()

@@ -1,0 +1,106 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// noteEvery is how often the annotations of one attempt are written. A handler
+// may report its progress a thousand times a second: of what comes in between
+// only the newest value counts, and the handler does not wait for it.
+const noteEvery = 100 * time.Millisecond
+
+// attemptLedger is what a handler has of the queue: it annotates as its attempt.
+type attemptLedger struct {
+	*feed
+	attempt *deferred.Attempt
+
+	writing sync.Mutex // one write after the other, so that an older value never comes later
+	mu      sync.Mutex
+	kept    map[string]deferred.Note // to be written at the end of the interval, by key
+	resting bool                     // within the interval
+	fault   error                    // of what was kept; told to the next annotation
+}
+
+// Annotate writes the first value at once. What follows within the interval is
+// kept, but for a checkpoint, which has to be stored when this returns.
+func (l *attemptLedger) Annotate(ctx context.Context, id deferred.ID, n deferred.Note) error {
+	if id != l.attempt.ID {
+		return l.Queue.Annotate(ctx, id, n)
+	}
+	if err := errors.Join(l.attempt.Revoked(), n.Check()); err != nil {
+		return err
+	}
+	n.Attempt, n.Worker = l.attempt.Number, l.worker.Name
+	kept, err := l.keep(n)
+	if kept || err != nil {
+		return err
+	}
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	return l.annotate(ctx, id, n)
+}
+
+// keep keeps a value for later if the interval since the last write is not over.
+func (l *attemptLedger) keep(n deferred.Note) (kept bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err, l.fault = l.fault, nil
+	if err != nil || n.Key == deferred.CheckpointKey {
+		return false, err
+	}
+	if l.resting {
+		n.Value = append(json.RawMessage(nil), n.Value...) // the handler may use its buffer again
+		l.kept[n.Key] = n
+		return true, nil
+	}
+	l.resting, l.kept = true, map[string]deferred.Note{}
+	l.during(l.rest)
+	return false, nil
+}
+
+// rest writes what was kept at the end of each interval in which something was.
+func (l *attemptLedger) rest(ctx context.Context) {
+	for pause(ctx, noteEvery) == nil {
+		if !l.flush(ctx) {
+			return
+		}
+	}
+}
+
+// flush writes what is kept. With nothing kept the next value is the first again.
+func (l *attemptLedger) flush(ctx context.Context) (wrote bool) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	l.mu.Lock()
+	kept := l.kept
+	l.kept, l.resting = map[string]deferred.Note{}, len(kept) > 0
+	l.mu.Unlock()
+	for _, n := range kept {
+		if err := l.annotate(ctx, l.attempt.ID, n); err != nil {
+			l.log.Warn("annotation not stored", "id", l.attempt.ID, "key", n.Key, "err", err)
+			l.mu.Lock()
+			l.fault = err
+			l.mu.Unlock()
+		}
+	}
+	return len(kept) > 0
+}
+
+// checkpoint is what an earlier attempt has saved for the next one.
+func (f *feed) checkpoint(ctx context.Context, h *holding) (json.RawMessage, error) {
+	if h.record.Attempt < 2 {
+		return nil, nil
+	}
+	entries, err := f.store.Read(ctx, []Key{noteKey(h.record.ID, deferred.CheckpointKey)})
+	if err != nil || entries[0].Revision == 0 {
+		return nil, err
+	}
+	n, err := decodeNote(entries[0], 0)
+	return n.Value, err
+}
