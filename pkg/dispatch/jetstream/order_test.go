@@ -29,3 +29,7 @@ func TestEveryOperationMayFailOrBeTheLast(t *testing.T) {
 func TestQueueKeepsItsWord(t *testing.T) {
 	dispatchtest.TestQueue(t, inParallel, pair)
 }
+
+func TestDeferredsKeepTheirWord(t *testing.T) {
+	dispatchtest.TestDeferreds(t, inParallel, pair)
+}

@@ -28,3 +28,7 @@ func TestQueueKeepsItsWord(t *testing.T) {
 func TestScheduleThatWasRefusedOnceFiresInTheEnd(t *testing.T) {
 	dispatchtest.TestSweep(t, synctest.Test, pair)
 }
+
+func TestDeferredsKeepTheirWord(t *testing.T) {
+	dispatchtest.TestDeferreds(t, synctest.Test, pair)
+}
