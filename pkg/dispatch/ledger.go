@@ -29,6 +29,9 @@ func (q *Queue) Record(ctx context.Context, id deferred.ID) (deferred.Record, er
 	}
 	for i := range found {
 		if seen, ok := q.preview(&found[i]); ok {
+			if r != nil && r.State == deferred.Held { // before it was seen
+				seen.State = deferred.Held
+			}
 			return seen, nil
 		}
 	}
