@@ -27,6 +27,7 @@ func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"PromiseIsSettledOnce", promiseOnce},
 		{"PromiseMayBeResolvedBeforeItIsSeen", promiseEarly},
 		{"RunningCallCannotBeHeld", holdRunning},
+		{"HeldCallRunsWhenReleased", holdRelease},
 	}, clock, open)
 }
 

@@ -45,3 +45,17 @@ func holdRunning(r *rig) {
 	}
 	w.succeed(a)
 }
+
+func holdRelease(r *rig) {
+	r.submit(greeting("a"))
+	if err := r.queue.Open("a").Hold(r.ctx, "wait"); err != nil {
+		r.Fatal(err)
+	}
+	w := r.join(r.queue, "greet")
+	w.idle(r.pair.Lease / 2)
+	if err := r.queue.Open("a").Release(r.ctx); err != nil {
+		r.Fatal(err)
+	}
+	w.succeed(w.claim())
+	r.await("a", deferred.Succeeded)
+}
