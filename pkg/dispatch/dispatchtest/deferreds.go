@@ -28,6 +28,12 @@ func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"PromiseMayBeResolvedBeforeItIsSeen", promiseEarly},
 		{"RunningCallCannotBeHeld", holdRunning},
 		{"HeldCallRunsWhenReleased", holdRelease},
+		{"AdoptionThreeDeep", adoptThree},
+		{"AdoptionOfItselfIsRefused", adoptCycle},
+		{"CancelOfAnAdopterReachesTheInner", adoptCancel},
+		{"AdopterOfACancelledOneIsCancelled", innerCancelled},
+		{"DeadlineRevokesARunningAttempt", deadlineRunning},
+		{"DeadlineExpiresWhatIsScheduledAndPromised", deadlineScheduled},
 	}, clock, open)
 }
 
