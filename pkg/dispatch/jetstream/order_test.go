@@ -39,3 +39,7 @@ func TestEveryOperationOfWhatWaitsMayFailOrBeTheLast(t *testing.T) {
 func TestRandomGraphSettlesAsItsEdgesSay(t *testing.T) {
 	dispatchtest.TestGraph(t, inParallel, pair, 1000)
 }
+
+func TestDeferredsKeepTheirWord(t *testing.T) {
+	dispatchtest.TestDeferreds(t, inParallel, pair)
+}

@@ -36,3 +36,7 @@ func TestEveryOperationOfWhatWaitsMayFailOrBeTheLast(t *testing.T) {
 func TestRandomGraphSettlesAsItsEdgesSay(t *testing.T) {
 	dispatchtest.TestGraph(t, synctest.Test, pair, 1000)
 }
+
+func TestDeferredsKeepTheirWord(t *testing.T) {
+	dispatchtest.TestDeferreds(t, synctest.Test, pair)
+}

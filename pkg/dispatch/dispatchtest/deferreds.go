@@ -1,0 +1,116 @@
+package dispatchtest
+
+import (
+	"errors"
+	"testing"
+
+	"zasync/pkg/deferred"
+)
+
+// TestDeferreds has what deferreds promise beyond single calls: callbacks,
+// joins, promises.
+func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
+	runCases(t, []rigCase{
+		{"CallbackAddedBeforeWhileAndAfterRunsOnce", attachAnyTime},
+		{"ErrbackThatReturnsNormallyRecovers", errbackRecovers},
+		{"ErrbackThatReturnsItsFailurePassesItOnUnchanged", errbackPassesOn},
+		{"CallbackUnderAFailurePassesItUnchanged", callbackSkipped},
+		{"ErrbackUnderASuccessPassesItUnchanged", errbackSkipped},
+		{"ErrbackDoesNotSeeItsNeighboursFailure", neighbours},
+		{"ErrbackIsChosenByTheKindOfFailure", byKind},
+		{"CallbackOnWhatNobodyEverSawFails", attachUnknown},
+		{"JoinsOfNone", joinsOfNone},
+		{"AllHasResultsInInputOrder", allInOrder},
+		{"AllFailsAtTheFirstFailure", allFailsEarly},
+		{"JoinTooLargeToBeStoredIsWholeWhenAwaited", largeJoin},
+		{"CancelRestSparesWhatOthersWant", cancelRest},
+		{"PromiseIsSettledOnce", promiseOnce},
+		{"PromiseMayBeResolvedBeforeItIsSeen", promiseEarly},
+		{"RunningCallCannotBeHeld", holdRunning},
+		{"HeldCallRunsWhenReleased", holdRelease},
+		{"AdoptionThreeDeep", adoptThree},
+		{"AdoptionOfItselfIsRefused", adoptCycle},
+		{"CancelOfAnAdopterReachesTheInner", adoptCancel},
+		{"AdopterOfACancelledOneIsCancelled", innerCancelled},
+		{"DeadlineRevokesARunningAttempt", deadlineRunning},
+		{"DeadlineExpiresWhatIsScheduledAndPromised", deadlineScheduled},
+	}, clock, open)
+}
+
+// A handler performs calls of one name; its string is the result.
+type handler func(a *deferred.Attempt) (string, error)
+
+// perform has a worker perform the calls of these names until the case ends.
+func (r *rig) perform(handlers map[string]handler) {
+	r.Helper()
+	h := r.join(r.queue, "unused")
+	for name := range handlers {
+		h.feed.Want(deferred.Lane{Queue: deferred.DefaultQueue, Name: name}, 20)
+	}
+	go func() {
+		for {
+			o, err := h.feed.Next(r.ctx)
+			if err != nil {
+				return
+			}
+			a, err := h.feed.Claim(r.ctx, o)
+			if err != nil {
+				continue
+			}
+			go func() {
+				out := deferred.Outcome{State: deferred.Succeeded}
+				if s, err := handlers[o.Lane.Name](a); err != nil {
+					out = deferred.OutcomeOf(err)
+				} else {
+					out.Result = deferred.JSON([]byte(s))
+				}
+				if err := h.feed.Settle(r.ctx, a, out); err != nil && !errors.Is(err, deferred.ErrLost) && r.ctx.Err() == nil {
+					r.Errorf("settle %s: %v", a.ID, err)
+				}
+			}()
+		}
+	}()
+}
+
+func named(name string, id deferred.ID) deferred.Call {
+	return deferred.Call{ID: id, Name: name, Retries: deferred.NoRetries}
+}
+
+// kindError is an error of a kind.
+type kindError string
+
+func (e kindError) Error() string { return "of kind " + string(e) }
+func (e kindError) Kind() string  { return string(e) }
+
+func succeeds(s string) handler {
+	return func(*deferred.Attempt) (string, error) { return s, nil }
+}
+
+func fails(kind string) handler {
+	return func(*deferred.Attempt) (string, error) { return "", kindError(kind) }
+}
+
+// must gives the deferred, or ends the case.
+func (r *rig) must(d *deferred.Deferred, err error) *deferred.Deferred {
+	r.Helper()
+	if err != nil {
+		r.Fatal(err)
+	}
+	return d
+}
+
+// gives awaits a success with a result.
+func (r *rig) gives(id deferred.ID, want string) {
+	r.Helper()
+	if got := string(r.await(id, deferred.Succeeded).Result.Data); got != want {
+		r.Errorf("%s has result %s, want %s", id, got, want)
+	}
+}
+
+// failsWith awaits a failure of a kind.
+func (r *rig) failsWith(id deferred.ID, kind string) {
+	r.Helper()
+	if f := r.await(id, deferred.Failed).Failure; f == nil || f.Kind != kind {
+		r.Errorf("%s failed with %v, want kind %s", id, f, kind)
+	}
+}

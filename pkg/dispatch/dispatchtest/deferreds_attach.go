@@ -1,0 +1,102 @@
+package dispatchtest
+
+import (
+	"sync/atomic"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+func attachAnyTime(r *rig) {
+	var runs atomic.Int64
+	gate, begun := make(chan struct{}), make(chan struct{})
+	d := r.queue.Open("p")
+	add := func(id deferred.ID) { r.must(d.AddCallback(r.ctx, named("mend", id))) }
+	r.submit(named("greet", "p"))
+	add("before")
+	r.perform(map[string]handler{
+		"greet": func(*deferred.Attempt) (string, error) { close(begun); <-gate; return `"x"`, nil },
+		"mend": func(a *deferred.Attempt) (string, error) {
+			runs.Add(1)
+			return string(a.Parent.Outcome.Result.Data), nil
+		},
+	})
+	<-begun
+	add("while")
+	close(gate)
+	r.gives("p", `"x"`)
+	add("after")
+	for _, id := range []deferred.ID{"before", "while", "after"} {
+		r.gives(id, `"x"`)
+	}
+	if n := runs.Load(); n != 3 {
+		r.Errorf("%d callbacks ran, want each of three once", n)
+	}
+}
+
+func errbackRecovers(r *rig) {
+	r.submit(named("greet", "p"))
+	r.must(r.queue.Open("p").AddErrback(r.ctx, named("mend", "e")))
+	r.perform(map[string]handler{"greet": fails("odd"), "mend": succeeds(`"mended"`)})
+	r.gives("e", `"mended"`)
+}
+
+func errbackPassesOn(r *rig) {
+	r.submit(named("greet", "p"))
+	c := named("mend", "e")
+	c.Retries = 0 // the default: it would be tried again
+	r.must(r.queue.Open("p").AddErrback(r.ctx, c))
+	r.perform(map[string]handler{"greet": fails("odd"), "mend": func(a *deferred.Attempt) (string, error) { return "", a.Parent.Outcome.Err() }})
+	r.failsWith("e", "odd")
+	if rec := r.await("e", deferred.Failed); rec.Attempt != 1 || rec.Counts.Failures != 0 {
+		r.Errorf("attempt %d, counts %+v: it is no failure of the errback", rec.Attempt, rec.Counts)
+	}
+}
+
+func callbackSkipped(r *rig) {
+	r.submit(named("greet", "p"))
+	r.must(r.queue.Open("p").AddCallback(r.ctx, named("nobody", "c")))
+	r.must(r.queue.Open("c").AddCallback(r.ctx, named("nobody", "cc")))
+	r.perform(map[string]handler{"greet": fails("odd")})
+	r.failsWith("cc", "odd")
+}
+
+func errbackSkipped(r *rig) {
+	r.submit(named("greet", "p"))
+	r.must(r.queue.Open("p").AddErrback(r.ctx, named("nobody", "e")))
+	r.perform(map[string]handler{"greet": succeeds(`"x"`)})
+	r.gives("e", `"x"`)
+}
+
+func neighbours(r *rig) {
+	r.submit(named("greet", "p"))
+	d := r.must(r.queue.Open("p").AddCallbacks(r.ctx, named("bad", ""), named("mend", "")))
+	var mended atomic.Int64
+	r.perform(map[string]handler{
+		"greet": succeeds(`"x"`), "bad": fails("odd"),
+		"mend": func(*deferred.Attempt) (string, error) { mended.Add(1); return `"mended"`, nil },
+	})
+	r.failsWith(d.ID(), "odd")
+	if mended.Load() != 0 {
+		r.Error("the errback saw the failure of its neighbour")
+	}
+}
+
+func byKind(r *rig) {
+	r.submit(named("greet", "p"))
+	r.must(r.queue.Open("p").AddErrback(r.ctx, named("mend", "other"), "even"))
+	r.must(r.queue.Open("p").AddErrback(r.ctx, named("mend", "right"), "even", "odd"))
+	r.perform(map[string]handler{"greet": fails("odd"), "mend": succeeds(`"mended"`)})
+	r.gives("right", `"mended"`)
+	r.failsWith("other", "odd")
+}
+
+func attachUnknown(r *rig) {
+	before := time.Now()
+	r.must(r.queue.Open("nobody").AddCallback(r.ctx, named("mend", "c")))
+	r.perform(map[string]handler{"mend": succeeds(`1`)})
+	r.failsWith("c", deferred.KindParentUnknown)
+	if d := time.Since(before); d < 2*time.Second { // the grace is three
+		r.Errorf("it failed after %v already", d)
+	}
+}

@@ -1,0 +1,61 @@
+package dispatchtest
+
+import (
+	"errors"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+)
+
+func promiseOnce(r *rig) {
+	r.perform(nil)
+	c, token := deferred.NewPromise("p", "approval")
+	r.submit(c)
+	r.becomesEmpty(dispatch.Later) // it has been met
+	if err := deferred.ResolvePromise(r.ctx, r.queue, "p.wrong", 1); !errors.Is(err, deferred.ErrToken) {
+		r.Errorf("a wrong token was answered with %v", err)
+	}
+	if err := deferred.ResolvePromise(r.ctx, r.queue, token, 1); err != nil {
+		r.Fatal(err)
+	}
+	var settled *deferred.SettledError
+	if err := deferred.RejectPromise(r.ctx, r.queue, token, nil); !errors.As(err, &settled) || string(settled.Outcome.Result.Data) != `1` {
+		r.Errorf("the second one was answered with %v", err)
+	}
+	r.gives("p", `1`)
+}
+
+func promiseEarly(r *rig) {
+	r.perform(nil)
+	c, token := deferred.NewPromise("p", "approval")
+	if err := deferred.RejectPromise(r.ctx, r.queue, token, errors.New("no")); err != nil {
+		r.Fatal(err)
+	}
+	r.submit(c)
+	r.failsWith("p", deferred.KindRejected)
+}
+
+func holdRunning(r *rig) {
+	w := r.join(r.queue, "greet")
+	r.submit(greeting("a"))
+	a := w.claim()
+	var state *deferred.StateError
+	if err := r.queue.Open("a").Hold(r.ctx, ""); !errors.As(err, &state) || state.State != deferred.Running {
+		r.Errorf("answered with %v", err)
+	}
+	w.succeed(a)
+}
+
+func holdRelease(r *rig) {
+	r.submit(greeting("a"))
+	if err := r.queue.Open("a").Hold(r.ctx, "wait"); err != nil {
+		r.Fatal(err)
+	}
+	w := r.join(r.queue, "greet")
+	w.idle(r.pair.Lease / 2)
+	if err := r.queue.Open("a").Release(r.ctx); err != nil {
+		r.Fatal(err)
+	}
+	w.succeed(w.claim())
+	r.await("a", deferred.Succeeded)
+}
