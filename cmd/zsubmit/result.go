@@ -57,5 +57,8 @@ func (o *resultOptions) run(ctx context.Context) error {
 		return &cmdline.ExitError{Code: cmdline.GaveUp,
 			Err: fmt.Errorf("%s has not ended, it is %s; \"zsubmit wait %s\" waits for it", o.id, r.State, o.id)}
 	}
+	if r, err = whole(ctx, q, r); err != nil {
+		return err
+	}
 	return waiting{streams: o.streams}.conclude(&printer{out: o.out, form: o.form, single: true}, &r)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"zasync/cmd/internal/cmdline"
@@ -35,6 +36,45 @@ func (o *callOptions) readTerms(c *cli.Context, now time.Time) (err error) {
 	if err := o.checkOrder(now); err != nil {
 		return err
 	}
+	if o.call.Timeout = c.Duration("timeout"); c.IsSet("timeout") && o.call.Timeout <= 0 {
+		return cmdline.Usagef("--timeout %s is not above 0", o.call.Timeout)
+	}
+	if err := o.readAfter(c); err != nil {
+		return err
+	}
+	return o.readLimits(c, now)
+}
+
+// readAfter reads which deferred the call follows.
+func (o *callOptions) readAfter(c *cli.Context) error {
+	switch {
+	case c.IsSet("after"):
+		o.call.After = &deferred.After{Parent: deferred.ID(c.String("after")), On: deferred.Branch(c.String("on"))}
+		if !slices.Contains([]deferred.Branch{deferred.OnSuccess, deferred.OnFailure, deferred.OnBoth}, o.call.After.On) {
+			return cmdline.Usagef("--on cannot be %q but success, failure or both", c.String("on"))
+		}
+	case c.IsSet("on"):
+		return cmdline.Usagef("--on needs --after")
+	}
+	return nil
+}
+
+func deadlineFlag() cli.Flag {
+	return &cli.StringFlag{Name: "deadline", Usage: "let it expire unless it has ended by `TIME`"}
+}
+
+func keepFlag() cli.Flag {
+	return &cli.DurationFlag{Name: "keep", Usage: "keep its record for `DURATION` once it has ended", DefaultText: "by the outcome"}
+}
+
+// readLimits reads what holds also for that which is not performed.
+func (o *callOptions) readLimits(c *cli.Context, now time.Time) (err error) {
+	if by := c.String("deadline"); by != "" {
+		if o.call.Deadline, err = readTime("deadline", by, now); err != nil {
+			return err
+		}
+	}
+	o.call.Keep = c.Duration("keep")
 	if o.call.Labels, err = readLabels(c.StringSlice("label"), false); err != nil {
 		return err
 	}

@@ -85,11 +85,28 @@ func (w waiting) await(ctx context.Context, q *connect.Session, id deferred.ID) 
 	defer stop()
 	switch {
 	case w.verbose:
-		return follow(ctx, q.Open(id), &lines{out: w.err, id: id})
+		return followWhole(ctx, q, id, &lines{out: w.err, id: id})
 	case bar != nil:
-		return follow(ctx, q.Open(id), bar)
+		return followWhole(ctx, q, id, bar)
 	}
 	return q.Await(ctx, id)
+}
+
+func followWhole(ctx context.Context, q *connect.Session, id deferred.ID, v view) (deferred.Record, error) {
+	r, err := follow(ctx, q.Open(id), v)
+	if err != nil {
+		return r, err
+	}
+	return whole(ctx, q, r)
+}
+
+// whole is a settled record with its result, also one that is too large to be
+// stored in it.
+func whole(ctx context.Context, q *connect.Session, r deferred.Record) (deferred.Record, error) {
+	if r.ResultOf == "" {
+		return r, nil
+	}
+	return q.Await(ctx, r.ID)
 }
 
 // known reports ErrNotFound for an id that nothing is known of.
