@@ -37,7 +37,7 @@ Exit codes: 0 done or succeeded, 1 error, 2 usage, 3 failed, 4 cancelled,
 		Commands: []*cli.Command{
 			callCommand(s), statusCommand(s), resultCommand(s), waitCommand(s), watchCommand(s),
 			listCommand(s), cancelCommand(s), annotateCommand(s), annotationsCommand(s),
-			holdCommand(s), releaseCommand(s), promiseCommand(s), resolveCommand(s), rejectCommand(s), unhandledCommand(s),
+			holdCommand(s), releaseCommand(s), promiseCommand(s), resolveCommand(s), rejectCommand(s), joinCommand(s), treeCommand(s), unhandledCommand(s),
 		},
 	}
 }
