@@ -43,3 +43,9 @@ func TestRandomGraphSettlesAsItsEdgesSay(t *testing.T) {
 func TestDeferredsKeepTheirWord(t *testing.T) {
 	dispatchtest.TestDeferreds(t, inParallel, pair)
 }
+
+// Ten thousand take ten seconds here, and many more under the race detector
+// beside other tests; the pair in memory joins them all.
+func TestJoinOfThousandsStaysCheap(t *testing.T) {
+	dispatchtest.TestWide(t, inParallel, pair, 2_000)
+}

@@ -40,3 +40,7 @@ func TestRandomGraphSettlesAsItsEdgesSay(t *testing.T) {
 func TestDeferredsKeepTheirWord(t *testing.T) {
 	dispatchtest.TestDeferreds(t, synctest.Test, pair)
 }
+
+func TestJoinOfTenThousandStaysCheap(t *testing.T) {
+	dispatchtest.TestWide(t, synctest.Test, pair, 10_000)
+}
