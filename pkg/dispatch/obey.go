@@ -30,7 +30,7 @@ func (f *facts) obey() decision {
 			return decision{deed: hold, why: "held"}
 		}
 	case deferred.Release:
-		if r != nil && r.State == deferred.Held && !overtakes(r, f.command) {
+		if !overtakes(r, f.command) { // also of what is not held: the hold before it may be still to come
 			return decision{deed: release, why: "released"}
 		}
 	case verbWake:
@@ -102,7 +102,9 @@ func change(r *deferred.Record, c *deferred.Command) {
 	case deferred.Hold:
 		r.State, r.Obeyed = deferred.Held, c.Seq
 	case deferred.Release:
-		r.State, r.Obeyed = deferred.Pending, c.Seq
+		if r.Obeyed = c.Seq; r.State == deferred.Held {
+			r.State = deferred.Pending
+		}
 	case deferred.Handle:
 		r.Handled = true
 	case deferred.Add:

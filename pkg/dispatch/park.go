@@ -73,10 +73,14 @@ func alarmID(id deferred.ID) deferred.ID { return deferred.ChildID(id, -1) }
 // else would remove it: it would outlive the record, and have the call performed.
 func (f *feed) overtaken(ctx context.Context, h *holding) error {
 	r, _, err := f.readRecord(ctx, h.delivery.ID)
-	if err == nil && r != nil && r.State.Settled() {
+	if err != nil || r == nil {
+		return err
+	}
+	held := h.record != nil && h.record.State == deferred.Held // and who released it may have found no schedule to ring
+	if r.State.Settled() || held && r.State != deferred.Held {
 		return ErrConflict
 	}
-	return err
+	return nil
 }
 
 // lead is how long before its time a schedule fires: the server fires in steps
