@@ -45,7 +45,7 @@ func (f *feed) finish(ctx context.Context, h *holding) error {
 // What is left fires into nothing.
 func (f *feed) disarm(ctx context.Context, h *holding) error {
 	r := h.record
-	if !waitLimit(r).IsZero() && (r.Waits != nil || r.Promise != "") {
+	if !waitLimit(r).IsZero() {
 		if err := f.broker.Remove(ctx, alarmID(r.ID)); err != nil {
 			return err
 		}

@@ -93,11 +93,25 @@ func (f *feed) later(ctx context.Context, d Delivery) {
 	h := &holding{feed: f, delivery: d, call: c, digest: c.digest()}
 	f.untilDone(ctx, h, func() error {
 		m, err := c.again(Ready)
+		if err == nil && !c.Deadline.IsZero() {
+			err = f.watchDeadline(ctx, h)
+		}
 		if err != nil {
 			return err
 		}
 		return f.put(ctx, m)
 	})
+}
+
+// watchDeadline has a call that goes into its lane looked at when its deadline
+// comes: there may be no worker of the lane to do so.
+func (f *feed) watchDeadline(ctx context.Context, h *holding) error {
+	if h.record == nil || !h.record.Seen {
+		if err := h.write(ctx, h.next(), time.Time{}); err != nil {
+			return err
+		}
+	}
+	return f.put(ctx, alarm(h.record, h.call.Deadline))
 }
 
 // untilDone looks and acts until nothing changes in between. What a worker of
@@ -136,8 +150,8 @@ func (f *feed) move(intake, ctx context.Context, d Delivery) {
 	}
 	m := d.Message
 	m.Route = Ready
-	if by, err := time.Parse(time.RFC3339Nano, d.Header[HeaderDeadline]); err == nil && !f.clock.now().Before(by) {
-		m.Route = Later // to be settled as expired, for which its lane needs no worker
+	if m.Header[HeaderDeadline] != "" {
+		m.Route = Later // to have its deadline watched, or to be expired
 	}
 	if id := deferred.ID(m.Header[HeaderWake]); id != "" {
 		m = wakeOf(id, "")

@@ -34,6 +34,9 @@ func (f *facts) obey() decision {
 			return decision{deed: release, why: "released"}
 		}
 	case verbWake:
+		if seen && r.State != deferred.Waiting && f.overdue() {
+			return decision{deed: expire, why: "its deadline has passed"}
+		}
 		if r != nil && r.State == deferred.Waiting {
 			return decision{deed: evaluate, why: "woken"}
 		}

@@ -62,7 +62,7 @@ func (b *batch) add(ctx context.Context, i int, c deferred.Call) {
 
 // routeOf keeps what must wait from standing before what is ready.
 func routeOf(c *deferred.Call) Route {
-	if c.Delay > 0 || !c.NotBefore.IsZero() || c.After != nil || c.Join != nil || c.Promise != "" {
+	if c.Delay > 0 || !c.NotBefore.IsZero() || !c.Deadline.IsZero() || c.After != nil || c.Join != nil || c.Promise != "" {
 		return Later
 	}
 	return Ready

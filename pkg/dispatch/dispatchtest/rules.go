@@ -32,6 +32,7 @@ func TestRules(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"Rule7CallbackThatComesBeforeItsParentRuns", ruleEarlyCallback},
 		{"Rule8DuplicateDoesNotStartARetryBeforeItsTime", ruleAlarm},
 		{"Rule9HeldCallRunsOnceItIsReleased", rulePark},
+		{"Rule9DeadlineIsKeptWithoutAWorkerOfTheLane", ruleDeadlineWithoutAWorker},
 		{"Rule10RecordLivesForEverUntilNothingNeedsIt", ruleRetention},
 		{"Rule10OfTooManyRecordsTheOldestThatSucceededGo", ruleBound},
 	}, clock, open)
