@@ -34,6 +34,8 @@ func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"AdopterOfACancelledOneIsCancelled", innerCancelled},
 		{"DeadlineRevokesARunningAttempt", deadlineRunning},
 		{"DeadlineExpiresWhatIsScheduledAndPromised", deadlineScheduled},
+		{"JoinTakesMembersWhileItWaitsAndRefusesLaterOnes", membersAreAdded},
+		{"CheckpointIsHandedToTheNextAttempt", checkpointIsHandedOn},
 	}, clock, open)
 }
 
