@@ -36,6 +36,8 @@ func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"DeadlineExpiresWhatIsScheduledAndPromised", deadlineScheduled},
 		{"JoinTakesMembersWhileItWaitsAndRefusesLaterOnes", membersAreAdded},
 		{"CheckpointIsHandedToTheNextAttempt", checkpointIsHandedOn},
+		{"AllSettledAndAnyOfMixedMembers", mixedMembers},
+		{"ThousandAnnotationsAreFewWrites", manyAnnotations},
 	}, clock, open)
 }
 

@@ -1,10 +1,14 @@
 package dispatchtest
 
 import (
+	"context"
 	"errors"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
 )
 
 func checkpointIsHandedOn(r *rig) {
@@ -37,5 +41,67 @@ func membersAreAdded(r *rig) {
 	var settled *deferred.SettledError
 	if err := all.AddMembers(r.ctx, r.queue.Open("c")); !errors.As(err, &settled) {
 		r.Errorf("a member that came too late was answered with %v", err)
+	}
+}
+
+func mixedMembers(r *rig) {
+	r.perform(map[string]handler{"greet": succeeds(`1`), "bad": fails("odd")})
+	r.submit(named("greet", "good"), named("bad", "bad"), named("nobody", "gone"))
+	members := []*deferred.Deferred{r.queue.Open("bad"), r.queue.Open("gone"), r.queue.Open("good")}
+	settled := r.must(deferred.AllSettled(r.ctx, r.queue, members...))
+	some := r.must(deferred.Any(r.ctx, r.queue, members...))
+	if err := r.queue.Open("gone").Cancel(r.ctx, ""); err != nil {
+		r.Fatal(err)
+	}
+	r.gives(some.ID(), `1`)
+	var got []deferred.MemberOutcome
+	if err := r.await(settled.ID(), deferred.Succeeded).Result.Decode(&got); err != nil || len(got) != 3 {
+		r.Fatalf("%d outcomes (%v), want three", len(got), err)
+	}
+	for i, want := range []deferred.State{deferred.Failed, deferred.Cancelled, deferred.Succeeded} {
+		if got[i].ID != members[i].ID() || got[i].State != want {
+			r.Errorf("outcome %d is %s of %s, want %s of %s", i, got[i].State, got[i].ID, want, members[i].ID())
+		}
+	}
+}
+
+// noteWrites counts the writes of annotations.
+type noteWrites struct {
+	dispatch.Store
+	n atomic.Int64
+}
+
+func (s *noteWrites) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
+	for _, w := range writes {
+		if w.Space == dispatch.Notes {
+			s.n.Add(1)
+		}
+	}
+	return s.Store.Write(ctx, writes)
+}
+
+func manyAnnotations(r *rig) {
+	counted := &noteWrites{Store: r.pair.Store}
+	w := r.join(r.over(counted, r.pair.Broker), "greet")
+	r.submit(greeting("a"))
+	a := w.claim()
+	for i := range 1000 {
+		if err := a.Ledger.Annotate(r.ctx, "a", deferred.Note{Key: "k", Value: []byte(strconv.Itoa(i))}); err != nil {
+			r.Fatal(err)
+		}
+	}
+	w.succeed(a)
+	if n := counted.n.Load(); n > 20 {
+		r.Errorf("%d writes of 1,000 annotations", n)
+	}
+	last := ""
+	for n, err := range r.queue.Annotations(r.ctx, "a") {
+		if err != nil {
+			r.Fatal(err)
+		}
+		last = string(n.Value)
+	}
+	if last != `999` {
+		r.Errorf("the last value is %q", last)
 	}
 }
