@@ -38,6 +38,7 @@ func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"CheckpointIsHandedToTheNextAttempt", checkpointIsHandedOn},
 		{"AllSettledAndAnyOfMixedMembers", mixedMembers},
 		{"ThousandAnnotationsAreFewWrites", manyAnnotations},
+		{"CancelOfAnAdopterSparesWhatAJoinWaitsFor", adoptCancelSpares},
 	}, clock, open)
 }
 

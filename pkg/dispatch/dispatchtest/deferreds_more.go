@@ -105,3 +105,24 @@ func manyAnnotations(r *rig) {
 		r.Errorf("the last value is %q", last)
 	}
 }
+
+func adoptCancelSpares(r *rig) {
+	r.must(deferred.All(r.ctx, r.queue, r.queue.Open("b")))
+	r.perform(map[string]handler{"one": func(*deferred.Attempt) (string, error) { return "", deferred.Adopt(r.queue.Open("b")) }})
+	eventually(r.T, "the join has attached itself", func() bool {
+		entries, err := r.pair.Store.Read(r.ctx, []dispatch.Key{{Space: dispatch.Records, Name: "b"}})
+		return err == nil && entries[0].Revision != 0
+	})
+	r.submit(named("one", "a"), named("nobody", "b"))
+	eventually(r.T, "it waits", func() bool {
+		rec, err := r.queue.Record(r.ctx, "a")
+		return err == nil && rec.State == deferred.Waiting
+	})
+	if err := r.queue.Open("a").Cancel(r.ctx, ""); err != nil {
+		r.Fatal(err)
+	}
+	r.becomesEmpty(dispatch.Commands)
+	if rec, err := r.queue.Record(r.ctx, "b"); err != nil || rec.State.Settled() {
+		r.Errorf("what a join waits for is %s (%v)", rec.State, err)
+	}
+}
