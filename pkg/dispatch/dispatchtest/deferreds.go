@@ -34,6 +34,11 @@ func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"AdopterOfACancelledOneIsCancelled", innerCancelled},
 		{"DeadlineRevokesARunningAttempt", deadlineRunning},
 		{"DeadlineExpiresWhatIsScheduledAndPromised", deadlineScheduled},
+		{"JoinTakesMembersWhileItWaitsAndRefusesLaterOnes", membersAreAdded},
+		{"CheckpointIsHandedToTheNextAttempt", checkpointIsHandedOn},
+		{"AllSettledAndAnyOfMixedMembers", mixedMembers},
+		{"ThousandAnnotationsAreFewWrites", manyAnnotations},
+		{"CancelOfAnAdopterSparesWhatAJoinWaitsFor", adoptCancelSpares},
 	}, clock, open)
 }
 
