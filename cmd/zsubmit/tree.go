@@ -110,8 +110,11 @@ func grow(ctx context.Context, q recorder, t *tree, r *deferred.Record, seen map
 			return err
 		}
 		on := cb.On
-		if child.Parent != nil && child.Parent.ID == r.ID {
+		switch {
+		case child.Parent != nil && child.Parent.ID == r.ID:
 			on = child.Parent.On
+		case cb.Waiter: // on which outcome it is woken is its own affair
+			on = deferred.OnBoth
 		}
 		c := treeOf(&child, on)
 		t.Children = append(t.Children, c)

@@ -11,6 +11,8 @@ import (
 // joins, promises.
 func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 	runCases(t, []rigCase{
+		{"FailureNobodyTookOnIsListedUntilItIsHandled", unhandledIsListed},
+		{"OfTwoResolutionsBeforeThePromiseIsMetTheFirstCounts", oppositeResolutions},
 		{"CallbackAddedBeforeWhileAndAfterRunsOnce", attachAnyTime},
 		{"ErrbackThatReturnsNormallyRecovers", errbackRecovers},
 		{"ErrbackThatReturnsItsFailurePassesItOnUnchanged", errbackPassesOn},
