@@ -35,9 +35,10 @@ func waitingCalls() []deferred.Call {
 	}
 	race := join("race", deferred.JoinRace, "loser", "one")
 	race.Join.CancelRest = true
-	signature.Deadline = time.Now().Add(2 * time.Second)
+	signed := signature
+	signed.Deadline = time.Now().Add(2 * time.Second)
 	return []deferred.Call{
-		approval, signature,
+		approval, signed,
 		join("all", deferred.JoinAll, "one", "adopter", "approval"),
 		join("settled", deferred.JoinAllSettled, "failed", "one"),
 		race,
