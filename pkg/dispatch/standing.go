@@ -32,8 +32,8 @@ func (s *standing) look(ctx context.Context) error {
 	if start < 0 {
 		return s.lookAtAll(ctx)
 	}
-	for i := start; i < len(s.waits.On); {
-		chunk := s.waits.On[i:min(i+readAtOnce, len(s.waits.On))]
+	for i, n := start, 4; i < len(s.waits.On); n = min(2*n, readAtOnce) { // the next that is open is near, mostly
+		chunk := s.waits.On[i:min(i+n, len(s.waits.On))]
 		records, err := s.feed.readRecords(ctx, chunk)
 		if err != nil {
 			return err
