@@ -48,14 +48,12 @@ const (
 	FieldRetries   Field = "retries"
 	FieldContent   Field = "content type"
 	FieldData      Field = "data" // of a content that is checked by itself
-	FieldDeadline  Field = "deadline"
 	FieldTimeout   Field = "timeout"
 	FieldKeep      Field = "keep"
 	FieldKinds     Field = "kinds"
 	FieldJoin      Field = "join"
 	FieldMembers   Field = "members"
 	FieldPromise   Field = "promise"
-	FieldToken     Field = "token"
 	FieldNote      Field = "annotation"
 	FieldNoteKey   Field = "annotation key"
 )

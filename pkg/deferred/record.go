@@ -110,8 +110,8 @@ func (r *Record) Settle(s State, f *Failure) {
 	r.State, r.Failure, r.Result, r.Args = s, f, Content{}, Content{}
 }
 
-// SettleAs makes the record one that is settled as the other is. The callbacks
-// of the other's failure have not seen it here.
+// SettleAs makes the record one that is settled as the other is, value and
+// failure unchanged. It does not write it.
 func (r *Record) SettleAs(other *Record) {
 	r.Settle(other.State, other.Failure)
 	r.Result, r.ResultOf = other.Result, other.ResultOf
