@@ -16,8 +16,12 @@ import (
 // info is what matters most about a call in its state.
 func info(r *deferred.Record, now time.Time) string {
 	switch {
+	case r.ResultOf != "":
+		return "its result is large: see zsubmit result"
 	case r.State == deferred.Succeeded:
 		return jsonText(r.Result)
+	case r.State == deferred.Waiting && r.Waits != nil:
+		return waitsText(r.Waits.On)
 	case r.State == deferred.Scheduled && r.Counts.Failures > 0:
 		return fmt.Sprintf("will be tried again %s: %s", until(r.NotBefore, now), failureText(r.Failure))
 	case r.State == deferred.Scheduled:
@@ -28,6 +32,27 @@ func info(r *deferred.Record, now time.Time) string {
 		return failureText(r.Failure)
 	}
 	return ""
+}
+
+// membersText names what a deferred waits for, or waited for.
+func membersText(w *deferred.Waits) string {
+	const most = 5
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s:", w.Mode)
+	for _, id := range w.On[:min(most, len(w.On))] {
+		fmt.Fprintf(&b, " %s", id)
+	}
+	if more := len(w.On) - most; more > 0 {
+		fmt.Fprintf(&b, " and %d more", more)
+	}
+	return b.String()
+}
+
+func waitsText(on []deferred.ID) string {
+	if len(on) == 1 {
+		return "for " + string(on[0])
+	}
+	return fmt.Sprintf("for %d others", len(on))
 }
 
 func failureText(f *deferred.Failure) string {
@@ -94,17 +119,25 @@ func printDetails(w io.Writer, r *deferred.Record, now time.Time) error {
 	for _, t := range []struct {
 		key string
 		at  time.Time
-	}{{"submitted", r.Submitted}, {"not before", r.NotBefore}, {"begin by", r.BeginBy}, {"started", r.Started}, {"settled", r.Settled}} {
+	}{{"submitted", r.Submitted}, {"not before", r.NotBefore}, {"begin by", r.BeginBy}, {"deadline", r.Deadline}, {"started", r.Started}, {"settled", r.Settled}} {
 		say(t.key, moment(t.at, now))
 	}
 	say("worker", r.Token.Worker)
+	say("settled by", r.SettledBy)
 	for _, k := range slices.Sorted(maps.Keys(r.Labels)) {
 		say("label", k+"="+r.Labels[k])
 	}
 	if r.Parent != nil {
 		say("follows", fmt.Sprintf("%s, on %s", r.Parent.ID, r.Parent.On))
 	}
+	if r.Waits != nil {
+		say("waits for", membersText(r.Waits))
+	}
 	for _, cb := range r.Callbacks {
+		if cb.Waiter {
+			say("awaited by", string(cb.ID))
+			continue
+		}
 		say("callback", fmt.Sprintf("%s, on %s: %s", cb.Call.Name, cb.On, cb.ID))
 	}
 	say("arguments", jsonText(r.Args))

@@ -2,123 +2,184 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"time"
+	"iter"
+	"sync"
 
-	"zasync/cmd/internal/terminal"
 	"zasync/pkg/deferred"
 )
 
-// A view shows the changes of a deferred.
+// A watcher is what deferreds are followed through.
+type watcher interface {
+	recorder
+	Watch(ctx context.Context, id deferred.ID) iter.Seq2[deferred.Change, error]
+}
+
+// A view shows what is followed.
 type view interface {
-	show(c deferred.Change)
+	found(n *node)
+	changed(n *node, c deferred.Change)
+	full() // there is more than is followed
 }
 
-// follow shows the changes of a deferred until it has settled.
-func follow(ctx context.Context, d *deferred.Deferred, v view) (deferred.Record, error) {
-	for c, err := range d.Watch(ctx) {
-		if err != nil {
-			return deferred.Record{}, err
-		}
-		v.show(c)
-		if c.Record != nil && c.Record.State.Settled() {
-			return *c.Record, nil
+// reach says what is followed beside the deferred itself.
+type reach struct {
+	below bool // what hangs on it, and on that in turn
+	above bool // what it waits for, and that in turn
+}
+
+// maxFollowed is how many deferreds are followed at once: each costs two
+// subscriptions, and nobody reads the lines of more.
+const maxFollowed = 1000
+
+// A node is one of the deferreds that are followed.
+type node struct {
+	id       deferred.ID
+	record   deferred.Record // the latest; zero until something is known
+	relation string          // how it came in: empty for the first
+	below    bool            // it is the first, or hangs on it: followed to its end
+}
+
+// following is what is known while a deferred is followed.
+type following struct {
+	source  watcher
+	reach   reach
+	view    view
+	nodes   map[deferred.ID]*node
+	order   []*node
+	news    chan news
+	full    bool
+	running sync.WaitGroup
+}
+
+type news struct {
+	node *node
+	deferred.Change
+	err error
+}
+
+// follow shows the changes of a deferred, and of those within reach, until it
+// and all that hangs on it have settled. The record is the first one's.
+func follow(ctx context.Context, source watcher, id deferred.ID, r reach, v view) (deferred.Record, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	f := &following{source: source, reach: r, view: v, nodes: map[deferred.ID]*node{}, news: make(chan news)}
+	defer f.running.Wait()
+	defer cancel()
+	f.add(ctx, &node{id: id, below: true})
+	for f.open() || f.late(ctx) {
+		select {
+		case n := <-f.news:
+			if n.err != nil {
+				return deferred.Record{}, n.err
+			}
+			f.take(ctx, n)
+		case <-ctx.Done():
+			return deferred.Record{}, context.Cause(ctx)
 		}
 	}
-	return deferred.Record{}, fmt.Errorf("watch %s: it ended too soon", d.ID())
+	return f.nodes[id].record, nil
 }
 
-// lines is a view of a line per change.
-type lines struct {
-	out  io.Writer
-	id   deferred.ID
-	last string // progress since the last change of the state
-}
-
-func (l *lines) show(c deferred.Change) {
-	now := time.Now()
-	text := describe(c, now)
-	if l.said(c, text) {
-		return
+func (f *following) take(ctx context.Context, n news) {
+	if n.Record != nil {
+		n.node.record = *n.Record
 	}
-	_, _ = fmt.Fprintf(l.out, "%s  %s  %s\n", now.Format(time.TimeOnly), l.id, terminal.Escape(text))
+	f.view.changed(n.node, n.Change)
+	if n.Record != nil {
+		f.explore(ctx, n.node)
+	}
 }
 
-// said reports whether it is progress that reads as it did before.
-func (l *lines) said(c deferred.Change, text string) bool {
-	switch {
-	case c.Note == nil:
-		l.last = ""
-	case c.Note.Key == deferred.ProgressKey:
-		before := l.last
-		l.last = text
-		return text == before
+// open reports whether something is followed that has not ended.
+func (f *following) open() bool {
+	for _, n := range f.order {
+		if n.below && !n.record.State.Settled() {
+			return true
+		}
 	}
 	return false
 }
 
-// describe is a change in one line, not escaped.
-func describe(c deferred.Change, now time.Time) string {
-	if c.Note != nil {
-		return fmt.Sprintf("%-10s %s", c.Note.Key, noteText(c.Note))
+// late looks for what was hung on deferreds after they had settled: their
+// watching was over by then.
+func (f *following) late(ctx context.Context) bool {
+	if !f.reach.below || len(f.order) == 1 && len(f.order[0].record.Callbacks) == 0 {
+		return false
 	}
-	text := string(c.Record.State)
-	if c.Record.State == deferred.Running {
-		return fmt.Sprintf("%-10s attempt %d", text, c.Record.Attempt)
+	for _, n := range f.order[:len(f.order):len(f.order)] {
+		if r, err := f.source.Record(ctx, n.id); err == nil && n.below {
+			n.record = r
+			f.explore(ctx, n)
+		}
 	}
-	if more := info(c.Record, now); more != "" {
-		text = fmt.Sprintf("%-10s %s", text, more)
-	}
-	return text
+	return f.open()
 }
 
-func noteText(n *deferred.Note) string {
-	if p, ok := progressOf(n); ok {
-		return progressText(p)
+// explore adds what the record of a node speaks of.
+func (f *following) explore(ctx context.Context, n *node) {
+	r := &n.record
+	if f.reach.below && n.below {
+		for i := range r.Callbacks {
+			cb := &r.Callbacks[i]
+			if f.nodes[cb.ID] == nil && !(cb.Settled && f.gone(ctx, cb.ID)) {
+				f.add(ctx, &node{id: cb.ID, relation: relationOf(n.id, cb), below: true})
+			}
+		}
 	}
-	return string(terminal.EscapeJSON(n.Value))
-}
-
-func progressOf(n *deferred.Note) (deferred.Progress, bool) {
-	var p deferred.Progress
-	if n.Key != deferred.ProgressKey || json.Unmarshal(n.Value, &p) != nil {
-		return p, false
+	if f.reach.above && r.Waits != nil && !r.State.Settled() {
+		for _, id := range r.Waits.On {
+			if f.nodes[id] == nil {
+				f.add(ctx, &node{id: id, relation: fmt.Sprintf("%s waits for it", n.id)})
+			}
+		}
 	}
-	return p, true
 }
 
-func progressText(p deferred.Progress) string {
-	text := fmt.Sprintf("%.4g", p.Done)
-	if p.Total > 0 {
-		text = fmt.Sprintf("%.0f%%", 100*p.Done/p.Total)
+func relationOf(parent deferred.ID, cb *deferred.RecordedCallback) string {
+	if cb.Waiter {
+		return fmt.Sprintf("waits for %s", parent)
 	}
-	if p.Message != "" {
-		text += " " + p.Message
-	}
-	return text
+	return fmt.Sprintf("%s hangs on %s, on %s", cb.Call.Name, parent, cb.On)
 }
 
-// bar is a view on a terminal.
-type bar struct {
-	bars *terminal.Bars
-	bar  *terminal.Bar
+// gone reports whether a deferred that settled once is not kept any more.
+func (f *following) gone(ctx context.Context, id deferred.ID) bool {
+	_, err := f.source.Record(ctx, id)
+	return errors.Is(err, deferred.ErrNotFound)
 }
 
-func newBar(w io.Writer, id deferred.ID) *bar {
-	bars := terminal.NewBars(w)
-	return &bar{bars: bars, bar: bars.Add(string(id) + " pending")}
-}
-
-func (b *bar) close() { b.bars.Close() }
-
-func (b *bar) show(c deferred.Change) {
-	if c.Record != nil {
-		b.bar.Label(string(c.Record.ID) + " " + describe(c, time.Now()))
+func (f *following) add(ctx context.Context, n *node) {
+	if len(f.order) == maxFollowed {
+		if !f.full {
+			f.full = true
+			f.view.full()
+		}
 		return
 	}
-	if p, ok := progressOf(c.Note); ok && !c.Note.Past {
-		b.bar.Set(p.Done, p.Total, progressText(p))
+	f.nodes[n.id] = n
+	f.order = append(f.order, n)
+	f.view.found(n)
+	f.running.Go(func() { f.watch(ctx, n) })
+}
+
+func (f *following) watch(ctx context.Context, n *node) {
+	tell := func(what news) bool {
+		select {
+		case f.news <- what:
+			return what.err == nil
+		case <-ctx.Done():
+			return false
+		}
+	}
+	settled := false
+	for c, err := range f.source.Watch(ctx, n.id) {
+		settled = c.Record != nil && c.Record.State.Settled()
+		if !tell(news{node: n, Change: c, err: err}) {
+			return
+		}
+	}
+	if !settled {
+		tell(news{node: n, err: fmt.Errorf("watch %s: it ended too soon", n.id)})
 	}
 }

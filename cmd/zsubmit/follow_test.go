@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"iter"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
+
+// one is a deferred with a ledger of its own.
+type one struct{ d *deferred.Deferred }
+
+func (o one) Record(ctx context.Context, _ deferred.ID) (deferred.Record, error) {
+	return o.d.Record(ctx)
+}
+
+func (o one) Watch(ctx context.Context, _ deferred.ID) iter.Seq2[deferred.Change, error] {
+	return o.d.Watch(ctx)
+}
 
 func TestEveryChangeIsALine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -24,14 +36,14 @@ func TestEveryChangeIsALine(t *testing.T) {
 			return 6, nil
 		})
 		var out strings.Builder
-		r, err := follow(t.Context(), d, &lines{out: &out, id: "id"})
+		r, err := follow(t.Context(), one{d}, d.ID(), reach{}, newLines(&out))
 		if err != nil || r.State != deferred.Succeeded {
 			t.Fatal(r.State, err)
 		}
 		start := time.Now().Add(-2 * time.Second)
 		want := ""
 		for i, text := range []string{"running    attempt 1", "progress   25% on it", "succeeded  6"} {
-			want += start.Add(time.Duration(i)*time.Second).Format(time.TimeOnly) + "  id  " + text + "\n"
+			want += start.Add(time.Duration(i)*time.Second).Format(time.TimeOnly) + "  " + string(d.ID()) + "  " + text + "\n"
 		}
 		if diff := cmp.Diff(want, out.String()); diff != "" {
 			t.Error(diff)
@@ -44,7 +56,7 @@ func TestFollowingEndsWithTheContext(t *testing.T) {
 		d := deferred.Go(t.Context(), func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, nil })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if r, err := follow(ctx, d, &lines{out: &strings.Builder{}}); err == nil {
+		if r, err := follow(ctx, one{d}, d.ID(), reach{}, newLines(&strings.Builder{})); err == nil {
 			t.Errorf("it ended as %s", r.State)
 		}
 	})

@@ -20,6 +20,8 @@ func hostile(s deferred.State) deferred.Record {
 		Labels:    map[string]string{evil: evil},
 		Callbacks: []deferred.RecordedCallback{{On: deferred.Branch(evil), ID: evil, Call: deferred.Call{Name: evil}}},
 		Parent:    &deferred.RecordedParent{ID: evil, On: evil},
+		Waits:     &deferred.Waits{Mode: evil, On: []deferred.ID{evil}},
+		SettledBy: evil,
 		Submitted: time.Now(), NotBefore: time.Now().Add(time.Hour),
 		Counts: deferred.Counts{Failures: 1}, Failure: &deferred.Failure{Kind: evil, Message: evil, Stack: evil},
 	}
@@ -45,9 +47,12 @@ func TestHostileTextNeverReachesTheTerminal(t *testing.T) {
 			return nil
 		},
 		"lines": func(w io.Writer, r *deferred.Record) error {
-			for _, c := range []deferred.Change{{Record: r}, {Note: &note}, {Note: &progress}} {
-				(&lines{out: w, id: r.ID}).show(c)
-				jsonLines{w}.show(c)
+			for _, v := range []view{newLines(w), jsonLines{streams{out: w, err: w}}} {
+				n := &node{id: evil, relation: evil, record: *r}
+				v.found(n)
+				for _, c := range []deferred.Change{{Record: r}, {Note: &note}, {Note: &progress}} {
+					v.changed(n, c)
+				}
 			}
 			return nil
 		},

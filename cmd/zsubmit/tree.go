@@ -77,6 +77,7 @@ type tree struct {
 	Failure  string          `json:"failure,omitempty"`
 	WaitsFor []deferred.ID   `json:"waits_for,omitempty"`
 	Again    bool            `json:"again,omitempty"` // it is drawn elsewhere, with what hangs on it
+	Gone     bool            `json:"gone,omitempty"`  // it has settled, and is not kept any more; its state is not known
 	Children []*tree         `json:"children,omitempty"`
 }
 
@@ -97,12 +98,16 @@ type recorder interface {
 }
 
 // grow adds what hangs on the record. A callback that was not fired has no
-// record yet: it stands as it will be called.
+// record yet: it stands as it will be called. One that has settled may have none
+// any more.
 func grow(ctx context.Context, q recorder, t *tree, r *deferred.Record, seen map[deferred.ID]bool) error {
 	seen[r.ID] = true
 	for _, cb := range r.Callbacks {
 		child, err := q.Record(ctx, cb.ID)
 		switch {
+		case errors.Is(err, deferred.ErrNotFound) && cb.Settled:
+			t.Children = append(t.Children, &tree{ID: cb.ID, Name: cb.Call.Name, On: cb.On, Gone: true})
+			continue
 		case errors.Is(err, deferred.ErrNotFound):
 			t.Children = append(t.Children, unfired(cb.ID, cb.On, &cb.Call))
 			continue
@@ -149,7 +154,11 @@ func (t *tree) draw(w io.Writer, first, rest string) {
 }
 
 func (t *tree) text() string {
-	text := fmt.Sprintf("%s  %s  %s", t.Name, t.ID, t.State)
+	state := string(t.State)
+	if t.Gone {
+		state = "settled, and not kept any more"
+	}
+	text := fmt.Sprintf("%s  %s  %s", t.Name, t.ID, state)
 	if t.On != "" {
 		text = fmt.Sprintf("on %s: %s", t.On, text)
 	}
@@ -160,10 +169,8 @@ func (t *tree) text() string {
 		return text + " (did not run)"
 	case t.Failure != "":
 		return text + ": " + t.Failure
-	case len(t.WaitsFor) == 1:
-		return text + " for " + string(t.WaitsFor[0])
-	case len(t.WaitsFor) > 1:
-		return fmt.Sprintf("%s for %d others", text, len(t.WaitsFor))
+	case len(t.WaitsFor) > 0:
+		return text + " " + waitsText(t.WaitsFor)
 	}
 	return text
 }

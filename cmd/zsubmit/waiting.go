@@ -70,14 +70,14 @@ func (w waiting) await(ctx context.Context, q *connect.Session, id deferred.ID) 
 	if err := known(ctx, q, id); err != nil {
 		return deferred.Record{}, err
 	}
-	var bar *bar
+	var drawn *bars
 	if !w.verbose && terminal.Is(w.err) {
-		bar = newBar(w.err, id)
-		defer bar.close()
+		drawn = newBars(w.err, id)
+		defer drawn.close()
 	}
 	stop := warnSoon(ctx, q, id, func(text string) {
-		if bar != nil {
-			bar.bars.Println("zsubmit: " + text)
+		if drawn != nil {
+			drawn.drawn.Println("zsubmit: " + text)
 			return
 		}
 		w.notef("%s", text)
@@ -85,19 +85,19 @@ func (w waiting) await(ctx context.Context, q *connect.Session, id deferred.ID) 
 	defer stop()
 	switch {
 	case w.verbose:
-		return followWhole(ctx, q, id, &lines{out: w.err, id: id})
-	case bar != nil:
-		return followWhole(ctx, q, id, bar)
+		return followWhole(ctx, q, id, reach{}, newLines(w.err))
+	case drawn != nil:
+		return followWhole(ctx, q, id, reach{above: true}, drawn)
 	}
 	return q.Await(ctx, id)
 }
 
-func followWhole(ctx context.Context, q *connect.Session, id deferred.ID, v view) (deferred.Record, error) {
-	r, err := follow(ctx, q.Open(id), v)
+func followWhole(ctx context.Context, q *connect.Session, id deferred.ID, r reach, v view) (deferred.Record, error) {
+	settled, err := follow(ctx, q, id, r, v)
 	if err != nil {
-		return r, err
+		return settled, err
 	}
-	return whole(ctx, q, r)
+	return whole(ctx, q, settled)
 }
 
 // whole is a settled record with its result, also one that is too large to be

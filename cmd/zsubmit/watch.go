@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 
 	"zasync/cmd/internal/cmdline"
 	"zasync/cmd/internal/terminal"
@@ -17,17 +16,20 @@ type watchOptions struct {
 	base
 	waiting waiting
 	id      deferred.ID
+	reach   reach
 }
 
 func watchCommand(s streams) *cli.Command {
 	return &cli.Command{
-		Name: "watch", Usage: "print what happens to a call until it ends", ArgsUsage: "ID",
-		Description: `A line for each change of its state and of its annotations, progress among them. The
-exit code is that of "zsubmit wait".
+		Name: "watch", Usage: "print what happens to a call, and to all that hangs on it, until it ends", ArgsUsage: "ID",
+		Description: `A line for each change of a state and of the annotations, progress among them: of the
+deferred, of what hangs on it and of what it waits for. It ends when the deferred and all
+that hangs on it have settled. The exit code is that of "zsubmit wait".
 
   zsubmit watch "$id"
+  zsubmit watch "$id" --only
   zsubmit watch "$id" -o jsonl | jq 'select(.annotation.key == "progress")'`,
-		Flags: flags(waitForFlag(), formFlag("print `FORM`: table or jsonl (default: table)")),
+		Flags: flags(onlyFlag(), waitForFlag(), formFlag("print `FORM`: table or jsonl (default: table)")),
 		Action: func(c *cli.Context) error {
 			o, err := readWatch(c, s)
 			if err != nil {
@@ -47,7 +49,12 @@ func readWatch(c *cli.Context, s streams) (watchOptions, error) {
 		return watchOptions{}, err
 	}
 	w, err := readWaiting(c, s)
-	return watchOptions{base: b, waiting: w, id: deferred.ID(c.Args().First())}, err
+	all := !c.Bool("only")
+	return watchOptions{base: b, waiting: w, id: deferred.ID(c.Args().First()), reach: reach{below: all, above: all}}, err
+}
+
+func onlyFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "only", Usage: "follow the deferred alone, and end when it has settled", DisableDefaultText: true}
 }
 
 func (o *watchOptions) run(ctx context.Context) error {
@@ -61,11 +68,11 @@ func (o *watchOptions) run(ctx context.Context) error {
 	if err := known(ctx, q, o.id); err != nil {
 		return o.waiting.explain(ctx, o.id, err)
 	}
-	var v view = &lines{out: o.out, id: o.id}
+	var v view = newLines(o.out)
 	if o.form == asLines {
-		v = jsonLines{o.out}
+		v = jsonLines{o.streams}
 	}
-	r, err := follow(ctx, q.Open(o.id), v)
+	r, err := follow(ctx, q, o.id, o.reach, v)
 	if err != nil {
 		return o.waiting.explain(ctx, o.id, err)
 	}
@@ -76,15 +83,20 @@ func (o *watchOptions) run(ctx context.Context) error {
 }
 
 // jsonLines is a view for programs.
-type jsonLines struct{ out io.Writer }
+type jsonLines struct{ streams }
 
-func (l jsonLines) show(c deferred.Change) {
+func (l jsonLines) found(*node) {} // records say what hangs on them
+
+func (l jsonLines) full() { l.notef("there is more: only the first %d are followed", maxFollowed) }
+
+func (l jsonLines) changed(n *node, c deferred.Change) {
 	text, err := json.Marshal(struct {
+		ID         deferred.ID      `json:"id"`
 		Record     *deferred.Record `json:"record,omitempty"`
 		Annotation *namedNote       `json:"annotation,omitempty"`
-	}{c.Record, named(c.Note)})
+	}{n.id, c.Record, named(c.Note)})
 	if err != nil {
-		text = fmt.Appendf(nil, "{\"error\":%q}", err)
+		text = fmt.Appendf(nil, "{\"id\":%q,\"error\":%q}", n.id, err)
 	}
 	_, _ = fmt.Fprintf(l.out, "%s\n", terminal.EscapeJSON(text))
 }
