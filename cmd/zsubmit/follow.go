@@ -122,7 +122,7 @@ func (f *following) explore(ctx context.Context, n *node) {
 	if f.reach.below && n.below {
 		for i := range r.Callbacks {
 			cb := &r.Callbacks[i]
-			if f.nodes[cb.ID] == nil && !(cb.Settled && f.gone(ctx, cb.ID)) {
+			if f.nodes[cb.ID] == nil && (!cb.Settled || !f.gone(ctx, cb.ID)) {
 				f.add(ctx, &node{id: cb.ID, relation: relationOf(n.id, cb), below: true})
 			}
 		}
