@@ -20,7 +20,7 @@ import (
 // worker offers them.
 const (
 	scan    deferred.Func[string, counts]           = "demo/scan"
-	sum     deferred.Func[[]counts, totals]         = "demo/total"
+	sum     deferred.Func[[]scanned, totals]        = "demo/total"
 	report  deferred.Func[string, string]           = "demo/report"
 	apology deferred.Func[deferred.Failure, string] = "demo/apology"
 )
@@ -32,6 +32,12 @@ type counts struct {
 	Words  int64  `json:"words"`
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
+}
+
+// scanned is how the scan of a file ended, as a join tells it.
+type scanned struct {
+	State  deferred.State `json:"state"`
+	Result counts         `json:"result"`
 }
 
 type totals struct {
@@ -126,9 +132,17 @@ func (c *counter) count(piece []byte) {
 
 const showLargest = 5
 
-func sumUp(_ context.Context, all []counts) (totals, error) {
-	t := totals{Files: len(all)}
-	for _, c := range all {
+// sumUp is the callback of the join: it is called with what became of each scan.
+func sumUp(_ context.Context, scans []scanned) (totals, error) {
+	var all []counts
+	var t totals
+	for _, s := range scans {
+		if s.State != deferred.Succeeded {
+			continue
+		}
+		c := s.Result
+		all = append(all, c)
+		t.Files++
 		t.Lines += c.Lines
 		t.Words += c.Words
 		t.Bytes += c.Bytes

@@ -11,8 +11,8 @@ import (
 	"zasync/pkg/deferred"
 )
 
-// count submits a call for each file, waits for them all, and has their results
-// summed up by another call.
+// count submits a call for each file, a join over them all, and on the join a
+// callback that sums their results up.
 func (s *story) count(ctx context.Context, found *files) (totals, error) {
 	calls := make([]deferred.Call, len(found.names))
 	for i, name := range found.names {
@@ -22,44 +22,42 @@ func (s *story) count(ctx context.Context, found *files) (totals, error) {
 	if err != nil {
 		return totals{}, err
 	}
-	s.tell(string(scan), deferred.Pending, "%s, one a file", plural(len(ds), "call"))
+	join := deferred.NewJoin(deferred.JoinAllSettled, ds...)
+	join.Callbacks = []deferred.Callback{{On: deferred.OnSuccess, Call: deferred.Call{Name: string(sum)}}}
+	all, err := deferred.SubmitOne(ctx, s.queue, join)
+	if err != nil {
+		return totals{}, err
+	}
+	s.tell(string(scan), deferred.Pending, "%s, one a file; a join over them, with a callback", plural(len(ds), "call"))
 	s.told.Go(func() { s.progress(ctx, found, ds[found.largest]) })
-	all, err := s.gather(ctx, ds)
-	if err != nil {
+	if err := s.gather(ctx, ds); err != nil {
 		return totals{}, err
 	}
-	s.tell(string(scan), deferred.Succeeded, "%s", plural(len(all), "call"))
-	d, err := sum.Submit(ctx, s.queue, all)
-	if err != nil {
-		return totals{}, err
-	}
-	t, err := sum.Await(ctx, d)
+	t, err := sum.Await(ctx, s.queue.Open(deferred.ChildID(all.ID(), 0)))
 	if err == nil {
-		s.tell(string(sum), deferred.Succeeded, "%s, %s", plural(int(t.Lines), "line"), plural(int(t.Words), "word"))
+		s.tell(string(sum), deferred.Succeeded, "the callback of the join: %s, %s", plural(int(t.Lines), "line"), plural(int(t.Words), "word"))
 	}
 	return t, err
 }
 
-// gather waits for every call and gives the results of those that succeeded: a
-// file may have gone, or not be ours to read.
-func (s *story) gather(ctx context.Context, ds []*deferred.Deferred) ([]counts, error) {
+// gather tells how the calls come on until all have ended. Some may fail: a file
+// has gone, or is not ours to read.
+func (s *story) gather(ctx context.Context, ds []*deferred.Deferred) error {
 	bar := s.bars.Add("all files")
+	defer bar.Remove()
 	var mu sync.Mutex
-	var all []counts
 	var errs []error
 	ended := 0
 	one := func(d *deferred.Deferred) {
-		c, err := scan.Await(ctx, d)
+		o, err := d.Await(ctx)
 		mu.Lock()
 		defer mu.Unlock()
-		var failure *deferred.Failure
-		switch {
-		case err == nil:
-			all = append(all, c)
-		case errors.As(err, &failure):
-			s.tell(string(scan), deferred.Failed, "%s", failure)
-		default:
+		if err != nil {
 			errs = append(errs, err)
+			return
+		}
+		if o.Failure != nil {
+			s.tell(string(scan), o.State, "%s", o.Failure)
 		}
 		ended++
 		s.showCount(bar, ended, len(ds))
@@ -69,11 +67,10 @@ func (s *story) gather(ctx context.Context, ds []*deferred.Deferred) ([]counts, 
 		waiting.Go(func() { one(d) })
 	}
 	waiting.Wait()
-	bar.Remove()
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx) // once, and not for each file
+		return context.Cause(ctx) // once, and not for each file
 	}
-	return all, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // showCount shows how many files are done: by the bar, or where there is none by

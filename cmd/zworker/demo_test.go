@@ -75,3 +75,14 @@ func TestFindingEndsAtTheLimit(t *testing.T) {
 		t.Errorf("%d files, %v", len(found.names), err)
 	}
 }
+
+func TestFilesThatCouldNotBeReadAreLeftOutOfTheSum(t *testing.T) {
+	got, err := sumUp(t.Context(), []scanned{
+		{State: deferred.Succeeded, Result: counts{File: "a", Lines: 1, Words: 2, Bytes: 3}},
+		{State: deferred.Failed, Result: counts{Lines: 100}},
+	})
+	want := totals{Files: 1, Lines: 1, Words: 2, Bytes: 3, Largest: []counts{{File: "a", Lines: 1, Words: 2, Bytes: 3}}}
+	if err != nil || cmp.Diff(want, got) != "" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
