@@ -418,7 +418,7 @@ func TestAnnotationsAreKeyValuePairs(t *testing.T) {
 	s.work(echo())
 	s.settled("a", "succeeded", `1`)
 	s.submit("$KV.ZASYNC_NOTES.a.review", `{"value":{"by":"me"},"attempt":1,"time":"2026-11-23T12:00:00Z"}`,
-		"Nats-Expected-Last-Subject-Sequence", "0", "Nats-TTL", "691200")
+		"Nats-Expected-Last-Subject-Sequence", "0")
 	n := 0
 	for note, err := range s.queue.Annotations(s.ctx, "a") {
 		if n++; err != nil || note.Key != "review" || string(note.Value) != `{"by":"me"}` || note.Past {

@@ -98,7 +98,7 @@ func (f *feed) checkpoint(ctx context.Context, h *holding) (json.RawMessage, err
 		return nil, nil
 	}
 	entries, err := f.store.Read(ctx, []Key{noteKey(h.record.ID, deferred.CheckpointKey)})
-	if err != nil || entries[0].Revision == 0 {
+	if err != nil || entries[0].Revision == 0 || earlier(entries[0], h.record) {
 		return nil, err
 	}
 	n, err := decodeNote(entries[0], 0)

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -123,6 +124,9 @@ func (q *Queue) Watch(ctx context.Context, id deferred.ID) iter.Seq2[deferred.Ch
 			return
 		}
 		w := &watcher{queue: q, id: id, yield: yield, shown: map[Key]uint64{}}
+		if w.record, err = q.Record(ctx, id); errors.Is(err, deferred.ErrNotFound) {
+			w.record.Submitted = q.clock.now() // annotations that are there are left over
+		}
 		tick := time.NewTicker(reread)
 		defer tick.Stop()
 		for more := w.read(ctx); more; {
@@ -149,7 +153,7 @@ type watcher struct {
 	id      deferred.ID
 	yield   func(deferred.Change, error) bool
 	shown   map[Key]uint64
-	attempt int // of the record that was shown last
+	record  deferred.Record // the latest, shown or not
 }
 
 // read shows what there is; false when there is nothing more to watch. The
@@ -173,13 +177,13 @@ func (w *watcher) show(e Entry) bool {
 	}
 	w.shown[e.Key] = e.Revision
 	if e.Space == Notes {
-		n, err := decodeNote(e, w.attempt)
-		return err != nil || w.yield(deferred.Change{Note: &n}, nil)
+		n, err := decodeNote(e, w.record.Attempt)
+		return err != nil || earlier(e, &w.record) || w.yield(deferred.Change{Note: &n}, nil)
 	}
 	var r deferred.Record
 	if json.Unmarshal(e.Value, &r) != nil {
 		return true
 	}
-	w.attempt = r.Attempt
+	w.record = r
 	return w.yield(deferred.Change{Record: &r}, nil) && !r.State.Settled()
 }

@@ -15,6 +15,12 @@ import (
 
 func noteKey(id deferred.ID, key string) Key { return Key{Space: Notes, Name: string(id) + "." + key} }
 
+// noteOf is the id of the deferred that an annotation is on.
+func noteOf(e Entry) deferred.ID {
+	id, _, _ := strings.Cut(e.Name, ".")
+	return deferred.ID(id)
+}
+
 func decodeNote(e Entry, current int) (deferred.Note, error) {
 	var n deferred.Note
 	if err := json.Unmarshal(e.Value, &n); err != nil {
@@ -23,6 +29,16 @@ func decodeNote(e Entry, current int) (deferred.Note, error) {
 	_, n.Key, _ = strings.Cut(e.Name, ".")
 	n.Past = n.Attempt < current
 	return n, nil
+}
+
+// sameClock is how far the clocks of the servers that store records, messages
+// and annotations may be apart. A record is kept for longer than that.
+const sameClock = deferred.MinKeep / 2
+
+// earlier reports whether an annotation is of an earlier deferred of the same
+// id, whose record is gone: it was stored before the call was.
+func earlier(e Entry, r *deferred.Record) bool {
+	return !r.Submitted.IsZero() && !e.Time.IsZero() && e.Time.Before(r.Submitted.Add(-sameClock))
 }
 
 // Annotate sets a named value on behalf of somebody who does not perform the
@@ -40,7 +56,8 @@ func (q *Queue) Annotate(ctx context.Context, id deferred.ID, n deferred.Note) e
 }
 
 // annotate writes a note by compare-and-set, so that an older attempt's value
-// never replaces a newer one's. A note outlives every record that may carry it.
+// never replaces a newer one's. It has no time to live of its own: it stays for
+// as long as the record, which may wait for months, and is swept afterwards.
 func (q *Queue) annotate(ctx context.Context, id deferred.ID, n deferred.Note) error {
 	if err := n.Check(); err != nil {
 		return err
@@ -60,14 +77,15 @@ func (q *Queue) annotate(ctx context.Context, id deferred.ID, n deferred.Note) e
 		if e.Revision != 0 {
 			old, err := decodeNote(e, 0)
 			if err == nil && old.Attempt > n.Attempt {
-				return deferred.ErrLost
+				if r, err := q.Record(ctx, id); err != nil || !earlier(e, &r) {
+					return errors.Join(deferred.ErrLost, err)
+				}
 			}
 			if bytes.Equal(e.Value, data) { // written before, and its answer was lost
 				return nil
 			}
 		}
-		keep := max(q.config.KeepSucceeded, q.config.KeepOthers) + 24*time.Hour
-		err = q.store.Write(ctx, []Write{{Key: key, Value: data, Expect: e.Revision, TTL: keep}})[0].Err
+		err = q.store.Write(ctx, []Write{{Key: key, Value: data, Expect: e.Revision}})[0].Err
 		if err == nil {
 			return nil
 		}
@@ -88,11 +106,13 @@ func (q *Queue) Annotations(ctx context.Context, id deferred.ID) iter.Seq2[defer
 			yield(deferred.Note{}, err)
 			return
 		}
-		current := r.Attempt
 		for e, err := range q.store.List(ctx, Query{Space: Notes, Prefix: string(id) + "."}) {
 			var n deferred.Note
 			if err == nil {
-				n, err = decodeNote(e, current)
+				if earlier(e, &r) {
+					continue
+				}
+				n, err = decodeNote(e, r.Attempt)
 			}
 			if !yield(n, err) || err != nil {
 				return

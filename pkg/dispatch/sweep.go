@@ -14,11 +14,13 @@ const overdue = 5 * time.Second // a schedule fires within a fraction of that
 // was full, would never fire.
 func (f *feed) sweep(ctx context.Context) {
 	wait := f.config.SweepEvery
+	var swept noteSweep
 	for pause(ctx, wait) == nil {
 		began := time.Now()
 		if f.sweeps(ctx) {
 			f.sweepOnce(ctx)
 			f.bound(ctx)
+			swept.sweep(ctx, f)
 		}
 		wait = max(f.config.SweepEvery, 20*time.Since(began)) // a scan of very many is for the server to bear
 	}

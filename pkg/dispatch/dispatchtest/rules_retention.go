@@ -37,6 +37,32 @@ func ruleBound(r *rig) {
 	}
 }
 
+// The annotations of a deferred are deleted once its record is gone.
+func ruleAnnotations(r *rig) {
+	q := dispatch.New(r.pair.Store, r.pair.Broker, dispatch.Config{
+		Lease: r.pair.Lease, KeepSucceeded: time.Second, SweepEvery: time.Second, Logger: silent(),
+	})
+	w := r.join(q, "greet")
+	r.submit(greeting("a"))
+	a := w.claim()
+	for _, d := range []*deferred.Deferred{deferred.Open(a.Ledger, "a"), r.queue.Open("a")} {
+		if err := d.Annotate(r.ctx, "k", 1); err != nil {
+			r.Fatal(err)
+		}
+	}
+	w.succeed(a)
+	eventually(r.T, "the record and its annotations are gone", func() bool {
+		for _, err := range r.pair.Store.List(r.ctx, dispatch.Query{Space: dispatch.Notes}) {
+			if err != nil {
+				r.Error(err)
+			}
+			return false
+		}
+		_, err := q.Record(r.ctx, "a")
+		return errors.Is(err, deferred.ErrNotFound)
+	})
+}
+
 func settledRecord(rec *deferred.Record, s deferred.State, second int64) {
 	rec.Name, rec.Queue, rec.Seen, rec.Settled = "greet", deferred.DefaultQueue, true, time.Unix(second, 0)
 	rec.Settle(s, nil)
