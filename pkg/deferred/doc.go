@@ -43,7 +43,7 @@
 //	pending   |     x          x        x        x      x       x
 //	running   |     x          x        x        x      .       x
 //	waiting   |     x          x        x        x      .       x
-//	held      |     .          x        .        .      x       x
+//	held      |     .          x        .        x      x       x
 //	settled   |     .          .        .        .      .       .
 //
 // A callback that was added later waits for its parent, and is pending or

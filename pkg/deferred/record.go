@@ -1,6 +1,7 @@
 package deferred
 
 import (
+	"slices"
 	"time"
 )
 
@@ -121,7 +122,14 @@ func (r *Record) SettleAs(other *Record) {
 // callback and no other deferred took the failure on, and no one waited for it.
 // What was cancelled was meant to be.
 func (r *Record) Unhandled() bool {
-	return (r.State == Failed || r.State == Expired) && !r.Handled && len(r.Callbacks) == 0
+	return (r.State == Failed || r.State == Expired) && !r.Handled && !r.TakenOn()
+}
+
+// TakenOn reports whether the deferred has failed and something hangs on it that
+// takes the failure on. What needed it no longer when it failed, a join that was
+// cancelled, say, does not.
+func (r *Record) TakenOn() bool {
+	return (r.State == Failed || r.State == Expired) && slices.ContainsFunc(r.Callbacks, func(c RecordedCallback) bool { return !c.Settled })
 }
 
 // Attached is the entry of the deferred that hangs on this one; nil if none does.

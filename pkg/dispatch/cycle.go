@@ -2,50 +2,49 @@ package dispatch
 
 import (
 	"context"
+	"slices"
 
 	"zasync/pkg/deferred"
 )
 
-// Limits of the search for cycles. What is wider or deeper is no mistake that
+// cycleReads bounds the search for cycles. What is larger is no mistake that
 // somebody makes by hand.
-const (
-	cycleWidth = 64
-	cycleReads = 1000
-)
+const cycleReads = 50_000
 
 // circular reports whether a waiting deferred is among what it waits for. It is
 // asked after the record says that it waits: of two that begin to wait for one
 // another at the same time, one at least sees it.
 func (f *feed) circular(ctx context.Context, r *deferred.Record) (bool, error) {
 	seen := map[deferred.ID]bool{}
-	next := narrow(r.Waits)
-	for reads := 0; len(next) > 0 && reads < cycleReads; reads += len(next) {
-		records, err := f.readRecords(ctx, next)
-		if err != nil {
-			return false, err
-		}
-		next = nil
-		for _, m := range records {
-			if m == nil || m.State != deferred.Waiting || m.Waits == nil {
-				continue
-			}
-			for _, id := range narrow(m.Waits) {
-				if id == r.ID {
-					return true, nil
-				}
-				if !seen[id] {
-					seen[id] = true
-					next = append(next, id)
-				}
-			}
-		}
-	}
-	for _, id := range narrow(r.Waits) {
-		if id == r.ID {
+	for next := r.Waits.On; len(next) > 0 && len(seen) < cycleReads; {
+		if slices.Contains(next, r.ID) {
 			return true, nil
 		}
+		var further []deferred.ID
+		for chunk := range slices.Chunk(next, readAtOnce) {
+			records, err := f.readRecords(ctx, chunk)
+			if err != nil {
+				return false, err
+			}
+			further = appendUnseen(further, records, seen)
+		}
+		next = further
 	}
 	return false, nil
 }
 
-func narrow(w *deferred.Waits) []deferred.ID { return w.On[:min(len(w.On), cycleWidth)] }
+// appendUnseen adds what those of the records wait for that wait still.
+func appendUnseen(ids []deferred.ID, records []*deferred.Record, seen map[deferred.ID]bool) []deferred.ID {
+	for _, m := range records {
+		if m == nil || m.State != deferred.Waiting || m.Waits == nil {
+			continue
+		}
+		for _, id := range m.Waits.On {
+			if !seen[id] {
+				seen[id] = true
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}

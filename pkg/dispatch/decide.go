@@ -91,7 +91,7 @@ func decide(f facts) decision {
 		return f.fresh()
 	case r.State == deferred.Running:
 		return f.running()
-	case r.State == deferred.Held:
+	case r.State == deferred.Held && !f.unperformed(): // what is not performed cannot be held; nobody knew that it is not
 		return f.held()
 	case r.State == deferred.Waiting:
 		return f.waiting()
@@ -101,12 +101,14 @@ func decide(f facts) decision {
 
 // fresh: no record, a stub, pending or scheduled.
 func (f *facts) fresh() decision {
-	switch {
-	case f.call.Join != nil, f.call.Promise != "":
+	if f.unperformed() {
 		return decision{deed: wait, why: "not performed"}
 	}
 	return f.ready()
 }
+
+// unperformed: a join, or a promise.
+func (f *facts) unperformed() bool { return f.call.Join != nil || f.call.Promise != "" }
 
 // waiting: a callback whose parent has settled is a call like any other.
 func (f *facts) waiting() decision {

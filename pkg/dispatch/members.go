@@ -93,15 +93,11 @@ func (f *feed) letGo(ctx context.Context, h *holding, keep time.Duration) error 
 	for chunk := range slices.Chunk(h.record.Waits.On, readAtOnce) {
 		var idle []Message
 		err := f.changeRecords(ctx, chunk, keep, func(r *deferred.Record) bool {
-			e := r.Attached(h.record.ID)
-			if e == nil || e.Settled {
-				return false
-			}
-			e.Fired, e.Settled = true, true
-			if done(r) {
+			changed := unpin(r, h.record.ID)
+			if changed && done(r) {
 				idle = append(idle, wakeOf(r.ID, h.record.ID))
 			}
-			return true
+			return changed
 		})
 		if err != nil {
 			return err
@@ -111,6 +107,22 @@ func (f *feed) letGo(ctx context.Context, h *holding, keep time.Duration) error 
 		}
 	}
 	return nil
+}
+
+// unpin marks the entry of a deferred that does not need the record any more.
+// It leaves a marked one also where there is none: a worker that is slow may be
+// about to attach the deferred still, and nobody would mark that entry ever.
+func unpin(r *deferred.Record, id deferred.ID) (changed bool) {
+	e := r.Attached(id)
+	switch {
+	case e == nil && len(r.Callbacks) < maxAttached:
+		r.Callbacks = append(r.Callbacks, deferred.RecordedCallback{ID: id, Waiter: true, On: deferred.OnBoth, Fired: true, Settled: true})
+	case e == nil || e.Settled:
+		return false
+	default:
+		e.Fired, e.Settled = true, true
+	}
+	return true
 }
 
 // done: all that hangs on a join has settled, and only now it can let go of its

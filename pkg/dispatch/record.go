@@ -95,6 +95,7 @@ func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision ui
 // writeOf is the write of a record. It lives for ever until it may be forgotten;
 // then every write of it says for how long, and that is keep at least.
 func (q *Queue) writeOf(r *deferred.Record, revision uint64, keep time.Duration) (Write, error) {
+	r.Handled = r.Handled || r.TakenOn()
 	data, err := r.AppendJSON(nil)
 	if err != nil {
 		return Write{}, fmt.Errorf("dispatch: record %s: %w", r.ID, err)

@@ -12,6 +12,7 @@ import (
 func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 	runCases(t, []rigCase{
 		{"FailureNobodyTookOnIsListedUntilItIsHandled", unhandledIsListed},
+		{"FailureAfterTheRaceWasOverIsListed", unhandledAfterTheRace},
 		{"OfTwoResolutionsBeforeThePromiseIsMetTheFirstCounts", oppositeResolutions},
 		{"CallbackAddedBeforeWhileAndAfterRunsOnce", attachAnyTime},
 		{"ErrbackThatReturnsNormallyRecovers", errbackRecovers},
@@ -30,6 +31,7 @@ func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"PromiseMayBeResolvedBeforeItIsSeen", promiseEarly},
 		{"RunningCallCannotBeHeld", holdRunning},
 		{"HeldCallRunsWhenReleased", holdRelease},
+		{"HoldOfAPromiseOrAJoinThatNobodyHasMetMeansNothing", holdUnperformed},
 		{"AdoptionThreeDeep", adoptThree},
 		{"AdoptionOfItselfIsRefused", adoptCycle},
 		{"CancelOfAnAdopterReachesTheInner", adoptCancel},

@@ -59,3 +59,32 @@ func holdRelease(r *rig) {
 	w.succeed(w.claim())
 	r.await("a", deferred.Succeeded)
 }
+
+// A hold of what nobody has met yet cannot know that it is not performed. It must
+// keep back neither its resolution nor what hangs on it.
+func holdUnperformed(r *rig) {
+	promise, token := deferred.NewPromise("p", "promise")
+	for _, id := range []deferred.ID{"p", "j"} {
+		r.put(dispatch.Message{Route: dispatch.Commands, Verb: string(deferred.Hold), ID: id})
+	}
+	r.join(r.queue, "nothing")
+	for _, id := range []deferred.ID{"p", "j"} {
+		eventually(r.T, "the hold is carried out", func() bool {
+			rec, err := r.queue.Record(r.ctx, id)
+			return err == nil && rec.State == deferred.Held
+		})
+	}
+	join := deferred.NewJoin(deferred.JoinAll, r.queue.Open("p"))
+	join.ID = "j"
+	r.submit(promise, join)
+	for _, id := range []deferred.ID{"p", "j"} {
+		eventually(r.T, "it waits", func() bool {
+			rec, err := r.queue.Record(r.ctx, id)
+			return err == nil && rec.State == deferred.Waiting
+		})
+	}
+	if err := deferred.ResolvePromise(r.ctx, r.queue, token, 1); err != nil {
+		r.Fatal(err)
+	}
+	r.gives("j", "[1]")
+}

@@ -62,6 +62,29 @@ func unhandledIsListed(r *rig) {
 	eventually(r.T, "what was dismissed is listed no longer", func() bool { return listsUnhandled(r, q, "left") })
 }
 
+// A race that was over before the other member failed has not seen the failure.
+func unhandledAfterTheRace(r *rig) {
+	q := dispatch.New(r.pair.Store, r.pair.Broker, dispatch.Config{Lease: r.pair.Lease, UnhandledGrace: time.Second, Logger: silent()})
+	w := r.join(q, "greet")
+	promise, token := deferred.NewPromise("p", "promise")
+	r.submit(greeting("a"), promise)
+	a := w.claim()
+	race := deferred.NewJoin(deferred.JoinRace, q.Open("a"), q.Open("p"))
+	race.ID = "race"
+	r.submit(race)
+	if err := deferred.ResolvePromise(r.ctx, q, token, 1); err != nil {
+		r.Fatal(err)
+	}
+	r.await("race", deferred.Succeeded)
+	eventually(r.T, "the race lets go", func() bool {
+		rec, _ := q.Record(r.ctx, "a")
+		e := rec.Attached("race")
+		return e != nil && e.Settled
+	})
+	w.fail(a, deferred.Permanent(errors.New("no")))
+	eventually(r.T, "what lost the race is listed", func() bool { return listsUnhandled(r, q, "a") })
+}
+
 // The promise's message is stored, and no worker has met it.
 func oppositeResolutions(r *rig) {
 	c, token := deferred.NewPromise("p", "approval")

@@ -36,12 +36,17 @@ type graph struct {
 	calls  []deferred.Call
 	tokens []deferred.PromiseToken
 
-	mu   sync.Mutex
-	runs map[deferred.ID]int
+	mortal bool                      // workers die, and calls are performed again
+	lasts  func(ctx context.Context) // for as long as a call does
+
+	mu       sync.Mutex
+	late     []deferred.Call // callbacks that were added meanwhile
+	runs     map[deferred.ID]int
+	attempts map[string]int // by id and number
 }
 
 func newGraph(r *rig, nodes int, seed uint64) *graph {
-	g := &graph{rig: r, random: rand.New(rand.NewPCG(seed, seed)), runs: map[deferred.ID]int{}}
+	g := &graph{rig: r, random: rand.New(rand.NewPCG(seed, seed)), runs: map[deferred.ID]int{}, attempts: map[string]int{}, lasts: func(context.Context) {}}
 	for i := range nodes {
 		g.calls = append(g.calls, g.node(i))
 	}
@@ -95,8 +100,14 @@ func (g *graph) run() {
 	defer workers.Wait()
 	defer stop()
 	for range 2 {
-		workers.Go(func() { g.work(working) })
+		workers.Go(func() { g.work(working, g.queue) })
 	}
+	g.ask(func() {})
+	g.settles()
+}
+
+// ask is what the clients do, with a pause after each step.
+func (g *graph) ask(pause func()) {
 	shuffled := slices.Clone(g.calls)
 	g.random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 	var settled *deferred.SettledError
@@ -106,6 +117,7 @@ func (g *graph) run() {
 		if err := g.queue.Open(id).Cancel(g.ctx, "on a whim"); err != nil && !errors.As(err, &settled) {
 			g.Errorf("cancel %s: %v", id, err)
 		}
+		pause()
 	}
 	for _, token := range g.tokens {
 		var err error
@@ -117,8 +129,12 @@ func (g *graph) run() {
 		if err != nil && !errors.As(err, &settled) {
 			g.Errorf("settle %s: %v", token.ID(), err)
 		}
+		pause()
 	}
-	for _, c := range g.calls {
+}
+
+func (g *graph) settles() {
+	for _, c := range append(g.calls, g.late...) {
 		if _, err := g.queue.Await(g.ctx, c.ID); err != nil {
 			r, _ := g.queue.Record(g.ctx, c.ID)
 			g.Fatalf("%s never settled: %v; %+v, waits %+v", c.ID, err, r, r.Waits)
@@ -126,14 +142,20 @@ func (g *graph) run() {
 	}
 }
 
-func (g *graph) work(ctx context.Context) {
-	feed, err := g.queue.Join(ctx, deferred.Worker{Name: "worker"})
+func (g *graph) work(ctx context.Context, q *dispatch.Queue) {
+	feed, err := q.Join(ctx, deferred.Worker{Name: "worker"})
 	if err != nil {
-		g.Error(err)
+		if !g.mortal {
+			g.Error(err)
+		}
 		return
 	}
 	for _, name := range []string{"value", "fail", "adopt"} {
 		feed.Want(deferred.Lane{Queue: deferred.DefaultQueue, Name: name}, 20)
+	}
+	finishing := context.WithoutCancel(ctx)
+	if g.mortal {
+		finishing = ctx
 	}
 	var performing sync.WaitGroup
 	for {
@@ -142,18 +164,20 @@ func (g *graph) work(ctx context.Context) {
 			break
 		}
 		performing.Go(func() {
-			a, err := feed.Claim(context.WithoutCancel(ctx), offer)
+			a, err := feed.Claim(finishing, offer)
 			if err != nil {
 				return
 			}
 			g.mu.Lock()
 			g.runs[a.ID]++
+			g.attempts[fmt.Sprint(a.ID, " ", a.Number)]++
 			g.mu.Unlock()
-			_ = feed.Settle(context.WithoutCancel(ctx), a, g.outcome(a)) // a cancel may have come first
+			g.lasts(finishing)
+			_ = feed.Settle(finishing, a, g.outcome(a)) // a cancel may have come first
 		})
 	}
 	performing.Wait()
-	_ = feed.Leave(context.WithoutCancel(ctx))
+	_ = feed.Leave(finishing)
 }
 
 func (g *graph) outcome(a *deferred.Attempt) deferred.Outcome {

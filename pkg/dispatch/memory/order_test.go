@@ -1,6 +1,7 @@
 package memory_test
 
 import (
+	"strconv"
 	"testing"
 	"testing/synctest"
 
@@ -43,4 +44,13 @@ func TestDeferredsKeepTheirWord(t *testing.T) {
 
 func TestJoinOfTenThousandStaysCheap(t *testing.T) {
 	dispatchtest.TestWide(t, synctest.Test, pair, 10_000)
+}
+
+func TestRandomGraphIsPerformedInAStorm(t *testing.T) {
+	for seed := range uint64(60) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			t.Parallel()
+			dispatchtest.TestStorm(t, synctest.Test, pair, 120, seed)
+		})
+	}
 }

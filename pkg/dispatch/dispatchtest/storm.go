@@ -1,0 +1,140 @@
+package dispatchtest
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+)
+
+// A storm stands between a process and what it shares with others, as [Faults]
+// does, and strikes at random: every operation takes its time, now and then a
+// very long one, some fail and of some the answer is lost.
+type storm struct {
+	mu     sync.Mutex
+	random *rand.Rand
+}
+
+// intn is safe for concurrent use.
+func (s *storm) intn(n int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.random.IntN(n)
+}
+
+// last waits for as long as an operation takes.
+func (s *storm) last(ctx context.Context) {
+	d := time.Duration(s.intn(20)) * time.Millisecond
+	if s.intn(200) == 0 { // longer than a lease and a heartbeat
+		d = time.Duration(s.intn(8000)) * time.Millisecond
+	}
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// write lets an operation happen, or not, and gives the error that is told.
+func (s *storm) write(ctx context.Context, operation func() error) error {
+	s.last(ctx)
+	defer s.last(ctx)
+	switch s.intn(40) {
+	case 0:
+		return ErrFailed
+	case 1:
+		return dispatch.ErrUnknown
+	case 2:
+		_ = operation()
+		return dispatch.ErrUnknown
+	}
+	return operation()
+}
+
+// read lets a look fail or not.
+func (s *storm) read(ctx context.Context) error {
+	s.last(ctx)
+	if s.intn(60) == 0 {
+		return ErrFailed
+	}
+	return nil
+}
+
+type stormyStore struct {
+	dispatch.Store
+	storm *storm
+}
+
+func (s stormyStore) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
+	answers := make([]dispatch.Written, len(writes))
+	for i, w := range writes {
+		err := s.storm.write(ctx, func() error {
+			answers[i] = s.Store.Write(ctx, []dispatch.Write{w})[0]
+			return answers[i].Err
+		})
+		if err != nil {
+			answers[i] = dispatch.Written{Err: err}
+		}
+	}
+	return answers
+}
+
+func (s stormyStore) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+	if err := s.storm.read(ctx); err != nil {
+		return nil, err
+	}
+	return s.Store.Read(ctx, keys)
+}
+
+func (s stormyStore) List(ctx context.Context, q dispatch.Query) iter.Seq2[dispatch.Entry, error] {
+	if err := s.storm.read(ctx); err != nil {
+		return only[dispatch.Entry](err)
+	}
+	return s.Store.List(ctx, q)
+}
+
+type stormyBroker struct {
+	dispatch.Broker
+	storm *storm
+}
+
+func (b stormyBroker) Put(ctx context.Context, messages []dispatch.Message) []dispatch.Stored {
+	answers := make([]dispatch.Stored, len(messages))
+	for i, m := range messages {
+		err := b.storm.write(ctx, func() error {
+			answers[i] = b.Broker.Put(ctx, []dispatch.Message{m})[0]
+			return answers[i].Err
+		})
+		if err != nil {
+			answers[i] = dispatch.Stored{Err: err}
+		}
+	}
+	return answers
+}
+
+// Settle tells nothing of what was lost.
+func (b stormyBroker) Settle(ctx context.Context, settlements []dispatch.Settlement) error {
+	var errs []error
+	for _, s := range settlements {
+		err := b.storm.write(ctx, func() error { return b.Broker.Settle(ctx, []dispatch.Settlement{s}) })
+		if !errors.Is(err, dispatch.ErrUnknown) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (b stormyBroker) Remove(ctx context.Context, id deferred.ID) error {
+	return b.storm.write(ctx, func() error { return b.Broker.Remove(ctx, id) })
+}
+
+func (b stormyBroker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery, error) {
+	if err := b.storm.read(ctx); err != nil {
+		return nil, err
+	}
+	return b.Broker.Find(ctx, id)
+}
