@@ -29,10 +29,7 @@ func (q *Queue) Record(ctx context.Context, id deferred.ID) (deferred.Record, er
 	}
 	for i := range found {
 		if seen, ok := q.preview(&found[i]); ok {
-			if r != nil && r.State == deferred.Held { // before its call was met
-				seen.State = r.State
-			}
-			return seen, nil
+			return overStub(r, seen), nil
 		}
 	}
 	if r != nil {
@@ -50,6 +47,15 @@ func orZero(r *deferred.Record) deferred.Record {
 		return deferred.Record{}
 	}
 	return *r
+}
+
+// overStub is what is shown of a call that has a record which has not met it: its
+// message, but held if somebody has held it before it was met.
+func overStub(stub *deferred.Record, seen deferred.Record) deferred.Record {
+	if stub != nil && stub.State == deferred.Held {
+		seen.State = stub.State
+	}
+	return seen
 }
 
 // preview is the record that a waiting message stands for.
