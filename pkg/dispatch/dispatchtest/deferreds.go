@@ -98,7 +98,12 @@ var promiseCases = []rigCase{
 
 var noteCases = []rigCase{
 	{"CheckpointIsHandedToTheNextAttempt", checkpointIsHandedOn},
+	{"AnnotationsAreReadAndWrittenByBothSidesWhoWait", notesBothWays},
+	{"WaitingForAnAnnotationEndsWithItsContext", noteTimeout},
+	{"AnybodyAnnotatesWhatHasSettled", noteOnFinished},
+	{"OldAttemptThatAnnotatesWhatHasSettledIsRefusedOrPast", oldNoteOnFinished},
 	{"ThousandAnnotationsAreFewWrites", manyAnnotations},
+	{"WhatIsCountedAsPendingIsWhatAWorkerTakes", pendingIsTaken},
 }
 
 // A handler performs calls of one name; its string is the result.

@@ -41,6 +41,10 @@ func TestDeferredsKeepTheirWord(t *testing.T) {
 	dispatchtest.TestDeferreds(t, synctest.Test, pair)
 }
 
+func TestDeferredsKeepTheirWordForHours(t *testing.T) {
+	dispatchtest.TestDeferredsOverHours(t, synctest.Test, pair)
+}
+
 func TestJoinOfTenThousandStaysCheap(t *testing.T) {
 	dispatchtest.TestWide(t, synctest.Test, pair, 10_000)
 }
