@@ -26,7 +26,9 @@ func adderNeverPerforms(r *rig) {
 	r.must(p.AddBoth(r.ctx, named("mend", "while")))
 	adder.succeed(a)
 	r.must(p.AddBoth(r.ctx, named("mend", "after")))
-	eventually(r.T, "all three stand in their lane", func() bool { return r.pending(dispatch.Ready) == 3 })
+	for _, id := range ids {
+		r.becomes(id, deferred.Pending)
+	}
 	adder.idle(r.pair.Lease / 2)
 	for _, id := range ids {
 		if rec, err := r.queue.Record(r.ctx, id); err != nil || rec.State.Settled() || rec.Attempt != 0 {

@@ -30,10 +30,7 @@ func deadlinePending(r *rig) {
 	r.perform(map[string]handler{"mend": succeeds(`"mended"`)})
 	c := doomed("a")
 	r.submit(c)
-	eventually(r.T, "it is pending", func() bool {
-		rec, err := r.queue.Record(r.ctx, "a")
-		return err == nil && rec.State == deferred.Pending
-	})
+	r.becomes("a", deferred.Pending)
 	r.expires(c)
 	r.join(r.queue, "greet").idle(r.pair.Lease / 2)
 	r.becomesEmpty(dispatch.Ready)

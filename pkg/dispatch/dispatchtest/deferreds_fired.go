@@ -63,10 +63,7 @@ func fired(r *rig) (child, errback deferred.ID) {
 	child, errback = withFollower(r)
 	w := r.join(r.queue, "greet")
 	w.succeed(w.claim())
-	eventually(r.T, "the callback is in its lane", func() bool {
-		rec, err := r.queue.Record(r.ctx, child)
-		return err == nil && rec.State == deferred.Pending
-	})
+	r.becomes(child, deferred.Pending)
 	return child, errback
 }
 
@@ -130,10 +127,7 @@ func holdUnfiredLate(r *rig) {
 		r.Errorf("of what waits, a hold was answered with %v", err)
 	}
 	w.succeed(a)
-	eventually(r.T, "it is fired", func() bool {
-		rec, err := r.queue.Record(r.ctx, "late")
-		return err == nil && rec.State == deferred.Pending
-	})
+	r.becomes("late", deferred.Pending) // it is fired
 	r.holds("late")
 	f := r.join(r.queue, "follow")
 	f.idle(r.pair.Lease)

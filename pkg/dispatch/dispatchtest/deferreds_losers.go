@@ -19,11 +19,17 @@ func (r *rig) attached(id, waiter deferred.ID) {
 // waits waits until a deferred waits for another one, and that one knows.
 func (r *rig) waits(id, inner deferred.ID) {
 	r.Helper()
-	eventually(r.T, string(id)+" waits", func() bool {
-		rec, err := r.queue.Record(r.ctx, id)
-		return err == nil && rec.State == deferred.Waiting
-	})
+	r.becomes(id, deferred.Waiting)
 	r.attached(inner, id)
+}
+
+// becomes waits until a deferred is in a state.
+func (r *rig) becomes(id deferred.ID, want deferred.State) {
+	r.Helper()
+	eventually(r.T, string(id)+" becomes "+string(want), func() bool {
+		rec, err := r.queue.Record(r.ctx, id)
+		return err == nil && rec.State == want
+	})
 }
 
 // stillOpen: all that was to be done about a deferred is done, and it is open.

@@ -41,8 +41,8 @@ func TestDeferredsKeepTheirWord(t *testing.T) {
 	dispatchtest.TestDeferreds(t, synctest.Test, pair)
 }
 
-func TestDeferredsKeepTheirWordForHours(t *testing.T) {
-	dispatchtest.TestDeferredsOverHours(t, synctest.Test, pair)
+func TestDeferredsKeepTheirWordOverTime(t *testing.T) {
+	dispatchtest.TestDeferredsOverTime(t, synctest.Test, pair)
 }
 
 func TestJoinOfTenThousandStaysCheap(t *testing.T) {
