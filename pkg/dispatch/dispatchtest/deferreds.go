@@ -19,6 +19,7 @@ var callbackCases = []rigCase{
 	{"AdderNeverPerformsTheCallback", adderNeverPerforms},
 	{"CallbackAddedWhileItsParentCommitsRunsOnce", addedInTheCommit},
 	{"CallbackAddedWhileTheLastOneFinishesRunsOnce", addedAtTheLast},
+	{"CallbackWhoseParentSettlesUnnoticedIsPending", addedUnnoticed},
 	{"CallbackOfACallbackRuns", callbackOfACallback},
 	{"ErrbackThatReturnsNormallyRecovers", errbackRecovers},
 	{"ErrbackThatReturnsItsFailurePassesItOnUnchanged", errbackPassesOn},

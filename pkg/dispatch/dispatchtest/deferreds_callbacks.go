@@ -149,6 +149,31 @@ func addedAtTheLast(r *rig) {
 	})
 }
 
+// The parent settles between the look at it and the note that the callback waits.
+// Nobody is told then, so whoever has written the note must put the callback into
+// its lane, and the record must say so: else it could not be held any more.
+func addedUnnoticed(r *rig) {
+	s := &meddler{Store: r.pair.Store, before: func(rec *deferred.Record) bool {
+		return rec.ID == "late" && rec.State == deferred.Waiting
+	}}
+	w := r.join(r.over(s, r.pair.Broker), "greet")
+	r.submit(greeting("p"))
+	a := w.claim()
+	s.meddle = func() { w.succeed(a) }
+	late := named("mend", "late")
+	late.Callbacks = []deferred.Callback{{On: deferred.OnSuccess, Call: deferred.Call{Name: "mend"}}}
+	r.must(r.queue.Open("p").AddCallback(r.ctx, late))
+	r.await("p", deferred.Succeeded)
+	r.becomes("late", deferred.Pending)
+	r.holds("late")
+	m := r.join(r.queue, "mend")
+	m.idle(r.pair.Lease / 2)
+	r.releases("late")
+	m.succeed(m.claim())
+	m.succeed(m.claim())
+	r.await(deferred.ChildID("late", 0), deferred.Succeeded)
+}
+
 // What is passed on is the whole outcome: state, and the failure to the letter.
 func passesFailureUnchanged(r *rig) {
 	failure := func(*deferred.Attempt) (string, error) {
