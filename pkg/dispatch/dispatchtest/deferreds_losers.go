@@ -1,6 +1,8 @@
 package dispatchtest
 
 import (
+	"errors"
+
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
 )
@@ -122,15 +124,23 @@ func restIsWanted(r *rig) {
 // errback runs.
 func restHasErrbacks(r *rig) {
 	fast := r.promise("fast")
-	loser := named("nobody", "loser")
-	loser.Callbacks = []deferred.Callback{{On: deferred.OnFailure, Call: named("mend", "")}}
-	r.submit(loser)
+	w := r.join(r.queue, "greet")
+	r.submit(withErrback("loser"))
+	a := w.claim()
 	r.joins("race", deferred.JoinRace, true, "fast", "loser")
 	r.perform(map[string]handler{"mend": succeeds(`"mended"`)})
 	r.waits("race", "loser")
+	revoked := make(chan error, 1)
+	a.OnRevoke(func(cause error) { revoked <- cause })
 	r.resolve(fast, 1)
 	r.await("loser", deferred.Cancelled)
+	if cause := <-revoked; !errors.Is(cause, deferred.ErrCancelled) {
+		r.Errorf("it was told %v", cause)
+	}
 	r.gives(deferred.ChildID("loser", 0), `"mended"`)
+	if err := w.feed.Settle(r.ctx, a, deferred.Outcome{State: deferred.Succeeded}); !errors.Is(err, deferred.ErrLost) {
+		r.Errorf("its success was answered with %v", err)
+	}
 }
 
 func restOfAFailedAll(r *rig) {
