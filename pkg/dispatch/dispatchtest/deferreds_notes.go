@@ -67,6 +67,9 @@ func noteTimeout(r *rig) {
 		}
 	}
 	two := func(n deferred.Note) bool { return string(n.Value) == `2` }
+	if n, err := d.AwaitAnnotation(r.ctx, "other", two); err != nil || string(n.Value) != `2` { // it is there already
+		r.Errorf("got %s (%v)", n.Value, err)
+	}
 	short, cancel := context.WithTimeout(r.ctx, 50*time.Millisecond)
 	defer cancel()
 	for range 2 { // the second time it has ended before
