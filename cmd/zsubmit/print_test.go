@@ -142,6 +142,39 @@ func equalJSON(t *testing.T, a, b any) bool {
 	return string(x) == string(y)
 }
 
+// A table has one line of it, the details of a record say where the trace is, and
+// JSON has all.
+func TestTraceOfAFailureIsAsLongAsTheFormAllows(t *testing.T) {
+	r := deferred.Record{ID: "a", State: deferred.Failed, Failure: &deferred.Failure{
+		Kind: "panic", Message: "index out of range", Chain: []deferred.Cause{{Kind: "odd", Message: "inner"}}, Stack: "main.run()\n\tmain.go:7",
+	}}
+	for _, c := range []struct {
+		name      string
+		printer   printer
+		has, lack []string
+	}{
+		{"brief", printer{form: asTable}, []string{"panic: index out of range"}, []string{"main.run", "inner", "-o json"}},
+		{"default", printer{form: asTable, single: true}, []string{"failure    panic: index out of range", "see -o json"}, []string{"main.run"}},
+		{"verbose", printer{form: asJSON, single: true}, []string{`"message": "index out of range"`, `"message": "inner"`, `main.run()\n\tmain.go:7`}, nil},
+	} {
+		var out strings.Builder
+		c.printer.out = &out
+		if err := printWhole(&c.printer, &r); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range c.has {
+			if !strings.Contains(out.String(), text) {
+				t.Errorf("%s: no %q in\n%s", c.name, text, out.String())
+			}
+		}
+		for _, text := range c.lack {
+			if strings.Contains(out.String(), text) {
+				t.Errorf("%s: %q in\n%s", c.name, text, out.String())
+			}
+		}
+	}
+}
+
 func TestDurationIsShownInItsLargestUnit(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Second: "0ms", 20 * time.Millisecond: "20ms", 1600 * time.Millisecond: "2s", 119 * time.Second: "119s",

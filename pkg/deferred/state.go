@@ -31,7 +31,7 @@ var transitions = map[State][]State{
 	Pending:   append([]State{Scheduled, Pending, Running, Waiting, Held}, settled...),
 	Running:   append([]State{Scheduled, Pending, Running, Waiting}, settled...),
 	Waiting:   append([]State{Pending, Running, Scheduled, Waiting}, settled...), // a callback whose parent has settled
-	Held:      append([]State{Pending, Waiting, Held}, settled...), // waiting: a join or a promise, held before it was met
+	Held:      append([]State{Pending, Waiting, Held}, settled...),               // waiting: a join or a promise, held before it was met
 }
 
 // Settled reports whether the state is final.

@@ -92,10 +92,15 @@ func (f *feed) later(ctx context.Context, d Delivery) {
 	}
 	h := &holding{feed: f, delivery: d, call: c, digest: c.digest()}
 	f.untilDone(ctx, h, func() error {
-		m, err := c.again(Ready)
-		if err == nil && !c.Deadline.IsZero() {
-			err = f.watchDeadline(ctx, h)
+		if !c.Deadline.IsZero() {
+			if err := f.watchDeadline(ctx, h); err != nil {
+				return err
+			}
 		}
+		if r := h.record; r != nil && r.State == deferred.Waiting { // its parent settled while that was written
+			return f.forward(ctx, h)
+		}
+		m, err := c.again(Ready)
 		if err != nil {
 			return err
 		}

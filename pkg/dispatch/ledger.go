@@ -30,10 +30,7 @@ func (q *Queue) Record(ctx context.Context, id deferred.ID) (deferred.Record, er
 	}
 	for i := range found {
 		if seen, ok := q.preview(&found[i]); ok {
-			if r != nil && r.State == deferred.Held { // before its call was met
-				seen.State = r.State
-			}
-			return seen, nil
+			return overStub(r, seen), nil
 		}
 	}
 	if r != nil {
@@ -51,6 +48,15 @@ func orZero(r *deferred.Record) deferred.Record {
 		return deferred.Record{}
 	}
 	return *r
+}
+
+// overStub is what is shown of a call that has a record which has not met it: its
+// message, but held if somebody has held it before it was met.
+func overStub(stub *deferred.Record, seen deferred.Record) deferred.Record {
+	if stub != nil && stub.State == deferred.Held {
+		seen.State = stub.State
+	}
+	return seen
 }
 
 // preview is the record that a waiting message stands for.
@@ -149,11 +155,11 @@ func (q *Queue) Watch(ctx context.Context, id deferred.ID) iter.Seq2[deferred.Ch
 
 // watcher shows each revision once, and no older one after it.
 type watcher struct {
-	queue   *Queue
-	id      deferred.ID
-	yield   func(deferred.Change, error) bool
-	shown   map[Key]uint64
-	record  deferred.Record // the latest, shown or not
+	queue  *Queue
+	id     deferred.ID
+	yield  func(deferred.Change, error) bool
+	shown  map[Key]uint64
+	record deferred.Record // the latest, shown or not
 }
 
 // read shows what there is; false when there is nothing more to watch. The

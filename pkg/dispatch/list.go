@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -36,38 +37,83 @@ func (f *Filter) takes(r *deferred.Record) bool {
 // no index: it reads everything.
 func (q *Queue) List(ctx context.Context, f Filter) iter.Seq2[deferred.Record, error] {
 	return func(yield func(deferred.Record, error) bool) {
-		met := map[deferred.ID]bool{}
-		for e, err := range q.store.List(ctx, Query{Space: Records}) {
-			var r deferred.Record
-			if err == nil {
-				err = json.Unmarshal(e.Value, &r)
-			}
-			if err != nil {
-				if !yield(r, fmt.Errorf("dispatch: list: %w", err)) {
-					return
-				}
-				continue
-			}
-			met[r.ID] = true
-			if f.takes(&r) && !yield(r, nil) {
-				return
-			}
+		l := &listing{queue: q, filter: &f, yield: yield, met: map[deferred.ID]bool{}, stubs: map[deferred.ID]*deferred.Record{}}
+		_ = l.records(ctx) && l.messages(ctx) && l.rest(ctx)
+	}
+}
+
+// listing is one walk over everything. Its steps return false when no more is
+// to be shown.
+type listing struct {
+	queue  *Queue
+	filter *Filter
+	yield  func(deferred.Record, error) bool
+	met    map[deferred.ID]bool
+	stubs  map[deferred.ID]*deferred.Record // which have not met their call: its message says more
+	order  []deferred.ID                    // of the stubs
+}
+
+func (l *listing) show(r deferred.Record) bool { return !l.filter.takes(&r) || l.yield(r, nil) }
+
+func (l *listing) records(ctx context.Context) bool {
+	for e, err := range l.queue.store.List(ctx, Query{Space: Records}) {
+		var r deferred.Record
+		if err == nil {
+			err = json.Unmarshal(e.Value, &r)
 		}
-		for _, route := range []Route{Ready, Later, Delay, Due} {
-			for d, err := range q.broker.Pending(ctx, Page{Route: route, Queue: f.Queue, Name: f.Name}) {
-				if err != nil {
-					yield(deferred.Record{}, fmt.Errorf("dispatch: list: %w", err))
-					return
-				}
-				r, ok := q.preview(&d)
-				if !ok || met[r.ID] || !f.takes(&r) {
-					continue
-				}
-				met[r.ID] = true
-				if !yield(r, nil) {
-					return
-				}
+		switch {
+		case err != nil:
+			if !l.yield(r, fmt.Errorf("dispatch: list: %w", err)) {
+				return false
+			}
+		case !r.Seen && !r.State.Settled():
+			l.stubs[r.ID], l.order = &r, append(l.order, r.ID)
+		default:
+			l.met[r.ID] = true
+			if !l.show(r) {
+				return false
 			}
 		}
 	}
+	return true
+}
+
+func (l *listing) messages(ctx context.Context) bool {
+	for _, route := range []Route{Ready, Later, Delay, Due} {
+		for d, err := range l.queue.broker.Pending(ctx, Page{Route: route, Queue: l.filter.Queue, Name: l.filter.Name}) {
+			if err != nil {
+				l.yield(deferred.Record{}, fmt.Errorf("dispatch: list: %w", err))
+				return false
+			}
+			r, ok := l.queue.preview(&d)
+			if !ok || l.met[r.ID] {
+				continue
+			}
+			l.met[r.ID] = true
+			if !l.show(overStub(l.stubs[r.ID], r)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// rest shows the stubs of which no message was found: something waits for what
+// nobody has submitted, or the call was met meanwhile.
+func (l *listing) rest(ctx context.Context) bool {
+	for _, id := range l.order {
+		if l.met[id] {
+			continue
+		}
+		r, err := l.queue.Record(ctx, id)
+		switch {
+		case errors.Is(err, deferred.ErrNotFound):
+		case err != nil:
+			l.yield(deferred.Record{}, fmt.Errorf("dispatch: list: %w", err))
+			return false
+		case !l.show(r):
+			return false
+		}
+	}
+	return true
 }

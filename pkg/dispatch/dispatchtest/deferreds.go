@@ -2,6 +2,7 @@ package dispatchtest
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"zasync/pkg/deferred"
@@ -10,40 +11,102 @@ import (
 // TestDeferreds has what deferreds promise beyond single calls: callbacks,
 // joins, promises.
 func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
-	runCases(t, []rigCase{
-		{"FailureNobodyTookOnIsListedUntilItIsHandled", unhandledIsListed},
-		{"FailureAfterTheRaceWasOverIsListed", unhandledAfterTheRace},
-		{"OfTwoResolutionsBeforeThePromiseIsMetTheFirstCounts", oppositeResolutions},
-		{"CallbackAddedBeforeWhileAndAfterRunsOnce", attachAnyTime},
-		{"ErrbackThatReturnsNormallyRecovers", errbackRecovers},
-		{"ErrbackThatReturnsItsFailurePassesItOnUnchanged", errbackPassesOn},
-		{"CallbackUnderAFailurePassesItUnchanged", callbackSkipped},
-		{"ErrbackUnderASuccessPassesItUnchanged", errbackSkipped},
-		{"ErrbackDoesNotSeeItsNeighboursFailure", neighbours},
-		{"ErrbackIsChosenByTheKindOfFailure", byKind},
-		{"CallbackOnWhatNobodyEverSawFails", attachUnknown},
-		{"JoinsOfNone", joinsOfNone},
-		{"AllHasResultsInInputOrder", allInOrder},
-		{"AllFailsAtTheFirstFailure", allFailsEarly},
-		{"JoinTooLargeToBeStoredIsWholeWhenAwaited", largeJoin},
-		{"CancelRestSparesWhatOthersWant", cancelRest},
-		{"PromiseIsSettledOnce", promiseOnce},
-		{"PromiseMayBeResolvedBeforeItIsSeen", promiseEarly},
-		{"RunningCallCannotBeHeld", holdRunning},
-		{"HeldCallRunsWhenReleased", holdRelease},
-		{"HoldOfAPromiseOrAJoinThatNobodyHasMetMeansNothing", holdUnperformed},
-		{"AdoptionThreeDeep", adoptThree},
-		{"AdoptionOfItselfIsRefused", adoptCycle},
-		{"CancelOfAnAdopterReachesTheInner", adoptCancel},
-		{"AdopterOfACancelledOneIsCancelled", innerCancelled},
-		{"DeadlineRevokesARunningAttempt", deadlineRunning},
-		{"DeadlineExpiresWhatIsScheduledAndPromised", deadlineScheduled},
-		{"JoinTakesMembersWhileItWaitsAndRefusesLaterOnes", membersAreAdded},
-		{"CheckpointIsHandedToTheNextAttempt", checkpointIsHandedOn},
-		{"AllSettledAndAnyOfMixedMembers", mixedMembers},
-		{"ThousandAnnotationsAreFewWrites", manyAnnotations},
-		{"CancelOfAnAdopterSparesWhatAJoinWaitsFor", adoptCancelSpares},
-	}, clock, open)
+	runCases(t, slices.Concat(callbackCases, joinCases, innerCases, promiseCases, noteCases), clock, open)
+}
+
+var callbackCases = []rigCase{
+	{"CallbackAddedBeforeWhileAndAfterRunsOnce", attachAnyTime},
+	{"AdderNeverPerformsTheCallback", adderNeverPerforms},
+	{"CallbackAddedWhileItsParentCommitsRunsOnce", addedInTheCommit},
+	{"CallbackAddedWhileTheLastOneFinishesRunsOnce", addedAtTheLast},
+	{"CallbackWhoseParentSettlesUnnoticedIsPending", addedUnnoticed},
+	{"CallbackOfACallbackRuns", callbackOfACallback},
+	{"ErrbackThatReturnsNormallyRecovers", errbackRecovers},
+	{"ErrbackThatReturnsItsFailurePassesItOnUnchanged", errbackPassesOn},
+	{"CallbackUnderAFailurePassesItUnchanged", passesFailureUnchanged},
+	{"ErrbackUnderASuccessPassesItUnchanged", passesValueUnchanged},
+	{"ErrbackDoesNotSeeItsNeighboursFailure", neighbours},
+	{"ErrbackIsChosenByTheKindOfFailure", byKind},
+	{"CallbackOnWhatNobodyEverSawFails", attachUnknown},
+	{"FailureNobodyTookOnIsListedUntilItIsHandled", unhandledIsListed},
+	{"FailureAfterTheRaceWasOverIsListed", unhandledAfterTheRace},
+	{"CancelOfACallbackThatWasNotFiredHolds", cancelUnfired},
+	{"CancelOfAnAddedCallbackThatWasNotFiredLeavesItsParentAlone", cancelUnfiredLate},
+	{"CancelOfACallbackThatWasFiredKeepsItFromRunning", cancelFired},
+	{"HoldOfACallbackThatWasNotFiredHolds", holdUnfired},
+	{"HoldOfAnAddedCallbackIsRefusedUntilItIsFired", holdUnfiredLate},
+	{"HoldOfACallbackThatWasFiredKeepsItBack", holdFired},
+	{"DeadlineCoversNoLaterLevel", deadlineOfEarlierLevels},
+	{"DeadlineCoversNoEarlierLevel", deadlineOfLaterLevels},
+}
+
+var joinCases = []rigCase{
+	{"AllOfNoneIsAnEmptyList", allOfNone},
+	{"AllOfOneEndsWithIt", allOfOne},
+	{"AllOfMixedMembersHasTheFirstFailure", allOfMixed},
+	{"AllOfACancelledMemberHasFailed", allOfACancelled},
+	{"AllHasResultsInInputOrder", allInOrder},
+	{"AllFailsAtTheFirstFailure", allFailsEarly},
+	{"AllSettledOfNoneIsAnEmptyList", settledOfNone},
+	{"AllSettledOfOneHasItsOutcome", settledOfOne},
+	{"AllSettledOfMixedMembersHasTheirOutcomesInInputOrder", settledOfMixed},
+	{"AnyOfNoneHasFailed", anyOfNone},
+	{"AnyOfOneEndsWithIt", anyOfOne},
+	{"AnyOfMixedMembersHasTheFirstSuccess", anyOfMixed},
+	{"AnyOfFailuresHasAllOfThemInInputOrder", anyOfFailures},
+	{"RaceOfNoneIsRefused", raceOfNone},
+	{"RaceOfOneSettlesAsItDoes", raceOfOne},
+	{"RaceOfMixedMembersSettlesAsTheFirst", raceOfMixed},
+	{"JoinTooLargeToBeStoredIsWholeWhenAwaited", largeJoin},
+	{"JoinTakesMembersWhileItWaitsAndRefusesLaterOnes", membersAreAdded},
+	{"CancelRestSparesWhatOthersWant", cancelRest},
+	{"CancelRestSparesWhatAnyoneElseWaitsFor", restIsWanted},
+	{"CancelRestReachesTheMembersOfALoserThatIsAJoin", restIsAJoin},
+	{"CancelRestSparesAMemberOfALoserThatIsWanted", restOfALoserIsWanted},
+	{"CancelRestRunsTheErrbacksOfALoser", restHasErrbacks},
+	{"CancelRestOfAnAllThatFailedCancelsTheOthers", restOfAFailedAll},
+	{"LosersGoOnUnlessTheyAreToBeCancelled", restIsLeft},
+	{"DeadlineOfAJoinLeavesItsMembersAlone", deadlineJoin},
+}
+
+var innerCases = []rigCase{
+	{"AdoptionThreeDeep", adoptThree},
+	{"AdoptionThreeDeepHandsOutAValueUnchanged", innerSucceeds},
+	{"AdoptionThreeDeepHandsOutAFailureUnchanged", innerFails},
+	{"AdoptionOfItselfIsRefused", adoptCycle},
+	{"AdopterOfACancelledOneIsCancelled", innerCancelled},
+	{"AdopterOfACancelledOneIsCancelledThreeDeep", innerCancelledDeep},
+	{"AdopterOfAnExpiringOneExpires", innerExpires},
+	{"CancelOfAnAdopterReachesTheInner", adoptCancel},
+	{"CancelOfAnAdopterReachesTheInnerThreeDeep", outerCancelledDeep},
+	{"CancelOfAnAdopterReachesTheMembersOfAJoin", outerOfAJoinCancelled},
+	{"CancelOfAnAdopterStopsAtWhatOthersWaitFor", outerCancelledHalfWay},
+	{"CancelOfAnAdopterSparesWhatAJoinWaitsFor", adoptCancelSpares},
+	{"AdopterThatExpiresCancelsTheInner", outerExpires},
+}
+
+var promiseCases = []rigCase{
+	{"OfTwoResolutionsBeforeThePromiseIsMetTheFirstCounts", oppositeResolutions},
+	{"PromiseIsSettledOnce", promiseOnce},
+	{"PromiseMayBeResolvedBeforeItIsSeen", promiseEarly},
+	{"RunningCallCannotBeHeld", holdRunning},
+	{"HeldCallRunsWhenReleased", holdRelease},
+	{"HoldOfAPromiseOrAJoinThatNobodyHasMetMeansNothing", holdUnperformed},
+	{"DeadlineRevokesARunningAttempt", deadlineRunning},
+	{"DeadlineExpiresWhatIsScheduledAndPromised", deadlineScheduled},
+	{"DeadlineExpiresWhatIsPending", deadlinePending},
+	{"DeadlineExpiresWhatIsScheduled", deadlineOfScheduled},
+	{"DeadlineExpiresWhatIsHeld", deadlineHeld},
+}
+
+var noteCases = []rigCase{
+	{"CheckpointIsHandedToTheNextAttempt", checkpointIsHandedOn},
+	{"AnnotationsAreReadAndWrittenByBothSidesWhoWait", notesBothWays},
+	{"WaitingForAnAnnotationEndsWithItsContext", noteTimeout},
+	{"AnybodyAnnotatesWhatHasSettled", noteOnFinished},
+	{"OldAttemptThatAnnotatesWhatHasSettledIsRefusedOrPast", oldNoteOnFinished},
+	{"ThousandAnnotationsAreFewWrites", manyAnnotations},
+	{"WhatIsCountedAsPendingIsWhatAWorkerTakes", pendingIsTaken},
 }
 
 // A handler performs calls of one name; its string is the result.
@@ -52,7 +115,11 @@ type handler func(a *deferred.Attempt) (string, error)
 // perform has a worker perform the calls of these names until the case ends.
 func (r *rig) perform(handlers map[string]handler) {
 	r.Helper()
-	h := r.join(r.queue, "unused")
+	r.drive(r.join(r.queue, "unused"), handlers)
+}
+
+// drive has a worker perform the calls of these names.
+func (r *rig) drive(h *hand, handlers map[string]handler) {
 	for name := range handlers {
 		h.feed.Want(deferred.Lane{Queue: deferred.DefaultQueue, Name: name}, 20)
 	}

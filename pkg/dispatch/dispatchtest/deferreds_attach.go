@@ -53,21 +53,6 @@ func errbackPassesOn(r *rig) {
 	}
 }
 
-func callbackSkipped(r *rig) {
-	r.submit(named("greet", "p"))
-	r.must(r.queue.Open("p").AddCallback(r.ctx, named("nobody", "c")))
-	r.must(r.queue.Open("c").AddCallback(r.ctx, named("nobody", "cc")))
-	r.perform(map[string]handler{"greet": fails("odd")})
-	r.failsWith("cc", "odd")
-}
-
-func errbackSkipped(r *rig) {
-	r.submit(named("greet", "p"))
-	r.must(r.queue.Open("p").AddErrback(r.ctx, named("nobody", "e")))
-	r.perform(map[string]handler{"greet": succeeds(`"x"`)})
-	r.gives("e", `"x"`)
-}
-
 func neighbours(r *rig) {
 	r.submit(named("greet", "p"))
 	d := r.must(r.queue.Open("p").AddCallbacks(r.ctx, named("bad", ""), named("mend", "")))

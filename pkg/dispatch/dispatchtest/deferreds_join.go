@@ -2,23 +2,11 @@ package dispatchtest
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
 )
-
-func joinsOfNone(r *rig) {
-	r.perform(nil)
-	r.gives(r.must(deferred.All(r.ctx, r.queue)).ID(), `[]`)
-	r.gives(r.must(deferred.AllSettled(r.ctx, r.queue)).ID(), `[]`)
-	r.failsWith(r.must(deferred.Any(r.ctx, r.queue)).ID(), deferred.KindAllFailed)
-	var input *deferred.InputError
-	if _, err := deferred.Race(r.ctx, r.queue); !errors.As(err, &input) {
-		r.Errorf("a race of none was answered with %v", err)
-	}
-}
 
 func allInOrder(r *rig) {
 	r.perform(map[string]handler{"greet": func(a *deferred.Attempt) (string, error) { return `"` + string(a.ID) + `"`, nil }})

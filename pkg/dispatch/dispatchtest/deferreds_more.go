@@ -44,27 +44,6 @@ func membersAreAdded(r *rig) {
 	}
 }
 
-func mixedMembers(r *rig) {
-	r.perform(map[string]handler{"greet": succeeds(`1`), "bad": fails("odd")})
-	r.submit(named("greet", "good"), named("bad", "bad"), named("nobody", "gone"))
-	members := []*deferred.Deferred{r.queue.Open("bad"), r.queue.Open("gone"), r.queue.Open("good")}
-	settled := r.must(deferred.AllSettled(r.ctx, r.queue, members...))
-	some := r.must(deferred.Any(r.ctx, r.queue, members...))
-	if err := r.queue.Open("gone").Cancel(r.ctx, ""); err != nil {
-		r.Fatal(err)
-	}
-	r.gives(some.ID(), `1`)
-	var got []deferred.MemberOutcome
-	if err := r.await(settled.ID(), deferred.Succeeded).Result.Decode(&got); err != nil || len(got) != 3 {
-		r.Fatalf("%d outcomes (%v), want three", len(got), err)
-	}
-	for i, want := range []deferred.State{deferred.Failed, deferred.Cancelled, deferred.Succeeded} {
-		if got[i].ID != members[i].ID() || got[i].State != want {
-			r.Errorf("outcome %d is %s of %s, want %s of %s", i, got[i].State, got[i].ID, want, members[i].ID())
-		}
-	}
-}
-
 // noteWrites counts the writes of annotations.
 type noteWrites struct {
 	dispatch.Store

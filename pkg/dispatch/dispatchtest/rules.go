@@ -99,7 +99,11 @@ func (r *rig) join(q *dispatch.Queue, name string) *hand {
 // leave ends all workers. The dead say no goodbye.
 func (r *rig) leave() {
 	for _, h := range r.hands {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), time.Second)
+		limit := patience
+		if h.dead {
+			limit = time.Second
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), limit)
 		if err := h.feed.Leave(ctx); err != nil && !h.dead {
 			r.Error(err)
 		}

@@ -29,7 +29,7 @@ func TestStorm(t *testing.T, clock Clock, open func(t *testing.T) Pair, nodes in
 		g.perform()
 		g.empties()
 		g.check()
-		time.Sleep(time.Minute) // the dead have operations on their way
+		g.sleep(time.Minute) // the dead have operations on their way
 	})
 }
 
@@ -58,8 +58,13 @@ func (g *stormyGraph) perform() {
 }
 
 // pass lets some milliseconds go by.
-func (g *stormyGraph) pass(most int) {
-	time.Sleep(time.Duration(g.storm.intn(most)) * time.Millisecond)
+func (g *stormyGraph) pass(most int) { g.sleep(time.Duration(g.storm.intn(most)) * time.Millisecond) }
+
+func (g *stormyGraph) sleep(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-g.ctx.Done():
+	}
 }
 
 // reincarnate runs one worker after the other, each until it dies.

@@ -42,6 +42,10 @@ func TestDeferredsKeepTheirWord(t *testing.T) {
 	dispatchtest.TestDeferreds(t, synctest.Test, pair)
 }
 
+func TestDeferredsKeepTheirWordOverTime(t *testing.T) {
+	dispatchtest.TestDeferredsOverTime(t, synctest.Test, pair)
+}
+
 func TestJoinOfTenThousandStaysCheap(t *testing.T) {
 	dispatchtest.TestWide(t, synctest.Test, pair, 10_000)
 }
