@@ -153,13 +153,9 @@ func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Reco
 func (f *feed) tellParent(ctx context.Context, parent, child deferred.ID) error {
 	last := false
 	err := f.changeRecords(ctx, []deferred.ID{parent}, 0, func(r *deferred.Record) bool {
-		e := r.Attached(child)
-		if e == nil || e.Settled { // also of a parent that is forgotten
-			return false
-		}
-		e.Fired, e.Settled = true, true
-		last = done(r)
-		return true
+		marked := settle(r, child)
+		last = done(r) // also when it was marked before: whoever did so may have died then
+		return marked
 	})
 	if err != nil || !last {
 		return err

@@ -93,15 +93,11 @@ func (f *feed) letGo(ctx context.Context, h *holding, keep time.Duration) error 
 	for chunk := range slices.Chunk(h.record.Waits.On, readAtOnce) {
 		var idle []Message
 		err := f.changeRecords(ctx, chunk, keep, func(r *deferred.Record) bool {
-			e := r.Attached(h.record.ID)
-			if e == nil || e.Settled {
-				return false
-			}
-			e.Fired, e.Settled = true, true
-			if done(r) {
+			marked := settle(r, h.record.ID)
+			if done(r) { // also when it was marked before: whoever did so may have died then
 				idle = append(idle, wakeOf(r.ID, h.record.ID))
 			}
-			return true
+			return marked
 		})
 		if err != nil {
 			return err
@@ -111,6 +107,16 @@ func (f *feed) letGo(ctx context.Context, h *holding, keep time.Duration) error 
 		}
 	}
 	return nil
+}
+
+// settle marks the entry of a deferred that needs the record no longer.
+func settle(r *deferred.Record, id deferred.ID) (changed bool) {
+	e := r.Attached(id)
+	if e == nil || e.Settled { // also of a record that is forgotten
+		return false
+	}
+	e.Fired, e.Settled = true, true
+	return true
 }
 
 // done: all that hangs on a join has settled, and only now it can let go of its
