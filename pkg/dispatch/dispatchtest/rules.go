@@ -35,6 +35,7 @@ func TestRules(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"Rule9DeadlineIsKeptWithoutAWorkerOfTheLane", ruleDeadlineWithoutAWorker},
 		{"Rule10RecordLivesForEverUntilNothingNeedsIt", ruleRetention},
 		{"Rule10OfTooManyRecordsTheOldestThatSucceededGo", ruleBound},
+		{"Rule10OpenRecordsDoNotCountAmongTooMany", ruleBoundOfSettled},
 	}, clock, open)
 }
 
