@@ -15,7 +15,7 @@ func (f *feed) bound(ctx context.Context) {
 	if err != nil || n <= f.config.MaxRecords {
 		return
 	}
-	settled, excess := 0, n-f.config.MaxRecords+f.config.MaxRecords/20
+	settled, room := 0, f.config.MaxRecords/20
 	var oldest []Write
 	for e, err := range f.store.List(ctx, Query{Space: Records}) {
 		if err != nil {
@@ -26,12 +26,12 @@ func (f *feed) bound(ctx context.Context) {
 			continue
 		}
 		settled++
-		if r.State == deferred.Succeeded && f.retention(r) > 0 && len(oldest) < excess {
+		if r.State == deferred.Succeeded && f.retention(r) > 0 && len(oldest) < n-f.config.MaxRecords+room {
 			oldest = append(oldest, Write{Key: e.Key, Expect: revision, Delete: true})
 		}
 	}
-	if settled > f.config.MaxRecords {
-		f.forget(ctx, oldest)
+	if excess := settled - f.config.MaxRecords; excess > 0 { // the count has what is open in it, and what is deleted
+		f.forget(ctx, oldest[:min(len(oldest), excess+room)])
 	}
 }
 

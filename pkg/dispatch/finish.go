@@ -153,9 +153,9 @@ func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Reco
 func (f *feed) tellParent(ctx context.Context, parent, child deferred.ID) error {
 	last := false
 	err := f.changeRecords(ctx, []deferred.ID{parent}, 0, func(r *deferred.Record) bool {
-		changed := unpin(r, child)
-		last = changed && done(r)
-		return changed
+		marked := unpin(r, child)
+		last = done(r) // also when it was marked before: whoever did so may have died then
+		return marked
 	})
 	if err != nil || !last {
 		return err

@@ -93,11 +93,11 @@ func (f *feed) letGo(ctx context.Context, h *holding, keep time.Duration) error 
 	for chunk := range slices.Chunk(h.record.Waits.On, readAtOnce) {
 		var idle []Message
 		err := f.changeRecords(ctx, chunk, keep, func(r *deferred.Record) bool {
-			changed := unpin(r, h.record.ID)
-			if changed && done(r) {
+			marked := unpin(r, h.record.ID)
+			if done(r) { // also when it was marked before: whoever did so may have died then
 				idle = append(idle, wakeOf(r.ID, h.record.ID))
 			}
-			return changed
+			return marked
 		})
 		if err != nil {
 			return err

@@ -36,6 +36,7 @@ func TestRules(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"Rule10RecordLivesForEverUntilNothingNeedsIt", ruleRetention},
 		{"Rule10OfTooManyRecordsTheOldestThatSucceededGo", ruleBound},
 		{"Rule10AnnotationsGoWithTheirRecord", ruleAnnotations},
+		{"Rule10OpenRecordsDoNotCountAmongTooMany", ruleBoundOfSettled},
 	}, clock, open)
 }
 

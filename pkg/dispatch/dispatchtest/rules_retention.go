@@ -63,6 +63,22 @@ func ruleAnnotations(r *rig) {
 	})
 }
 
+// What is open is no reason to forget more of what has settled.
+func ruleBoundOfSettled(r *rig) {
+	q := dispatch.New(r.pair.Store, r.pair.Broker, dispatch.Config{Lease: r.pair.Lease, MaxRecords: 3, SweepEvery: time.Second, Logger: silent()})
+	for i, id := range []deferred.ID{"first", "second", "third", "fourth"} {
+		r.write("open-"+id, func(rec *deferred.Record) { rec.State, rec.Seen = deferred.Pending, true })
+		r.write(id, func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, int64(i+1)) })
+	}
+	r.join(q, "greet")
+	eventually(r.T, "the oldest record is gone", func() bool { return r.record("first").ID == "" })
+	for _, id := range []deferred.ID{"second", "third", "fourth", "open-first"} {
+		if r.record(id).ID == "" {
+			r.Errorf("%s is gone, and one was too many", id)
+		}
+	}
+}
+
 func settledRecord(rec *deferred.Record, s deferred.State, second int64) {
 	rec.Name, rec.Queue, rec.Seen, rec.Settled = "greet", deferred.DefaultQueue, true, time.Unix(second, 0)
 	rec.Settle(s, nil)
