@@ -14,6 +14,7 @@ func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"FailureNobodyTookOnIsListedUntilItIsHandled", unhandledIsListed},
 		{"OfTwoResolutionsBeforeThePromiseIsMetTheFirstCounts", oppositeResolutions},
 		{"CallbackAddedBeforeWhileAndAfterRunsOnce", attachAnyTime},
+		{"CallbackThatWaitsKeepsItsArgumentsHoweverTheyAreWritten", attachWithArguments},
 		{"ErrbackThatReturnsNormallyRecovers", errbackRecovers},
 		{"ErrbackThatReturnsItsFailurePassesItOnUnchanged", errbackPassesOn},
 		{"CallbackUnderAFailurePassesItUnchanged", callbackSkipped},
