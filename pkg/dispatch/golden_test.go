@@ -209,11 +209,19 @@ func TestIDsAndDigestsAreComputedAsReleased(t *testing.T) {
 		{string(deferred.ChildID("1795442839409062", 0)), "9654524eb1793befa2d8806675f3e854"},
 		{digest(&deferred.Call{Name: "demo/greet", Args: deferred.JSON([]byte(`"world"`))}), "0a0eb8582e6db921afb956c337919c71"},
 		{digest(&deferred.Call{Name: "greet"}), "f8d7e0505f681cc9ab79e291d1733a22"},
+		{digest(goldenCall("join-all")), "04bb2b552a9bfb9e4be921312210d5df"},
+		{digest(goldenCall("promise")), "f6f52475bbce499d92d1bb551300e45a"},
+		{digest(&deferred.Call{Name: "demo/greet", Args: content("text/json", "{ \"a\": 1 }"), After: &deferred.After{}}), "9b4a2ca1f00a83b3071aa99477047d4b"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s is %s now", c.want, c.got)
 		}
 	}
+}
+
+func goldenCall(name string) *deferred.Call {
+	c := goldenCalls[name].call
+	return &c
 }
 
 func TestEveryGoldenFileIsTested(t *testing.T) {
