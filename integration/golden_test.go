@@ -277,8 +277,10 @@ func (s *plainSite) joined() {
 // becomes waits until the deferred stands as it is to.
 func (s *plainSite) becomes(id string, e end) {
 	s.t.Helper()
+	tick := time.NewTicker(glance)
+	defer tick.Stop()
 	var data []byte
-	for ; s.ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+	for ; s.ctx.Err() == nil; <-tick.C {
 		var r deferred.Record
 		var fields struct{ Result json.RawMessage }
 		if data = s.shown(id); len(data) == 0 {
