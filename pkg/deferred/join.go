@@ -32,7 +32,7 @@ const (
 )
 
 // MaxMembersSize is how many bytes the ids of a join's members may have as a
-// JSON array: 15,000 of 32 characters.
+// JSON array: nearly 15,000 of 32 characters.
 const MaxMembersSize = 512 << 10
 
 // A Join is what a call that is not performed waits for.

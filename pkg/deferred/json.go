@@ -138,6 +138,18 @@ func appendContent(b []byte, c Content) (_ []byte, contentType string) {
 	return appendBase64(b, c.Data), cmp.Or(c.Type, TypeJSON)
 }
 
+// Stored is the content as it comes back from a record: what is JSON has lost its
+// white space, and the parameters of its type.
+func (c Content) Stored() Content {
+	if c.IsZero() {
+		return Content{}
+	}
+	if canonicalType(c.Type) == TypeJSON && jsonFault(c.Data) == "" {
+		return JSON(appendCompact(nil, c.Data))
+	}
+	return c
+}
+
 func outline(raw json.RawMessage, contentType string) (Content, error) {
 	if contentType == "" {
 		if len(raw) == 0 {

@@ -16,6 +16,7 @@ func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 
 var callbackCases = []rigCase{
 	{"CallbackAddedBeforeWhileAndAfterRunsOnce", attachAnyTime},
+	{"CallbackThatWaitsKeepsItsArgumentsHoweverTheyAreWritten", attachWithArguments},
 	{"AdderNeverPerformsTheCallback", adderNeverPerforms},
 	{"CallbackAddedWhileItsParentCommitsRunsOnce", addedInTheCommit},
 	{"CallbackAddedWhileTheLastOneFinishesRunsOnce", addedAtTheLast},
