@@ -106,8 +106,12 @@ func (r *Record) Unfired() bool {
 	return false
 }
 
-// Settle makes the record a settled one. It does not write it.
+// Settle makes the record a settled one. It does not write it. A state that is
+// no success has a failure: of the state's own kind, if none is given.
 func (r *Record) Settle(s State, f *Failure) {
+	if f == nil && s != Succeeded {
+		f = &Failure{Kind: string(s), Message: string(s)}
+	}
 	r.State, r.Failure, r.Result, r.Args = s, f, Content{}, Content{}
 }
 

@@ -40,6 +40,9 @@ func (f *facts) obey() decision {
 		if r != nil && r.State == deferred.Waiting {
 			return decision{deed: evaluate, why: "woken"}
 		}
+		if d := f.deadline(); seen && !d.IsZero() { // an alarm that came before may have stood in the place of its own
+			return decision{deed: rest, until: d, why: "its deadline is ahead"}
+		}
 	case verbExpire:
 		if seen && f.overdue() {
 			return decision{deed: expire, why: "its deadline has passed"}

@@ -102,9 +102,13 @@ func (f *feed) again(after time.Duration, limit time.Time, why string) decision 
 func (f *feed) afterParent(h *holding, s *standing) (decision, error) {
 	p := s.records[0]
 	h.parent = p
+	if h.record.Parent == nil { // of somebody else's hand
+		h.members = []*deferred.Record{unknownMember(p.ID)}
+		return decision{deed: conclude, why: "its record names no parent"}, nil
+	}
 	after := deferred.After{On: h.record.Parent.On, Kinds: h.record.Parent.Kinds}
 	switch {
-	case p.State == deferred.Failed && p.Failure.Kind == deferred.KindParentUnknown && p.Settled.IsZero():
+	case kindOf(p) == deferred.KindParentUnknown && p.Settled.IsZero():
 		h.members = s.records
 		return decision{deed: conclude, why: "nobody knows its parent"}, nil
 	case !after.Takes(p):
