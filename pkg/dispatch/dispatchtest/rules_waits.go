@@ -3,6 +3,7 @@ package dispatchtest
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,6 +18,17 @@ func TestRulesOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair)
 	runCases(t, []rigCase{
 		{"JoinLetsGoOfItsMembersThoughItsLastCallbackCouldNotSaySo", untoldByCallback},
 		{"JoinLetsGoOfItsMembersThoughTheJoinAboveItCouldNotSaySo", untoldByJoin},
+		{"CallbackThatWaitsExpiresByTheFirstOfItsTimes", waitingCallbackExpires},
+		{"JoinOfSomebodyUnseenLooksNoLongerThanUntilItsDeadline", unseenMemberAndDeadline},
+		{"JoinThatCannotBeNotedWithItsMemberLooksByItself", crowdedMember},
+		{"ErrbackOfAParentNobodyKnowsFailsAndDoesNotRun", errbackOfNobody},
+		{"ErrbackRunsOfAParentWhoseOwnIsUnknown", errbackOfAnOrphan},
+		{"CallbackGoesIntoItsLaneOnceHoweverOftenItIsWoken", forwardedOnce},
+		{"CallbackDoesNotStandInItsLaneBeforeItsTime", forwardedToItsTime},
+		{"CallbackThatHasWaitedKeepsItsTerms", forwardedWithItsTerms},
+		{"ReleaseHasTheScheduleFireAtOnce", releaseRings},
+		{"ReleaseOfOneWhoDiedHasTheScheduleFireAtOnce", releaseRingsForTheDead},
+		{"ReleaseOfACallInItsLaneMakesNoSecondMessage", releaseInItsLane},
 		{"AlarmThatIsStoredLateDoesNotReplaceTheScheduleOfItsCall", lateAlarm},
 	}, clock, open)
 }
@@ -74,6 +86,15 @@ func (s tappedStore) Write(ctx context.Context, writes []dispatch.Write) []dispa
 }
 
 var errOnce = errors.New("dispatchtest: refused once")
+
+// leaveNow ends the worker before the case ends.
+func (h *hand) leaveNow() {
+	h.Helper()
+	h.hands = slices.DeleteFunc(h.hands, func(other *hand) bool { return other == h })
+	if err := h.feed.Leave(h.ctx); err != nil {
+		h.Fatal(err)
+	}
+}
 
 // record is what is stored under the id; a zero record if nothing is.
 func (r *rig) record(id deferred.ID) deferred.Record {
