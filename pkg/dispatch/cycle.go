@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"slices"
 
 	"zasync/pkg/deferred"
 )
@@ -20,6 +21,9 @@ func (f *feed) circular(ctx context.Context, r *deferred.Record) (bool, error) {
 	seen := map[deferred.ID]bool{}
 	next := narrow(r.Waits)
 	for reads := 0; len(next) > 0 && reads < cycleReads; reads += len(next) {
+		if slices.Contains(next, r.ID) {
+			return true, nil
+		}
 		records, err := f.readRecords(ctx, next)
 		if err != nil {
 			return false, err
@@ -30,19 +34,11 @@ func (f *feed) circular(ctx context.Context, r *deferred.Record) (bool, error) {
 				continue
 			}
 			for _, id := range narrow(m.Waits) {
-				if id == r.ID {
-					return true, nil
-				}
 				if !seen[id] {
 					seen[id] = true
 					next = append(next, id)
 				}
 			}
-		}
-	}
-	for _, id := range narrow(r.Waits) {
-		if id == r.ID {
-			return true, nil
 		}
 	}
 	return false, nil

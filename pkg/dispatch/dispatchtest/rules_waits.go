@@ -29,6 +29,14 @@ func TestRulesOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair)
 		{"ReleaseHasTheScheduleFireAtOnce", releaseRings},
 		{"ReleaseOfOneWhoDiedHasTheScheduleFireAtOnce", releaseRingsForTheDead},
 		{"ReleaseOfACallInItsLaneMakesNoSecondMessage", releaseInItsLane},
+		{"JoinSettlesWithTheMemberThatDecidesAndNotBefore", decisiveMembers},
+		{"ExpiryOfAnAdopterReachesTheInnerAndThatOfAJoinDoesNot", expiryPassesOn},
+		{"LosersOfARaceAreCancelledAndTheWinnerIsNotTold", losersAreCancelled},
+		{"CancelledRecordSaysByWhomAndKeepsTheArguments", cancelledRecord},
+		{"CancelOfARetryTakesNothingTwice", cancelOfARetry},
+		{"ThreeThatWaitForOneAnotherAreRefused", cycleOfThree},
+		{"WhatHasSettledMakesNoCycle", noCycleOverWhatHasSettled},
+		{"MemberThatWaitsForItsJoinIsRefused", cycleByAddition},
 		{"AlarmThatIsStoredLateDoesNotReplaceTheScheduleOfItsCall", lateAlarm},
 	}, clock, open)
 }
