@@ -37,6 +37,18 @@ func TestRulesOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair)
 		{"ThreeThatWaitForOneAnotherAreRefused", cycleOfThree},
 		{"WhatHasSettledMakesNoCycle", noCycleOverWhatHasSettled},
 		{"MemberThatWaitsForItsJoinIsRefused", cycleByAddition},
+		{"MemberWithAMessageOrARecordIsNotUnknown", knownMembers},
+		{"MemberNobodyKnowsSettledLast", unknownMemberIsLast},
+		{"OfMembersThatHadSettledTheEarliestDecides", earliestDecides},
+		{"AlarmGoesWithWhatHasWaited", alarmGoes},
+		{"FailureIsListedThoughItsEntryWasRefusedOnce", listedAfterAll},
+		{"FailureSeenByOneWhoDiedIsListedNoLonger", unlistedForTheDead},
+		{"CallbackOnTheOtherBranchSettlesWithoutAWorker", otherBranchWithoutAWorker},
+		{"ScheduleOfACallThatWasCancelledMeanwhileGoes", parkedWhenCancelled},
+		{"ScheduleOfACallThatNobodyHasMetStays", scheduleOfAnUnseenCall},
+		{"MembersOfALargeJoinAreKeptForAsLongAsItIs", largeMembersAreKept},
+		{"LargeResultIsPassedOnWhole", largeResultIsPassedOn},
+		{"RaceIsDecidedByAMemberNobodyKnows", raceOfAnUnknown},
 		{"AlarmThatIsStoredLateDoesNotReplaceTheScheduleOfItsCall", lateAlarm},
 	}, clock, open)
 }
