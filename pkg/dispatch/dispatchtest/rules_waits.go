@@ -49,6 +49,13 @@ func TestRulesOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair)
 		{"MembersOfALargeJoinAreKeptForAsLongAsItIs", largeMembersAreKept},
 		{"LargeResultIsPassedOnWhole", largeResultIsPassedOn},
 		{"RaceIsDecidedByAMemberNobodyKnows", raceOfAnUnknown},
+		{"JoinIsWokenByTheFirstThatIsOpenAndByWhatDecides", fewWakes},
+		{"RecordThatGoesMeanwhileNeedsNoMark", recordGoesMeanwhile},
+		{"SettledCallbackDoesNotHangItselfOnItsParentAgain", settledCallbackStaysOff},
+		{"WhatTheRecordAnswersIsNotCommanded", answeredByTheRecord},
+		{"HoldThatWasOvertakenDoesNotHold", overtakenHold},
+		{"EqualWordOfAnotherIsNotTheOneThatCounts", equalWords},
+		{"WrongTokensSettleNothing", wrongTokens},
 		{"AlarmThatIsStoredLateDoesNotReplaceTheScheduleOfItsCall", lateAlarm},
 	}, clock, open)
 }
