@@ -56,6 +56,10 @@ func TestRulesOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair)
 		{"HoldThatWasOvertakenDoesNotHold", overtakenHold},
 		{"EqualWordOfAnotherIsNotTheOneThatCounts", equalWords},
 		{"WrongTokensSettleNothing", wrongTokens},
+		{"LargeResultHasTheOutcomeOfAMemberNobodyKnows", largeWithAnUnknown},
+		{"LargeResultWhosePartsAreGoneIsNotFound", largeWithoutItsMembers},
+		{"ResultIsLargeWithWhatTheListPutsAroundIt", largeByItsFrame},
+		{"JoinTakesMembersBeforeItIsMet", membersBeforeTheJoin},
 		{"AlarmThatIsStoredLateDoesNotReplaceTheScheduleOfItsCall", lateAlarm},
 	}, clock, open)
 }
