@@ -116,7 +116,7 @@ func change(r *deferred.Record, c *deferred.Command) {
 	case deferred.Add:
 		for _, id := range c.Members {
 			if id != r.ID && !slices.Contains(r.Waits.On, id) {
-				r.Waits.On = append(r.Waits.On[:len(r.Waits.On):len(r.Waits.On)], id)
+				r.Waits.On = append(r.Waits.On, id)
 			}
 		}
 	}

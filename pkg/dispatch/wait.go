@@ -25,7 +25,7 @@ func wakeOf(id, from deferred.ID) Message {
 // message is not.
 func (f *feed) wait(ctx context.Context, h *holding) error {
 	r := h.next()
-	r.State, r.NotBefore = deferred.Waiting, h.call.NotBefore
+	r.State = deferred.Waiting
 	if h.call.After != nil {
 		r.Waits = &deferred.Waits{Mode: deferred.AfterParent, On: []deferred.ID{h.call.After.Parent}}
 		r.Args = h.call.Args
