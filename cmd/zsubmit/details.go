@@ -128,7 +128,7 @@ func printDetails(w io.Writer, r *deferred.Record, now time.Time) error {
 		say("label", k+"="+r.Labels[k])
 	}
 	if r.Parent != nil {
-		say("follows", fmt.Sprintf("%s, on %s", r.Parent.ID, r.Parent.On))
+		say("follows", fmt.Sprintf("%s, %s", r.Parent.ID, onText(r.Parent.On, r.Parent.Kinds)))
 	}
 	if r.Waits != nil {
 		say("waits for", membersText(r.Waits))
@@ -138,7 +138,7 @@ func printDetails(w io.Writer, r *deferred.Record, now time.Time) error {
 			say("awaited by", string(cb.ID))
 			continue
 		}
-		say("callback", fmt.Sprintf("%s, on %s: %s", cb.Call.Name, cb.On, cb.ID))
+		say("callback", fmt.Sprintf("%s, %s: %s", cb.Call.Name, onText(cb.On, cb.Kinds), cb.ID))
 	}
 	say("arguments", jsonText(r.Args))
 	say("result", jsonText(r.Result))

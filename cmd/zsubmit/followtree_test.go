@@ -74,7 +74,7 @@ func (b *bubble) tree(id deferred.ID) string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	drawn := treeOf(&r, "")
+	drawn := treeOf(&r)
 	if err := grow(b.t.Context(), b, drawn, &r, map[deferred.ID]bool{}); err != nil {
 		b.t.Fatal(err)
 	}

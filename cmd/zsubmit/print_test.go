@@ -18,8 +18,8 @@ func hostile(s deferred.State) deferred.Record {
 	r := deferred.Record{
 		ID: "id", Name: evil, Queue: evil, State: s, Token: deferred.Token{Worker: evil},
 		Labels:    map[string]string{evil: evil},
-		Callbacks: []deferred.RecordedCallback{{On: deferred.Branch(evil), ID: evil, Call: deferred.Call{Name: evil}}},
-		Parent:    &deferred.RecordedParent{ID: evil, On: evil},
+		Callbacks: []deferred.RecordedCallback{{On: deferred.Branch(evil), Kinds: []string{evil}, ID: evil, Call: deferred.Call{Name: evil}}},
+		Parent:    &deferred.RecordedParent{ID: evil, On: evil, Kinds: []string{evil}},
 		Waits:     &deferred.Waits{Mode: evil, On: []deferred.ID{evil}},
 		SettledBy: evil,
 		Submitted: time.Now(), NotBefore: time.Now().Add(time.Hour),

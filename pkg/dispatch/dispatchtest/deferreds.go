@@ -26,6 +26,7 @@ var callbackCases = []rigCase{
 	{"CallbackUnderAFailurePassesItUnchanged", passesFailureUnchanged},
 	{"ErrbackUnderASuccessPassesItUnchanged", passesValueUnchanged},
 	{"ErrbackDoesNotSeeItsNeighboursFailure", neighbours},
+	{"ErrbackBesideACallbackMayBeAddedByItself", errbackBeside},
 	{"ErrbackIsChosenByTheKindOfFailure", byKind},
 	{"CallbackOnWhatNobodyEverSawFails", attachUnknown},
 	{"FailureNobodyTookOnIsListedUntilItIsHandled", unhandledIsListed},
