@@ -16,10 +16,8 @@ import (
 // info is what matters most about a call in its state.
 func info(r *deferred.Record, now time.Time) string {
 	switch {
-	case r.ResultOf != "":
-		return "its result is large: see zsubmit result"
 	case r.State == deferred.Succeeded:
-		return jsonText(r.Result)
+		return resultText(r)
 	case r.State == deferred.Waiting && r.Waits != nil:
 		return waitsText(r.Waits.On)
 	case r.State == deferred.Scheduled && r.Counts.Failures > 0:
@@ -32,6 +30,13 @@ func info(r *deferred.Record, now time.Time) string {
 		return failureText(r.Failure)
 	}
 	return ""
+}
+
+func resultText(r *deferred.Record) string {
+	if r.ResultOf != "" && r.Result.IsZero() {
+		return "its result is large: see zsubmit result"
+	}
+	return jsonText(r.Result)
 }
 
 // membersText names what a deferred waits for, or waited for.
@@ -141,7 +146,7 @@ func printDetails(w io.Writer, r *deferred.Record, now time.Time) error {
 		say("callback", fmt.Sprintf("%s, %s: %s", cb.Call.Name, onText(cb.On, cb.Kinds), cb.ID))
 	}
 	say("arguments", jsonText(r.Args))
-	say("result", jsonText(r.Result))
+	say("result", resultText(r))
 	say("failure", failureText(r.Failure))
 	if r.Failure != nil && r.Failure.Stack != "" {
 		say("stack", "see -o json")

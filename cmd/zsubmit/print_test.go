@@ -56,6 +56,14 @@ func TestHostileTextNeverReachesTheTerminal(t *testing.T) {
 			}
 			return nil
 		},
+		"tree": func(w io.Writer, r *deferred.Record) error {
+			g := grower{source: kept{}, seen: map[deferred.ID]bool{}}
+			drawn, err := g.tree(t.Context(), r)
+			if err == nil {
+				drawn.draw(w, "", "")
+			}
+			return err
+		},
 		"notes": func(w io.Writer, _ *deferred.Record) error {
 			for _, f := range []form{asTable, asJSON, asLines} {
 				o := annotationsOptions{base: base{streams: streams{out: w}, form: f}}

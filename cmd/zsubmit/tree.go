@@ -16,11 +16,11 @@ type treeOptions struct {
 func treeCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name: "tree", Usage: "draw what hangs on a deferred", ArgsUsage: "ID",
-		Description: `A line for each: its name, its id, on which branch it hangs, and where it stands. What
-hangs on several is drawn once.
+		Description: `A line for each: its name, its id, on which branch it hangs, where it stands, and how it
+ended. What hangs on several is drawn once. With -o json results are whole.
 
   zsubmit tree "$id"
-  zsubmit tree "$id" -o json | jq '.children[].state'`,
+  zsubmit tree "$id" -o json | jq '.children[] | {state, result}'`,
 		Flags: flags(formFlag("print `FORM`: table or json (default: table)")),
 		Action: func(c *cli.Context) error {
 			o, err := readTree(c, s)
@@ -52,8 +52,9 @@ func (o *treeOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t := treeOf(&r)
-	if err := grow(limited, q, t, &r, map[deferred.ID]bool{}); err != nil {
+	g := grower{source: q, whole: o.form == asJSON, seen: map[deferred.ID]bool{}}
+	t, err := g.tree(limited, &r)
+	if err != nil {
 		return err
 	}
 	if o.form == asJSON {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,17 +19,26 @@ type tree struct {
 	On       deferred.Branch `json:"on,omitempty"`
 	Kinds    []string        `json:"kinds,omitempty"` // of the failures that it is for, if not for all
 	Skipped  bool            `json:"skipped,omitempty"`
+	Result   json.RawMessage `json:"result,omitempty"` // if it is wanted whole
 	Failure  string          `json:"failure,omitempty"`
 	WaitsFor []deferred.ID   `json:"waits_for,omitempty"`
 	Again    bool            `json:"again,omitempty"` // it is drawn elsewhere, with what hangs on it
 	Gone     bool            `json:"gone,omitempty"`  // it has settled, and is not kept any more; its state is not known
 	Children []*tree         `json:"children,omitempty"`
+
+	result string // as much of it as is shown
 }
+
+// shownResult is how much of a result is shown, in characters.
+const shownResult = 60
 
 func treeOf(r *deferred.Record) *tree {
 	t := &tree{ID: r.ID, Name: r.Name, State: r.State, Skipped: r.Skipped}
 	if r.Failure != nil {
 		t.Failure = failureText(r.Failure)
+	}
+	if r.State == deferred.Succeeded {
+		t.result = terminal.Cut(resultText(r), shownResult)
 	}
 	if r.Waits != nil && !r.State.Settled() {
 		t.WaitsFor = r.Waits.On
@@ -36,40 +46,76 @@ func treeOf(r *deferred.Record) *tree {
 	return t
 }
 
-// recorder is what a tree is read from.
+// recorder is what records are read from.
 type recorder interface {
 	Record(ctx context.Context, id deferred.ID) (deferred.Record, error)
 }
 
-// grow adds what hangs on the record. A callback that was not fired has no
-// record yet: it stands as it will be called. One that has settled may have none
-// any more.
-func grow(ctx context.Context, q recorder, t *tree, r *deferred.Record, seen map[deferred.ID]bool) error {
-	seen[r.ID] = true
-	for i := range r.Callbacks {
-		cb := &r.Callbacks[i]
-		child, err := q.Record(ctx, cb.ID)
-		switch {
-		case errors.Is(err, deferred.ErrNotFound) && cb.Settled:
-			t.Children = append(t.Children, &tree{ID: cb.ID, Name: cb.Call.Name, On: cb.On, Kinds: cb.Kinds, Gone: true})
-			continue
-		case errors.Is(err, deferred.ErrNotFound):
-			t.Children = append(t.Children, unfired(cb.ID, &deferred.Callback{On: cb.On, Kinds: cb.Kinds, Call: cb.Call}))
-			continue
-		case err != nil:
-			return err
-		}
-		c := treeOf(&child)
-		c.On, c.Kinds = branchOf(r, cb, &child)
-		t.Children = append(t.Children, c)
-		if c.Again = seen[child.ID]; c.Again {
-			continue
-		}
-		if err := grow(ctx, q, c, &child, seen); err != nil {
-			return err
+// A grower makes a tree of records.
+type grower struct {
+	source interface {
+		recorder
+		Await(ctx context.Context, id deferred.ID) (deferred.Record, error)
+	}
+	whole bool // results are wanted whole
+	seen  map[deferred.ID]bool
+}
+
+// tree is the deferred of a record with what hangs on it, unless that has been
+// drawn before. A callback that was not fired has no record yet: it stands as it
+// will be called. One that has settled may have none any more.
+func (g *grower) tree(ctx context.Context, r *deferred.Record) (t *tree, err error) {
+	t = treeOf(r)
+	if t.Again = g.seen[r.ID]; t.Again {
+		return t, nil
+	}
+	g.seen[r.ID] = true
+	if g.whole && r.State == deferred.Succeeded {
+		if t.Result, err = g.result(ctx, r); err != nil {
+			return nil, fmt.Errorf("result of %s: %w", r.ID, err)
 		}
 	}
-	return nil
+	for i := range r.Callbacks {
+		child, err := g.child(ctx, r, &r.Callbacks[i])
+		if err != nil {
+			return nil, err
+		}
+		t.Children = append(t.Children, child)
+	}
+	return t, nil
+}
+
+func (g *grower) child(ctx context.Context, r *deferred.Record, cb *deferred.RecordedCallback) (*tree, error) {
+	child, err := g.source.Record(ctx, cb.ID)
+	switch {
+	case errors.Is(err, deferred.ErrNotFound) && cb.Settled:
+		return &tree{ID: cb.ID, Name: cb.Call.Name, On: cb.On, Kinds: cb.Kinds, Gone: true}, nil
+	case errors.Is(err, deferred.ErrNotFound):
+		return unfired(cb.ID, &deferred.Callback{On: cb.On, Kinds: cb.Kinds, Call: cb.Call}), nil
+	case err != nil:
+		return nil, err
+	}
+	t, err := g.tree(ctx, &child)
+	if err == nil {
+		t.On, t.Kinds = branchOf(r, cb, &child)
+	}
+	return t, err
+}
+
+// result reads also one that is kept by reference.
+func (g *grower) result(ctx context.Context, r *deferred.Record) (json.RawMessage, error) {
+	result := r.Result
+	if r.ResultOf != "" {
+		whole, err := g.source.Await(ctx, r.ID)
+		if err != nil {
+			return nil, err
+		}
+		result = whole.Result
+	}
+	if result.IsZero() {
+		return nil, nil
+	}
+	return result.JSON()
 }
 
 // branchOf says on which outcomes of a record its callback runs.
@@ -119,6 +165,8 @@ func (t *tree) text() string {
 		return text + " (did not run)"
 	case t.Failure != "":
 		return text + ": " + t.Failure
+	case t.result != "":
+		return text + ": " + t.result
 	case len(t.WaitsFor) > 0:
 		return text + " " + waitsText(t.WaitsFor)
 	}
