@@ -24,6 +24,8 @@ func info(r *deferred.Record, now time.Time) string {
 		return fmt.Sprintf("will be tried again %s: %s", until(r.NotBefore, now), failureText(r.Failure))
 	case r.State == deferred.Scheduled:
 		return "begins " + until(r.NotBefore, now)
+	case r.State == deferred.Held:
+		return r.HoldReason
 	case r.State == deferred.Running:
 		return "for " + short(now.Sub(r.Started))
 	case r.State.Settled():
@@ -120,6 +122,9 @@ func printDetails(w io.Writer, r *deferred.Record, now time.Time) error {
 	say("name", r.Name)
 	say("queue", r.Queue)
 	say("state", string(r.State))
+	if r.State == deferred.Held {
+		say("held", r.HoldReason)
+	}
 	say("attempt", attempts(r))
 	for _, t := range []struct {
 		key string

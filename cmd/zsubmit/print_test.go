@@ -21,7 +21,7 @@ func hostile(s deferred.State) deferred.Record {
 		Callbacks: []deferred.RecordedCallback{{On: deferred.Branch(evil), Kinds: []string{evil}, ID: evil, Call: deferred.Call{Name: evil}}},
 		Parent:    &deferred.RecordedParent{ID: evil, On: evil, Kinds: []string{evil}},
 		Waits:     &deferred.Waits{Mode: evil, On: []deferred.ID{evil}},
-		SettledBy: evil,
+		SettledBy: evil, HoldReason: evil,
 		Submitted: time.Now(), NotBefore: time.Now().Add(time.Hour),
 		Counts: deferred.Counts{Failures: 1}, Failure: &deferred.Failure{Kind: evil, Message: evil, Stack: evil},
 	}

@@ -92,6 +92,7 @@ var promiseCases = []rigCase{
 	{"PromiseMayBeResolvedBeforeItIsSeen", promiseEarly},
 	{"RunningCallCannotBeHeld", holdRunning},
 	{"HeldCallRunsWhenReleased", holdRelease},
+	{"HeldCallSaysWhyUntilItIsCancelled", holdCancelled},
 	{"HoldOfAPromiseOrAJoinThatNobodyHasMetMeansNothing", holdUnperformed},
 	{"DeadlineRevokesARunningAttempt", deadlineRunning},
 	{"DeadlineExpiresWhatIsScheduledAndPromised", deadlineScheduled},
