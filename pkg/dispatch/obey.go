@@ -106,7 +106,8 @@ func grows(r *deferred.Record) bool {
 func change(r *deferred.Record, c *deferred.Command) {
 	switch c.Verb {
 	case deferred.Hold:
-		r.State, r.Obeyed = deferred.Held, c.Seq
+		r.Hold(c.Reason)
+		r.Obeyed = c.Seq
 	case deferred.Release:
 		if r.Obeyed = c.Seq; r.State == deferred.Held {
 			r.State = deferred.Pending

@@ -109,6 +109,9 @@ func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision ui
 // then every write of it says for how long, and that is keep at least.
 func (q *Queue) writeOf(r *deferred.Record, revision uint64, keep time.Duration) (Write, error) {
 	r.Handled = r.Handled || r.TakenOn()
+	if r.State != deferred.Held { // however it came to be released
+		r.HoldReason = ""
+	}
 	data, err := r.AppendJSON(nil)
 	if err != nil {
 		return Write{}, fmt.Errorf("dispatch: record %s: %w", r.ID, err)
