@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -134,12 +133,7 @@ func (f *feed) forward(ctx context.Context, h *holding) error {
 	}
 	r := h.record.Clone()
 	r.State, r.Args = deferred.Pending, deferred.Content{}
-	if err := h.write(ctx, &r, time.Time{}); errors.Is(err, ErrConflict) || errors.Is(err, ErrUnknown) {
-		return nil // it is in the lane, whatever has become of it since
-	} else if err != nil {
-		return err
-	}
-	return nil
+	return h.write(ctx, &r, time.Time{})
 }
 
 // callOf is the call of a record that waits, as its message said it. Its

@@ -47,7 +47,10 @@ func losersAreCancelled(r *rig) {
 		}
 	}})
 	r.perform(map[string]handler{"mend": succeeds(`"mended"`)})
-	r.submit(withErrback("with-errback"), whistle)
+	loser, _ := deferred.NewPromise("with-errback", "promise")
+	loser.Callbacks = withErrback("").Callbacks
+	r.submit(loser, whistle)
+	r.comesToBe("with-errback", "has been met", func(rec *deferred.Record) bool { return len(rec.Callbacks) == 1 })
 	r.openGate()
 	r.submit(joinOf("former", deferred.JoinAny, "once-wanted", "whistle"))
 	r.becomesEmpty(dispatch.Later)

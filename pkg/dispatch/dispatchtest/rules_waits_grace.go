@@ -9,7 +9,7 @@ import (
 
 // graceless is a queue that waits for nobody whom it does not know.
 func (r *rig) graceless() *dispatch.Queue {
-	return dispatch.New(r.pair.Store, r.pair.Broker, dispatch.Config{Lease: r.pair.Lease, ParentGrace: time.Nanosecond, Logger: silent()})
+	return dispatch.New(r.pair.Store, r.pair.Broker, dispatch.Config{Lease: r.pair.Lease, ParentGrace: -time.Second, Logger: silent()})
 }
 
 // A member whose message stands in a lane is known, though no worker has met it;
