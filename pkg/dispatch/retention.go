@@ -36,7 +36,12 @@ func (q *Queue) retention(r *deferred.Record) time.Duration {
 	}
 	keep := q.kept(r)
 	left := max(keep-max(q.clock.now().Sub(r.Settled), 0), min(keep, forgetLate))
-	return (left + time.Second - 1).Truncate(time.Second) // what a store can count
+	return wholeSeconds(left)
+}
+
+// wholeSeconds rounds up to what a store can count.
+func wholeSeconds(d time.Duration) time.Duration {
+	return (d + time.Second - 1).Truncate(time.Second)
 }
 
 // kept is how long a record is kept after it has settled.

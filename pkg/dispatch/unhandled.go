@@ -39,7 +39,7 @@ func (q *Queue) list(ctx context.Context, r *deferred.Record) error {
 	if err != nil {
 		return fmt.Errorf("dispatch: unhandled %s: %w", r.ID, err)
 	}
-	w := q.store.Write(ctx, []Write{{Key: unhandledKey(r.ID), Value: value, Expect: Unconditional, TTL: max(q.kept(r), time.Second)}})[0]
+	w := q.store.Write(ctx, []Write{{Key: unhandledKey(r.ID), Value: value, Expect: Unconditional, TTL: max(wholeSeconds(q.kept(r)), time.Second)}})[0]
 	return w.Err
 }
 
