@@ -19,7 +19,8 @@ const (
 	// [MemberOutcome]. Of none: an empty list.
 	JoinAllSettled JoinMode = "all-settled"
 	// JoinAny: when one has succeeded, with its result. When none has, failed
-	// with [KindAllFailed], whose chain has their failures. Of none: the same.
+	// with [KindAllFailed], whose chain has the failures of the first 16. Of none:
+	// the same.
 	JoinAny JoinMode = "any"
 	// JoinRace: when one has settled, exactly as it did. Of none: refused, for it
 	// would never end.
@@ -42,6 +43,9 @@ type Join struct {
 	// CancelRest cancels, once the join has settled, the members that have not,
 	// unless something else hangs on them.
 	CancelRest bool
+
+	// stranger is a member that no queue knows: one of this process only.
+	stranger ID
 }
 
 // Waits says what a deferred waits for, and how far it has come.
@@ -63,8 +67,8 @@ type MemberOutcome struct {
 }
 
 // All gives the deferred of a join: see [JoinAll]. The members may be deferreds
-// of any kind, also such that nobody has seen yet. They are kept for as long as
-// the join waits, and it holds neither a slot nor a message meanwhile.
+// of any kind of a queue, also such that nobody has seen yet; one of this process
+// only is an [*InputError]. They are kept for as long as the join waits, and it holds neither a slot nor a message meanwhile.
 func All(ctx context.Context, s Submitter, members ...*Deferred) (*Deferred, error) {
 	return submitJoin(ctx, s, JoinAll, members)
 }
@@ -89,12 +93,11 @@ func submitJoin(ctx context.Context, s Submitter, m JoinMode, members []*Deferre
 }
 
 // NewJoin gives a join as a call, whose other fields are the caller's to set:
-// queue, id, labels, deadline, keep and callbacks.
+// queue, id, labels, deadline, keep and callbacks. With a deferred of this process
+// among its members it is refused when it is submitted.
 func NewJoin(m JoinMode, members ...*Deferred) Call {
 	j := &Join{Mode: m}
-	for _, d := range members {
-		j.Members = append(j.Members, d.ID())
-	}
+	j.Members, j.stranger = idsOf(members)
 	return Call{Name: string(m), Join: j}
 }
 
@@ -103,10 +106,26 @@ func NewJoin(m JoinMode, members ...*Deferred) Call {
 // you say that no more will come, make a promise one of its members.
 func (d *Deferred) AddMembers(ctx context.Context, members ...*Deferred) error {
 	c := Command{Verb: Add, ID: d.id}
-	for _, m := range members {
-		c.Members = append(c.Members, m.ID())
+	var stranger ID
+	if c.Members, stranger = idsOf(members); stranger != "" {
+		return strangerError(stranger)
 	}
 	return d.ledger.Do(ctx, c)
+}
+
+// idsOf gives the ids, and one of them that is known in this process only.
+func idsOf(members []*Deferred) (ids []ID, stranger ID) {
+	for _, d := range members {
+		if _, here := d.ledger.(*local); here {
+			stranger = d.id
+		}
+		ids = append(ids, d.id)
+	}
+	return ids, stranger
+}
+
+func strangerError(id ID) error {
+	return &InputError{Field: FieldMembers, Value: string(id), Rule: "must be deferreds of a queue, and this one is of this process only (Go, Resolved, Rejected): await it here, or submit a call in its place"}
 }
 
 func (j *Join) check(c *Call) error {
@@ -115,6 +134,8 @@ func (j *Join) check(c *Call) error {
 		return &InputError{Field: FieldJoin, Value: string(j.Mode), Rule: `must be "all", "all-settled", "any" or "race"`}
 	case j.Mode == JoinRace && len(j.Members) == 0:
 		return &InputError{Field: FieldJoin, Value: string(j.Mode), Rule: "of no members would never end: give it some"}
+	case j.stranger != "":
+		return strangerError(j.stranger)
 	case slices.Contains(j.Members, c.ID):
 		return &InputError{Field: FieldMembers, Value: string(c.ID), Rule: "must not have the join itself among them"}
 	}

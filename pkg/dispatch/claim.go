@@ -120,7 +120,7 @@ func (f *feed) newAttempt(ctx context.Context, h *holding, o deferred.Offer) (*d
 		}
 		a.Parent = &deferred.Parent{ID: h.parent.ID, Outcome: outcome}
 	}
-	a.Ledger = &attemptLedger{feed: f, attempt: a}
+	a.Ledger = &attemptLedger{feed: f, attempt: a, writing: make(chan struct{}, 1)}
 	var err error
 	a.Checkpoint, err = f.checkpoint(ctx, h)
 	return a, err

@@ -150,7 +150,7 @@ func (q *Queue) cancelled(ctx context.Context, r *deferred.Record, c *deferred.C
 	if err != nil {
 		return err
 	}
-	r.Settle(deferred.Cancelled, deferred.CancelFailure(c.Reason))
+	r.Settle(deferred.Cancelled, q.ofAttempt(ctx, r, deferred.CancelFailure(c.Reason)))
 	r.SettledBy, r.Args = c.By, args
 	return nil
 }

@@ -135,6 +135,7 @@ func TestOfHoldAndReleaseTheLaterMessageCounts(t *testing.T) {
 		{"a release of what is held", deferred.Release, 8, deferred.Held, 7, release},
 		{"a release that is met before its hold is remembered", deferred.Release, 8, deferred.Pending, 0, release},
 		{"a release that is met after a later hold", deferred.Release, 6, deferred.Held, 7, drop},
+		{"a hold of what is held already", deferred.Hold, 8, deferred.Held, 7, hold},
 		{"either of them twice", deferred.Hold, 7, deferred.Held, 7, drop},
 	} {
 		r := aRecord(c.state)

@@ -71,11 +71,13 @@ func (f *feed) command(ctx context.Context, h *holding) {
 // unchecked: they mean no more than "look again".
 func (h *holding) readCommand() error {
 	d, c := &h.delivery, h.command
-	if len(d.Body) > 0 && json.Unmarshal(d.Body, c) != nil {
-		c.Reason = string(d.Body) // a plain text is a reason too
-	}
+	fault := readBody(d.Body, c)
 	c.Verb, c.ID, c.Seq = deferred.Verb(d.Verb), d.ID, d.Seq
 	switch c.Verb {
+	case deferred.Resolve, deferred.Reject, deferred.Add: // half of what they say would be something else
+		if fault != nil {
+			return fault
+		}
 	case verbWake:
 		var w wake
 		if len(d.Body) > 0 && json.Unmarshal(d.Body, &w) == nil {
@@ -88,6 +90,19 @@ func (h *holding) readCommand() error {
 		return errors.New("a callback is attached by a message of its own")
 	}
 	return c.Check()
+}
+
+// readBody reads what a command says. A text that is no such JSON is a reason, as
+// it stands: nothing of it is taken for anything else.
+func readBody(body []byte, c *deferred.Command) error {
+	if len(body) == 0 {
+		return nil
+	}
+	err := json.Unmarshal(body, c)
+	if err != nil {
+		*c = deferred.Command{Reason: string(body)}
+	}
+	return err
 }
 
 func (f *feed) settleAside(ctx context.Context, h *holding, reason, detail string) {

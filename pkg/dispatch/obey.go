@@ -26,7 +26,7 @@ func (f *facts) obey() decision {
 		if overtakes(r, f.command) {
 			break
 		}
-		if r == nil || r.State == deferred.Pending || r.State == deferred.Scheduled {
+		if r == nil || r.State == deferred.Pending || r.State == deferred.Scheduled || r.State == deferred.Held { // held: by an earlier one, whose release may be still to come
 			return decision{deed: hold, why: "held"}
 		}
 	case deferred.Release:

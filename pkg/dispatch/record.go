@@ -118,7 +118,7 @@ func (q *Queue) writeOf(r *deferred.Record, revision uint64, keep time.Duration)
 	}
 	ttl := q.retention(r)
 	if ttl > 0 {
-		ttl = max(ttl, keep)
+		ttl = max(ttl, wholeSeconds(keep))
 	}
 	return Write{Key: recordKey(r.ID), Value: data, Expect: revision, TTL: ttl}, nil
 }

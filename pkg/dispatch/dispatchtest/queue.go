@@ -12,7 +12,7 @@ import (
 // TestQueue has what a queue does for its callers and workers, beyond the rules
 // of the order of writes.
 func TestQueue(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
-	runCases(t, []rigCase{
+	runCases(t, append([]rigCase{
 		{"CancelReachesARunningAttempt", cancelRunning},
 		{"CancelOfASettledCallSaysHowItEnded", cancelSettled},
 		{"CancelOfNothingIsNotFound", cancelNothing},
@@ -43,7 +43,7 @@ func TestQueue(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"SettledResultCostsOneRead", oneRead},
 		{"LostNewsHangsNobody", lostNews},
 		{"ListShowsWhatWaitsAndWhatHasSettled", list},
-	}, clock, open)
+	}, endedCases...), clock, open)
 }
 
 func (h *hand) fail(a *deferred.Attempt, err error) {

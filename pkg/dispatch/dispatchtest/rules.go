@@ -37,6 +37,8 @@ func TestRules(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"Rule10OfTooManyRecordsTheOldestThatSucceededGo", ruleBound},
 		{"Rule10AnnotationsGoWithTheirRecord", ruleAnnotations},
 		{"Rule10OpenRecordsDoNotCountAmongTooMany", ruleBoundOfSettled},
+		{"Rule10OfTooManyFailuresTheOldestGo", ruleBoundOfFailures},
+		{"Rule10RecordOfWhatNeverCameLivesForAYear", ruleUnmet},
 	}, clock, open)
 }
 
