@@ -40,6 +40,9 @@ type Record struct {
 	Handled   bool   // somebody has seen its failure
 	SettledBy string // who settled it from outside, if the command said so
 	Obeyed    uint64 // the latest hold or release that was carried out; see [Command]
+	// Carried: it was settled without its call's message, which may stand in a
+	// lane still: it is kept until that has been met.
+	Carried bool
 
 	Args    Content // only when waiting, or settled otherwise than succeeded: the message is gone
 	Result  Content
