@@ -115,10 +115,13 @@ var goldenStories = map[string][]act{
 	"join-any":         on("j", "succeeded", world, func(r *deferred.Record) bool { return r.Waits.Winner == "a" }, "promise", "join-any", "call-json"),
 	"join-race":        on("j", "failed", "", failure("refused", "too dear"), "promise", "join-race", "command-reject"),
 	"join-of-none":     on("j", "succeeded", `[]`, nil, "join-of-none"),
-	"join-all-terms": {{[]string{"promise", "call-json", "join-all-terms"}, map[string]end{
-		"j": {hour(13, "expired", "succeeded"), hour(13, "", world), func(r *deferred.Record) bool { return r.Name == "first/of-two" && r.Queue == "low" }},
-		"p": {"cancelled", "", nil},
-	}}},
+	"join-all-terms": {
+		{[]string{"promise", "call-json"}, map[string]end{"p": {"waiting", "", nil}, "a": {"succeeded", world, nil}}},
+		{[]string{"join-all-terms"}, map[string]end{
+			"j": {hour(13, "expired", "succeeded"), hour(13, "", world), func(r *deferred.Record) bool { return r.Name == "first/of-two" && r.Queue == "low" }},
+			"p": {"cancelled", "", nil},
+		}},
+	},
 
 	"promise":                 {{[]string{"promise"}, map[string]end{"p": {"waiting", "", nil}}}},
 	"promise-terms":           on("p", hour(13, "expired", "waiting"), "", func(r *deferred.Record) bool { return r.Labels["k"] == "v" }, "promise-terms"),

@@ -54,6 +54,16 @@ func TestFlagsOfCallBecomeItsTerms(t *testing.T) {
 		{"add --retries 0", deferred.Call{Name: "add", Queue: "default", Retries: deferred.NoRetries}},
 		{"add --retries 3", deferred.Call{Name: "add", Queue: "default", Retries: 3}},
 		{"add --label a=b=c --label d=", deferred.Call{Name: "add", Queue: "default", Labels: map[string]string{"a": "b=c", "d": ""}}},
+		{"add --after p --on failure --kind timeout --kind a,b", deferred.Call{Name: "add", Queue: "default", After: &deferred.After{
+			Parent: "p", On: deferred.OnFailure, Kinds: []string{"timeout", "a,b"},
+		}}},
+		{"add --after p --on skipped --kind odd", deferred.Call{Name: "add", Queue: "default", After: &deferred.After{
+			Parent: "p", On: deferred.OnSkipped, Kinds: []string{"odd"},
+		}}},
+		{"add --catch c:timeout,odd --catch d", deferred.Call{Name: "add", Queue: "default", Callbacks: []deferred.Callback{
+			{On: deferred.OnFailure, Kinds: []string{"timeout", "odd"}, Call: deferred.Call{Name: "c", Queue: "default"}},
+			{On: deferred.OnFailure, Call: deferred.Call{Name: "d", Queue: "default"}},
+		}}},
 		{"add --queue low --then t --catch c --then u", deferred.Call{Name: "add", Queue: "low", Callbacks: []deferred.Callback{
 			{On: deferred.OnSuccess, Call: deferred.Call{Name: "t", Queue: "low"}},
 			{On: deferred.OnSuccess, Call: deferred.Call{Name: "u", Queue: "low"}},

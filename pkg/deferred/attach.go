@@ -59,7 +59,8 @@ func (d *Deferred) attach(ctx context.Context, c Call, after After) (*Deferred, 
 	return Open(d.ledger, c.ID), nil
 }
 
-// Hold keeps back a call that has not started. A [*StateError] says that it has.
+// Hold keeps back a call that has not started, for a reason that its record
+// tells. A [*StateError] says that it has.
 func (d *Deferred) Hold(ctx context.Context, reason string) error {
 	return d.ledger.Do(ctx, Command{Verb: Hold, ID: d.id, Reason: reason})
 }

@@ -53,6 +53,10 @@ func goldenRecords() map[string]deferred.Record {
 	held.Labels = map[string]string{"tenant": "größe", "b": `"q"`}
 	records["held"] = held
 
+	reason := base(deferred.Held)
+	reason.Obeyed, reason.HoldReason = 1764000000123457, "until the \"disk\" <is> replaced"
+	records["held_reason"] = reason
+
 	succeeded := base(deferred.Succeeded)
 	succeeded.Settled = clock(2)
 	succeeded.Result = deferred.JSON([]byte(`6`))

@@ -44,10 +44,11 @@ type recordJSON struct {
 	Waits     *Waits            `json:"waits,omitempty"`
 	Promise   string            `json:"promise,omitempty"`
 
-	Skipped   bool   `json:"skipped,omitempty"`
-	Handled   bool   `json:"handled,omitempty"`
-	SettledBy string `json:"settled_by,omitempty"`
-	Obeyed    uint64 `json:"obeyed,omitempty"`
+	Skipped    bool   `json:"skipped,omitempty"`
+	Handled    bool   `json:"handled,omitempty"`
+	SettledBy  string `json:"settled_by,omitempty"`
+	Obeyed     uint64 `json:"obeyed,omitempty"`
+	HoldReason string `json:"hold_reason,omitempty"`
 
 	Args       json.RawMessage `json:"args,omitempty"`
 	ArgsType   string          `json:"args_type,omitempty"`
@@ -75,7 +76,8 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 		Retries: w.Retries, Seen: w.Seen, Token: w.Token, Digest: w.Digest,
 		Submitted: w.Submitted, NotBefore: w.NotBefore, BeginBy: w.BeginBy, Deadline: w.Deadline, Started: w.Started, Settled: w.Settled,
 		Labels: w.Labels, Parent: w.Parent, Waits: w.Waits, Promise: w.Promise,
-		Skipped: w.Skipped, Handled: w.Handled, SettledBy: w.SettledBy, Obeyed: w.Obeyed, Failure: w.Failure, ResultOf: w.ResultOf,
+		Skipped: w.Skipped, Handled: w.Handled, SettledBy: w.SettledBy, Obeyed: w.Obeyed, HoldReason: w.HoldReason,
+		Failure: w.Failure, ResultOf: w.ResultOf,
 	}
 	return w.contents(r)
 }

@@ -15,6 +15,10 @@ func (h *holding) look(ctx context.Context) (decision, error) {
 	if h.record, h.revision, err = f.readRecord(ctx, h.delivery.ID); err != nil {
 		return decision{}, err
 	}
+	h.parent = nil
+	if h.call != nil {
+		h.call.agree(h.record, h.digest)
+	}
 	if h.call != nil && h.call.After != nil {
 		if h.parent, _, err = f.readRecord(ctx, h.call.After.Parent); err != nil {
 			return decision{}, err
@@ -52,7 +56,9 @@ func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
 	case finish:
 		err = f.finish(ctx, h)
 	case park:
-		err = f.park(ctx, h, d.until)
+		if err = f.noteScheduled(ctx, h); err == nil {
+			err = f.park(ctx, h, d.until)
+		}
 	case rest:
 		err = f.rest(ctx, h, d.until)
 	case giveBack, early:

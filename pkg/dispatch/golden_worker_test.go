@@ -86,7 +86,7 @@ func moved(t *testing.T, name string) Message {
 	f := &feed{Queue: q, log: q.log, house: nobody{}, leases: leases{deliveries: map[string]Delivery{}}}
 	q.broker = acknowledged{r}
 	f.clock.start = noon.Add(time.Hour) // so that it is due
-	f.move(t.Context(), t.Context(), d)
+	f.move(t.Context(), t.Context(), &holding{feed: f, delivery: d})
 	return r.put[0]
 }
 

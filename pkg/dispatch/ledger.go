@@ -54,7 +54,7 @@ func orZero(r *deferred.Record) deferred.Record {
 // message, but held if somebody has held it before it was met.
 func overStub(stub *deferred.Record, seen deferred.Record) deferred.Record {
 	if stub != nil && stub.State == deferred.Held {
-		seen.State = stub.State
+		seen.State, seen.HoldReason = stub.State, stub.HoldReason
 	}
 	return seen
 }

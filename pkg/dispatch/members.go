@@ -78,7 +78,7 @@ func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled 
 	err = f.changeRecords(ctx, []deferred.ID{member}, 0, func(r *deferred.Record) bool {
 		settled = r.State.Settled()
 		e := r.Attached(waiter)
-		if settled || e == nil || e.On == deferred.OnBoth && !e.Fired {
+		if settled || e == nil || e.Settled || e.On == deferred.OnBoth && !e.Fired {
 			return false
 		}
 		e.On, e.Fired = deferred.OnBoth, false

@@ -41,6 +41,19 @@ func (c *carried) into(r *deferred.Record, digest string) {
 	}
 }
 
+// agree gives the message of a call that its record has met the record's terms.
+// Anybody may send a second message under the id, with the same arguments and
+// other terms: it changes nothing.
+func (c *carried) agree(r *deferred.Record, digest string) {
+	if r == nil || !r.Seen || r.Digest != digest {
+		return
+	}
+	c.BeginBy, c.Deadline, c.Timeout, c.After = r.BeginBy, r.Deadline, r.Timeout, nil
+	if p := r.Parent; p != nil {
+		c.After = &deferred.After{Parent: p.ID, On: p.On, Kinds: p.Kinds}
+	}
+}
+
 // write stores the record over the one that was read, and keeps it as read.
 func (h *holding) write(ctx context.Context, r *deferred.Record, now time.Time) error {
 	if h.record != nil && !h.record.State.MayBecome(r.State) {
@@ -96,6 +109,9 @@ func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision ui
 // then every write of it says for how long, and that is keep at least.
 func (q *Queue) writeOf(r *deferred.Record, revision uint64, keep time.Duration) (Write, error) {
 	r.Handled = r.Handled || r.TakenOn()
+	if r.State != deferred.Held { // however it came to be released
+		r.HoldReason = ""
+	}
 	data, err := r.AppendJSON(nil)
 	if err != nil {
 		return Write{}, fmt.Errorf("dispatch: record %s: %w", r.ID, err)

@@ -35,12 +35,20 @@ func (q *Queue) list(ctx context.Context, r *deferred.Record) error {
 		Queue   string    `json:"queue"`
 		Kind    string    `json:"kind"`
 		Settled time.Time `json:"settled"`
-	}{r.Name, r.Queue, r.Failure.Kind, r.Settled.UTC()})
+	}{r.Name, r.Queue, kindOf(r), r.Settled.UTC()})
 	if err != nil {
 		return fmt.Errorf("dispatch: unhandled %s: %w", r.ID, err)
 	}
 	w := q.store.Write(ctx, []Write{{Key: unhandledKey(r.ID), Value: value, Expect: Unconditional, TTL: max(wholeSeconds(q.kept(r)), time.Second)}})[0]
 	return w.Err
+}
+
+// kindOf is the kind of a failure. A record of somebody else's hand may lack it.
+func kindOf(r *deferred.Record) string {
+	if r.Failure == nil {
+		return string(r.State)
+	}
+	return r.Failure.Kind
 }
 
 // unlist takes a deferred off the list.

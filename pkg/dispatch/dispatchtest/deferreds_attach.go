@@ -100,6 +100,27 @@ func neighbours(r *rig) {
 	}
 }
 
+// One that is submitted by itself, after the callback that it stands beside.
+func errbackBeside(r *rig) {
+	r.perform(map[string]handler{"greet": fails("odd"), "bad": fails("even"), "mend": succeeds(`"mended"`)})
+	beside := func(id, callback deferred.ID, kinds ...string) {
+		c := named("mend", id)
+		c.After = &deferred.After{Parent: callback, On: deferred.OnSkipped, Kinds: kinds}
+		r.submit(c)
+	}
+	beside("early", "callback") // before anything is known of what it follows
+	r.submit(named("greet", "p"))
+	r.must(r.queue.Open("p").AddCallback(r.ctx, named("bad", "callback")))
+	r.must(r.queue.Open("p").AddErrback(r.ctx, named("bad", "runs")))
+	beside("late", "callback", "odd")
+	beside("of-another-kind", "callback", "even")
+	beside("unneeded", "runs")
+	r.gives("early", `"mended"`)
+	r.gives("late", `"mended"`)
+	r.failsWith("of-another-kind", "odd")
+	r.failsWith("unneeded", "even")
+}
+
 func byKind(r *rig) {
 	r.submit(named("greet", "p"))
 	r.must(r.queue.Open("p").AddErrback(r.ctx, named("mend", "other"), "even"))

@@ -87,7 +87,7 @@ func (s *story) checkEmpty(ctx context.Context) {
 				left = append(left, fmt.Sprintf("record %s %s %v", r.ID, r.State, err))
 			}
 			for _, cb := range r.Callbacks {
-				if !cb.Settled {
+				if !cb.Settled || !cb.Fired {
 					left = append(left, fmt.Sprintf("record %s: callback %s not marked", r.ID, cb.ID))
 				}
 			}

@@ -3,6 +3,7 @@ package dispatchtest
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,6 +18,48 @@ func TestRulesOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair)
 	runCases(t, []rigCase{
 		{"JoinLetsGoOfItsMembersThoughItsLastCallbackCouldNotSaySo", untoldByCallback},
 		{"JoinLetsGoOfItsMembersThoughTheJoinAboveItCouldNotSaySo", untoldByJoin},
+		{"CallbackThatWaitsExpiresByTheFirstOfItsTimes", waitingCallbackExpires},
+		{"JoinOfSomebodyUnseenLooksNoLongerThanUntilItsDeadline", unseenMemberAndDeadline},
+		{"JoinThatCannotBeNotedWithItsMemberLooksByItself", crowdedMember},
+		{"ErrbackOfAParentNobodyKnowsFailsAndDoesNotRun", errbackOfNobody},
+		{"ErrbackRunsOfAParentWhoseOwnIsUnknown", errbackOfAnOrphan},
+		{"CallbackGoesIntoItsLaneOnceHoweverOftenItIsWoken", forwardedOnce},
+		{"CallbackDoesNotStandInItsLaneBeforeItsTime", forwardedToItsTime},
+		{"CallbackThatHasWaitedKeepsItsTerms", forwardedWithItsTerms},
+		{"ReleaseHasTheScheduleFireAtOnce", releaseRings},
+		{"ReleaseOfOneWhoDiedHasTheScheduleFireAtOnce", releaseRingsForTheDead},
+		{"ReleaseOfACallInItsLaneMakesNoSecondMessage", releaseInItsLane},
+		{"JoinSettlesWithTheMemberThatDecidesAndNotBefore", decisiveMembers},
+		{"ExpiryOfAnAdopterReachesTheInnerAndThatOfAJoinDoesNot", expiryPassesOn},
+		{"LosersOfARaceAreCancelledAndTheWinnerIsNotTold", losersAreCancelled},
+		{"CancelledRecordSaysByWhomAndKeepsTheArguments", cancelledRecord},
+		{"CancelOfARetryTakesNothingTwice", cancelOfARetry},
+		{"ThreeThatWaitForOneAnotherAreRefused", cycleOfThree},
+		{"WhatHasSettledMakesNoCycle", noCycleOverWhatHasSettled},
+		{"MemberThatWaitsForItsJoinIsRefused", cycleByAddition},
+		{"MemberWithAMessageOrARecordIsNotUnknown", knownMembers},
+		{"MemberNobodyKnowsSettledLast", unknownMemberIsLast},
+		{"OfMembersThatHadSettledTheEarliestDecides", earliestDecides},
+		{"AlarmGoesWithWhatHasWaited", alarmGoes},
+		{"FailureIsListedThoughItsEntryWasRefusedOnce", listedAfterAll},
+		{"FailureSeenByOneWhoDiedIsListedNoLonger", unlistedForTheDead},
+		{"CallbackOnTheOtherBranchSettlesWithoutAWorker", otherBranchWithoutAWorker},
+		{"ScheduleOfACallThatWasCancelledMeanwhileGoes", parkedWhenCancelled},
+		{"ScheduleOfACallThatNobodyHasMetStays", scheduleOfAnUnseenCall},
+		{"MembersOfALargeJoinAreKeptForAsLongAsItIs", largeMembersAreKept},
+		{"LargeResultIsPassedOnWhole", largeResultIsPassedOn},
+		{"RaceIsDecidedByAMemberNobodyKnows", raceOfAnUnknown},
+		{"JoinIsWokenByTheFirstThatIsOpenAndByWhatDecides", fewWakes},
+		{"RecordThatGoesMeanwhileNeedsNoMark", recordGoesMeanwhile},
+		{"SettledCallbackDoesNotHangItselfOnItsParentAgain", settledCallbackStaysOff},
+		{"WhatTheRecordAnswersIsNotCommanded", answeredByTheRecord},
+		{"HoldThatWasOvertakenDoesNotHold", overtakenHold},
+		{"EqualWordOfAnotherIsNotTheOneThatCounts", equalWords},
+		{"WrongTokensSettleNothing", wrongTokens},
+		{"LargeResultHasTheOutcomeOfAMemberNobodyKnows", largeWithAnUnknown},
+		{"LargeResultWhosePartsAreGoneIsNotFound", largeWithoutItsMembers},
+		{"ResultIsLargeWithWhatTheListPutsAroundIt", largeByItsFrame},
+		{"JoinTakesMembersBeforeItIsMet", membersBeforeTheJoin},
 		{"AlarmThatIsStoredLateDoesNotReplaceTheScheduleOfItsCall", lateAlarm},
 	}, clock, open)
 }
@@ -74,6 +117,15 @@ func (s tappedStore) Write(ctx context.Context, writes []dispatch.Write) []dispa
 }
 
 var errOnce = errors.New("dispatchtest: refused once")
+
+// leaveNow ends the worker before the case ends.
+func (h *hand) leaveNow() {
+	h.Helper()
+	h.hands = slices.DeleteFunc(h.hands, func(other *hand) bool { return other == h })
+	if err := h.feed.Leave(h.ctx); err != nil {
+		h.Fatal(err)
+	}
+}
 
 // record is what is stored under the id; a zero record if nothing is.
 func (r *rig) record(id deferred.ID) deferred.Record {

@@ -1,7 +1,9 @@
 package dispatchtest
 
 import (
+	"strconv"
 	"sync/atomic"
+	"time"
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
@@ -83,4 +85,39 @@ func untoldByJoin(r *rig) {
 	if !refused.Load() {
 		r.Error("no wake was refused: this case says nothing")
 	}
+}
+
+// The members are kept for as long as the join whose result is made of theirs, from
+// when it has let go of them.
+func largeMembersAreKept(r *rig) {
+	spy := &ttls{Store: r.pair.Store, last: map[string]time.Duration{}}
+	r.queue = r.over(spy, r.pair.Broker)
+	r.largeMembers()
+	c := largeAll()
+	c.Keep = 5 * time.Hour
+	r.submit(c)
+	r.comesToBe("large", "lets go of its members", released)
+	for _, id := range []deferred.ID{"a", "b", "large"} {
+		if ttl := spy.of(id); ttl != c.Keep {
+			r.Errorf("%s is kept for %v, want %v", id, ttl, c.Keep)
+		}
+	}
+}
+
+// A callback under a join that passes its result on has the whole of it, and so have
+// those below, whose records refer to the join as well.
+func largeResultIsPassedOn(r *rig) {
+	r.perform(map[string]handler{"mend": func(a *deferred.Attempt) (string, error) {
+		return strconv.Itoa(len(a.Parent.Outcome.Result.Data)), nil
+	}})
+	r.largeMembers()
+	below := deferred.Callback{On: deferred.OnSuccess, Call: deferred.Call{Name: "mend"}}
+	errback := deferred.Callback{On: deferred.OnFailure, Call: deferred.Call{Name: "nobody", Callbacks: []deferred.Callback{below}}}
+	r.submit(largeAll(errback), joinOf("any", deferred.JoinAny, "large"), joinOf("list", deferred.JoinAllSettled, "large"))
+	whole := "[" + huge + "," + huge + "]"
+	r.gives("large", whole)
+	r.gives("any", whole)
+	r.gives(child("large", 0), whole)
+	r.gives(child("large", 0, 0), strconv.Itoa(len(whole)))
+	r.gives("list", `[{"id":"large","state":"succeeded","result":`+whole+`}]`)
 }
