@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // JoinMode says when a join settles, and as what.
@@ -43,9 +44,6 @@ type Join struct {
 	// CancelRest cancels, once the join has settled, the members that have not,
 	// unless something else hangs on them.
 	CancelRest bool
-
-	// stranger is a member that no queue knows: one of this process only.
-	stranger ID
 }
 
 // Waits says what a deferred waits for, and how far it has come.
@@ -96,36 +94,29 @@ func submitJoin(ctx context.Context, s Submitter, m JoinMode, members []*Deferre
 // queue, id, labels, deadline, keep and callbacks. With a deferred of this process
 // among its members it is refused when it is submitted.
 func NewJoin(m JoinMode, members ...*Deferred) Call {
-	j := &Join{Mode: m}
-	j.Members, j.stranger = idsOf(members)
-	return Call{Name: string(m), Join: j}
+	return Call{Name: string(m), Join: &Join{Mode: m, Members: memberIDs(members)}}
 }
 
 // AddMembers adds members to a join that waits still; those that it has already
 // are none. Nil means that the join waits for them. To keep a join open until
 // you say that no more will come, make a promise one of its members.
 func (d *Deferred) AddMembers(ctx context.Context, members ...*Deferred) error {
-	c := Command{Verb: Add, ID: d.id}
-	var stranger ID
-	if c.Members, stranger = idsOf(members); stranger != "" {
-		return strangerError(stranger)
-	}
-	return d.ledger.Do(ctx, c)
+	return d.ledger.Do(ctx, Command{Verb: Add, ID: d.id, Members: memberIDs(members)})
 }
 
-// idsOf gives the ids, and one of them that is known in this process only.
-func idsOf(members []*Deferred) (ids []ID, stranger ID) {
+// hereOnly marks a member that is known in this process only. No queue takes an
+// id that has it.
+const hereOnly = "this process only: "
+
+func memberIDs(members []*Deferred) (ids []ID) {
 	for _, d := range members {
+		id := d.id
 		if _, here := d.ledger.(*local); here {
-			stranger = d.id
+			id = hereOnly + id
 		}
-		ids = append(ids, d.id)
+		ids = append(ids, id)
 	}
-	return ids, stranger
-}
-
-func strangerError(id ID) error {
-	return &InputError{Field: FieldMembers, Value: string(id), Rule: "must be deferreds of a queue, and this one is of this process only (Go, Resolved, Rejected): await it here, or submit a call in its place"}
+	return ids
 }
 
 func (j *Join) check(c *Call) error {
@@ -134,8 +125,6 @@ func (j *Join) check(c *Call) error {
 		return &InputError{Field: FieldJoin, Value: string(j.Mode), Rule: `must be "all", "all-settled", "any" or "race"`}
 	case j.Mode == JoinRace && len(j.Members) == 0:
 		return &InputError{Field: FieldJoin, Value: string(j.Mode), Rule: "of no members would never end: give it some"}
-	case j.stranger != "":
-		return strangerError(j.stranger)
 	case slices.Contains(j.Members, c.ID):
 		return &InputError{Field: FieldMembers, Value: string(c.ID), Rule: "must not have the join itself among them"}
 	}
@@ -157,6 +146,9 @@ func checkMembers(members []ID) error {
 	seen := make(map[ID]bool, len(members))
 	size := 2
 	for _, id := range members {
+		if stranger, here := strings.CutPrefix(string(id), hereOnly); here {
+			return &InputError{Field: FieldMembers, Value: stranger, Rule: "must be of a queue, and this one is of this process only (Go, Resolved, Rejected): await it here, or submit a call in its place"}
+		}
 		if err := id.Check(); err != nil {
 			return fmt.Errorf("deferred: members: %w", err)
 		}

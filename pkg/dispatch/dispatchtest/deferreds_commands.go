@@ -15,6 +15,7 @@ var commandCases = []rigCase{
 	{"ReleaseAfterAHoldThatNobodyHasMetCounts", releaseAfterUnmetHold},
 	{"HoldAfterAReleaseThatNobodyHasMetCounts", holdAfterUnmetRelease},
 	{"CancelByAVeryLongNameIsCarriedOut", longBy},
+	{"MemberOfThisProcessOnlyIsRefusedAtOnce", memberOfThisProcess},
 }
 
 // say puts a command as a client without the library would: it is acknowledged,
@@ -97,5 +98,25 @@ func longBy(r *rig) {
 	var size *deferred.SizeError
 	if err := r.queue.Do(r.ctx, long); !errors.As(err, &size) || size.Field != deferred.FieldBy {
 		r.Errorf("a caller's own was answered with %v", err)
+	}
+}
+
+// No worker could ever see it: the join would fail after the grace time.
+func memberOfThisProcess(r *rig) {
+	r.perform(nil)
+	r.promise("p")
+	r.joins("j", deferred.JoinAll, false, "p")
+	r.waits("j", "p")
+	for _, here := range []*deferred.Deferred{deferred.Resolved(1), deferred.Rejected(errors.New("no"))} {
+		_, err := deferred.Any(r.ctx, r.queue, r.queue.Open("p"), here)
+		for what, err := range map[string]error{"a join": err, "an addition": r.queue.Open("j").AddMembers(r.ctx, here)} {
+			var input *deferred.InputError
+			if !errors.As(err, &input) || input.Field != deferred.FieldMembers || input.Value != string(here.ID()) || !strings.Contains(input.Rule, "submit a call") {
+				r.Errorf("%s was answered with %v", what, err)
+			}
+		}
+	}
+	if rec := r.record("j"); len(rec.Waits.On) != 1 {
+		r.Errorf("the join waits for %v", rec.Waits.On)
 	}
 }
