@@ -129,6 +129,18 @@ func TestTimeIsReadInManyForms(t *testing.T) {
 			t.Errorf("%s: %s, %v; want %s", text, got, err, want)
 		}
 	}
+	for text, want := range map[string]time.Time{
+		"2026-03-04T05:06:07Z": time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC),
+		"13:30":                time.Date(2026, 1, 1, 13, 30, 0, 0, berlin),
+		"13:00":                time.Date(2026, 1, 2, 13, 0, 0, 0, berlin),
+		"12:59:59":             time.Date(2026, 1, 2, 12, 59, 59, 0, berlin),
+		"90m":                  now.Add(-90 * time.Minute),
+	} {
+		got, err := readPast("since", text, now.In(berlin))
+		if err != nil || !got.Equal(want) {
+			t.Errorf("%s, in the past: %s, %v; want %s", text, got, err, want)
+		}
+	}
 	for _, text := range []string{"", "25:00", "-5m", "tomorrow"} {
 		if got, err := readTime("at", text, now); cmdline.Code(err) != cmdline.Usage {
 			t.Errorf("%q: %s, %v", text, got, err)
