@@ -60,6 +60,10 @@ func TestRulesOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair)
 		{"LargeResultWhosePartsAreGoneIsNotFound", largeWithoutItsMembers},
 		{"ResultIsLargeWithWhatTheListPutsAroundIt", largeByItsFrame},
 		{"JoinTakesMembersBeforeItIsMet", membersBeforeTheJoin},
+		{"TokenOfAPromiseThatNobodyMetIsNotJudged", tokenOfTheUnmet},
+		{"FailureIsListedAfterItsGrace", listedAfterItsGrace},
+		{"EntryThatIsNotTrueAnyMoreIsTakenOff", staleEntryGoes},
+		{"CausesOfManyAreNamedUpToANumber", manyCauses},
 		{"AlarmThatIsStoredLateDoesNotReplaceTheScheduleOfItsCall", lateAlarm},
 	}, clock, open)
 }

@@ -44,6 +44,11 @@ func answeredByTheRecord(r *rig) {
 			r.Errorf("%s: %v", what, err)
 		}
 	}
+	for _, id := range []deferred.ID{"succeeded", "failed", "a-cancelled"} { // of which nobody has to be told
+		if _, err := q.Await(r.ctx, id); err != nil {
+			r.Error(err)
+		}
+	}
 	var settled *deferred.SettledError
 	if err := q.Open("succeeded").Cancel(r.ctx, ""); !errors.As(err, &settled) {
 		r.Errorf("the cancel of what has succeeded was answered with %v", err)
@@ -133,5 +138,17 @@ func wrongTokens(r *rig) {
 		if rec, err := r.queue.Record(r.ctx, id); err != nil || rec.State.Settled() {
 			r.Errorf("%s is %s (%v)", id, rec.State, err)
 		}
+	}
+}
+
+// Of a promise that was cancelled before anybody had met it, its token cannot be
+// judged; that it has settled can be told.
+func tokenOfTheUnmet(r *rig) {
+	r.perform(nil)
+	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "cancel", ID: "gate"})
+	r.await("gate", deferred.Cancelled)
+	var settled *deferred.SettledError
+	if err := deferred.ResolvePromise(r.ctx, r.queue, gateToken, 1); !errors.As(err, &settled) || settled.State != deferred.Cancelled {
+		r.Errorf("the resolution was answered with %v", err)
 	}
 }
