@@ -27,7 +27,7 @@ func (q *Queue) retention(r *deferred.Record) time.Duration {
 		}
 	}
 	if !r.Seen {
-		if r.State == deferred.Pending && (len(r.Callbacks) > 0 || r.Obeyed > 0) {
+		if r.State == deferred.Pending {
 			return forgetStub
 		}
 		return 0
