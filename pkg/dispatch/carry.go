@@ -23,9 +23,6 @@ func (h *holding) look(ctx context.Context) (decision, error) {
 		if h.parent, _, err = f.readRecord(ctx, h.call.After.Parent); err != nil {
 			return decision{}, err
 		}
-		if err = f.pin(ctx, h); err != nil {
-			return decision{}, err
-		}
 	}
 	x := facts{
 		record: h.record, parent: h.parent, call: h.call, command: h.command, sent: h.delivery.Time, digest: h.digest, now: f.clock.now(),
@@ -36,6 +33,9 @@ func (h *holding) look(ctx context.Context) (decision, error) {
 		x.ownerAlive = f.beat.alive(ctx, r.Token.Worker)
 	}
 	d := decide(x)
+	if err := f.pin(ctx, h, d.deed); err != nil {
+		return decision{}, err
+	}
 	if d.deed != early || x.now.Before(x.sent.Add(x.grace)) {
 		return d, nil
 	}

@@ -155,7 +155,7 @@ func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Reco
 // forgotten once all of them are.
 func (f *feed) tellParent(ctx context.Context, parent, child deferred.ID) error {
 	last := false
-	err := f.changeRecords(ctx, []deferred.ID{parent}, 0, func(r *deferred.Record) bool {
+	err := f.changeRecords(ctx, []deferred.ID{parent}, changing{}, func(r *deferred.Record) bool {
 		marked := unpin(r, child)
 		last = done(r) // also when it was marked before: whoever did so may have died then
 		return marked
@@ -167,12 +167,21 @@ func (f *feed) tellParent(ctx context.Context, parent, child deferred.ID) error 
 }
 
 // pin notes a callback in the record of its parent that has settled already,
-// which then is kept until the callback has settled too.
-func (f *feed) pin(ctx context.Context, h *holding) error {
+// which then is kept until the callback has settled too. One that is not to go on
+// needs nothing of it.
+func (f *feed) pin(ctx context.Context, h *holding, d deed) error {
 	p := h.parent
-	if p == nil || !p.State.Settled() || h.record != nil && h.record.State.Settled() || p.Attached(h.delivery.ID) != nil {
+	switch d {
+	case claim, takeOver, park, passThrough, expire:
+	default:
 		return nil
 	}
-	_, err := f.attach(ctx, []deferred.ID{p.ID}, deferred.RecordedCallback{On: h.call.After.On, ID: h.delivery.ID, Waiter: true})
+	if p == nil || !p.State.Settled() {
+		return nil
+	}
+	if e := p.Attached(h.delivery.ID); e != nil && !(e.Waiter && e.Settled) {
+		return nil
+	}
+	_, err := f.attach(ctx, h, []deferred.ID{p.ID}, deferred.RecordedCallback{On: h.call.After.On, ID: h.delivery.ID, Waiter: true})
 	return err
 }

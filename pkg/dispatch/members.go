@@ -14,6 +14,8 @@ const (
 	// maxAttached bounds what others can add to a record. Who cannot be attached
 	// looks from time to time, and what it waits for may be forgotten before.
 	maxAttached = 4000
+	// maxGone bounds what is left in a record of those that have waited for it.
+	maxGone = 64
 	// fewMembers are looked at more cheaply than it is noted that they are attached.
 	fewMembers = 8
 )
@@ -23,7 +25,7 @@ const (
 func (f *feed) attachAll(ctx context.Context, h *holding) (full bool, err error) {
 	w := h.record.Waits
 	for chunk := range slices.Chunk(w.On[w.Attached:], readAtOnce) {
-		lacking, err := f.attach(ctx, chunk, waiterOf(h.record))
+		lacking, err := f.attach(ctx, h, chunk, waiterOf(h.record))
 		if err != nil {
 			return false, err
 		}
@@ -53,29 +55,48 @@ func waiterOf(r *deferred.Record) deferred.RecordedCallback {
 	return c
 }
 
-// attach adds an entry to each record that does not have it. One that has
-// settled needs to wake nobody, and is only kept.
-func (f *feed) attach(ctx context.Context, ids []deferred.ID, entry deferred.RecordedCallback) (full bool, err error) {
-	err = f.changeRecords(ctx, ids, 0, func(r *deferred.Record) bool {
-		switch {
-		case r.Attached(entry.ID) != nil:
+// attach adds the entry of a deferred to each record that does not have it. One
+// that has settled needs to wake nobody, and is only kept. An entry that is marked
+// as settled is of an earlier deferred of the same id.
+//
+// The deferred's own record is read between the reading of the others and their
+// writing: a worker that is slow must not attach what has settled meanwhile, since
+// nobody would take that entry away. Who lets go writes each of the others too.
+func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry deferred.RecordedCallback) (full bool, err error) {
+	c := changing{fence: func() error { return f.stillOpen(ctx, h) }}
+	err = f.changeRecords(ctx, ids, c, func(r *deferred.Record) bool {
+		e := entry
+		e.Fired = e.Fired || r.State.Settled()
+		switch old := r.Attached(entry.ID); {
+		case old != nil && (!old.Settled || !old.Waiter):
 			return false
+		case old != nil:
+			*old = e
 		case len(r.Callbacks) >= maxAttached:
 			full = true
 			return false
+		default:
+			r.Callbacks = append(r.Callbacks, e)
 		}
-		e := entry
-		e.Fired = e.Fired || r.State.Settled()
-		r.Callbacks = append(r.Callbacks, e)
 		return true
 	})
 	return full, err
 }
 
+// stillOpen is ErrConflict if the deferred has settled since it was looked at, or
+// has been forgotten.
+func (f *feed) stillOpen(ctx context.Context, h *holding) error {
+	r, _, err := f.readRecord(ctx, h.delivery.ID)
+	if err == nil && (r == nil && h.record != nil || settled(r)) {
+		return ErrConflict
+	}
+	return err
+}
+
 // listen makes one member wake the deferred, however it settles; settled says
 // that it has.
 func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled bool, err error) {
-	err = f.changeRecords(ctx, []deferred.ID{member}, 0, func(r *deferred.Record) bool {
+	err = f.changeRecords(ctx, []deferred.ID{member}, changing{}, func(r *deferred.Record) bool {
 		settled = r.State.Settled()
 		e := r.Attached(waiter)
 		if settled || e == nil || e.Settled || e.On == deferred.OnBoth && !e.Fired {
@@ -92,7 +113,7 @@ func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled 
 func (f *feed) letGo(ctx context.Context, h *holding, keep time.Duration) error {
 	for chunk := range slices.Chunk(h.record.Waits.On, readAtOnce) {
 		var idle []Message
-		err := f.changeRecords(ctx, chunk, keep, func(r *deferred.Record) bool {
+		err := f.changeRecords(ctx, chunk, changing{keep: keep}, func(r *deferred.Record) bool {
 			marked := unpin(r, h.record.ID)
 			if done(r) { // also when it was marked before: whoever did so may have died then
 				idle = append(idle, wakeOf(r.ID, h.record.ID))
@@ -109,20 +130,45 @@ func (f *feed) letGo(ctx context.Context, h *holding, keep time.Duration) error 
 	return nil
 }
 
-// unpin marks the entry of a deferred that does not need the record any more.
-// It leaves a marked one also where there is none: a worker that is slow may be
-// about to attach the deferred still, and nobody would mark that entry ever.
-func unpin(r *deferred.Record, id deferred.ID) (changed bool) {
-	e := r.Attached(id)
+// unpin lets a record know that a deferred does not need it any more. The entry
+// of one that waited for it goes, so that a record that stays open for long does
+// not grow with all that have ever waited for it; of one that has settled it
+// stays, marked, for those who look at what came of it. The record is to be
+// written also if there is no such entry: a worker that is slow may be about to
+// attach the deferred still, and must not succeed.
+func unpin(r *deferred.Record, id deferred.ID) (write bool) {
+	i := slices.IndexFunc(r.Callbacks, func(c deferred.RecordedCallback) bool { return c.ID == id })
 	switch {
-	case e == nil && len(r.Callbacks) < maxAttached:
-		r.Callbacks = append(r.Callbacks, deferred.RecordedCallback{ID: id, Waiter: true, On: deferred.OnBoth, Fired: true, Settled: true})
-	case e == nil || e.Settled:
-		return false
+	case i < 0:
+		return true
+	case !r.Callbacks[i].Waiter:
+		write = !r.Callbacks[i].Settled
+	case !r.State.Settled():
+		r.Callbacks = slices.Delete(r.Callbacks, i, i+1)
+		return true
 	default:
-		e.Fired, e.Settled = true, true
+		write = true
 	}
-	return true
+	r.Callbacks[i].Fired, r.Callbacks[i].Settled = true, true
+	forgetWaiters(r)
+	return write
+}
+
+// forgetWaiters takes away the oldest of very many that have waited for a record.
+func forgetWaiters(r *deferred.Record) {
+	gone := 0
+	for i := range r.Callbacks {
+		if c := &r.Callbacks[i]; c.Waiter && c.Settled {
+			gone++
+		}
+	}
+	r.Callbacks = slices.DeleteFunc(r.Callbacks, func(c deferred.RecordedCallback) bool {
+		if gone <= maxGone || !c.Waiter || !c.Settled {
+			return false
+		}
+		gone--
+		return true
+	})
 }
 
 // done: all that hangs on a join has settled, and only now it can let go of its
@@ -131,10 +177,17 @@ func done(r *deferred.Record) bool {
 	return r.State.Settled() && holdsMembers(r) && !slices.ContainsFunc(r.Callbacks, func(c deferred.RecordedCallback) bool { return !c.Settled })
 }
 
+// changing says how records are changed: what is left of their time at least, and
+// what must hold after they were read for them to be written.
+type changing struct {
+	keep  time.Duration
+	fence func() error
+}
+
 // changeRecords changes records, each by a compare-and-set of its own, until all
 // are as change wants them. A record that is not there is given as a stub.
 // change may be called for a record several times.
-func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, keep time.Duration, change func(*deferred.Record) bool) error {
+func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, how changing, change func(*deferred.Record) bool) error {
 	for wait := 5 * time.Millisecond; len(ids) > 0; wait = min(2*wait, time.Second) {
 		entries, err := f.store.Read(ctx, recordKeys(ids))
 		if err != nil {
@@ -152,11 +205,16 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, keep time.D
 			if !change(r) {
 				continue
 			}
-			w, err := f.writeOf(r, e.Revision, keep)
+			w, err := f.writeOf(r, e.Revision, how.keep)
 			if err != nil {
 				return err
 			}
 			writes = append(writes, w)
+		}
+		if how.fence != nil && len(writes) > 0 {
+			if err := how.fence(); err != nil {
+				return err
+			}
 		}
 		ids = ids[:0:0]
 		for i, w := range f.store.Write(ctx, writes) {

@@ -30,6 +30,7 @@ func TestStorm(t *testing.T, clock Clock, open func(t *testing.T) Pair, nodes in
 		g.empties()
 		g.check()
 		g.sleep(time.Minute) // the dead have operations on their way
+		g.empties()          // and none of them leaves anything behind
 	})
 }
 
