@@ -82,6 +82,10 @@ func goldenRecords() map[string]deferred.Record {
 	cancelled.Failure = deferred.CancelFailure("no longer needed")
 	records["cancelled"] = cancelled
 
+	carried := cancelled
+	carried.Carried = true
+	records["cancelled_carried"] = carried
+
 	expired := base(deferred.Expired)
 	expired.Settled, expired.BeginBy = clock(9), clock(8)
 	expired.Failure = &deferred.Failure{Kind: deferred.KindExpired, Message: "it had to begin by then"}

@@ -49,6 +49,7 @@ type recordJSON struct {
 	SettledBy  string `json:"settled_by,omitempty"`
 	Obeyed     uint64 `json:"obeyed,omitempty"`
 	HoldReason string `json:"hold_reason,omitempty"`
+	Carried    bool   `json:"carried,omitempty"`
 
 	Args       json.RawMessage `json:"args,omitempty"`
 	ArgsType   string          `json:"args_type,omitempty"`
@@ -76,7 +77,7 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 		Retries: w.Retries, Seen: w.Seen, Token: w.Token, Digest: w.Digest,
 		Submitted: w.Submitted, NotBefore: w.NotBefore, BeginBy: w.BeginBy, Deadline: w.Deadline, Started: w.Started, Settled: w.Settled,
 		Labels: w.Labels, Parent: w.Parent, Waits: w.Waits, Promise: w.Promise,
-		Skipped: w.Skipped, Handled: w.Handled, SettledBy: w.SettledBy, Obeyed: w.Obeyed, HoldReason: w.HoldReason,
+		Skipped: w.Skipped, Handled: w.Handled, SettledBy: w.SettledBy, Obeyed: w.Obeyed, HoldReason: w.HoldReason, Carried: w.Carried,
 		Failure: w.Failure, ResultOf: w.ResultOf,
 	}
 	return w.contents(r)

@@ -43,6 +43,9 @@ type Record struct {
 	// HoldReason is why it is held, for people. A record that is not held is
 	// written without.
 	HoldReason string
+	// Carried: it was settled without its call's message, which may stand in a
+	// lane still: it is kept until that has been met.
+	Carried bool
 
 	Args    Content // only when waiting, or settled otherwise than succeeded: the message is gone
 	Result  Content

@@ -62,7 +62,7 @@ func (h *holding) write(ctx context.Context, r *deferred.Record, now time.Time) 
 	if r.State.Settled() && r.Settled.IsZero() {
 		r.Settled = now
 	}
-	revision, err := h.feed.writeRecord(ctx, r, h.revision)
+	revision, err := h.feed.writeRecord(ctx, r, h.revision, h.least)
 	if err != nil {
 		return err
 	}
@@ -93,8 +93,8 @@ func decodeRecord(e Entry) (*deferred.Record, uint64, error) {
 func recordKey(id deferred.ID) Key { return Key{Space: Records, Name: string(id)} }
 
 // writeRecord stores the record over the given revision.
-func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision uint64) (uint64, error) {
-	write, err := q.writeOf(r, revision, 0)
+func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision uint64, keep time.Duration) (uint64, error) {
+	write, err := q.writeOf(r, revision, keep)
 	if err != nil {
 		return 0, err
 	}

@@ -20,9 +20,11 @@ const (
 )
 
 // retention is 0, for ever, until nothing needs the record any more: it has met
-// its call, or waited long enough for it, what hangs on it has settled, its own
-// parent knows that it has, and what it waited for has been let go. From then on it is what is left of the
-// time for which such an outcome is kept, counted from its settling.
+// retention is 0, for ever, until nothing needs the record any more: it has met
+// its call, or waited long enough for it, and no message of that is left behind,
+// what hangs on it has settled, its own parent knows that it has, and what it
+// waited for has been let go. From then on it is what is left of the time for
+// which such an outcome is kept, counted from its settling.
 func (q *Queue) retention(r *deferred.Record) time.Duration {
 	for i := range r.Callbacks {
 		if !r.Callbacks[i].Settled {
@@ -32,7 +34,7 @@ func (q *Queue) retention(r *deferred.Record) time.Duration {
 	if !r.Seen {
 		return retentionUnmet(r)
 	}
-	if !r.State.Settled() || r.Parent != nil && !r.Parent.Released || holdsMembers(r) {
+	if !r.State.Settled() || r.Parent != nil && !r.Parent.Released || r.Carried || holdsMembers(r) {
 		return 0
 	}
 	keep := q.kept(r)

@@ -83,7 +83,7 @@ func (s *story) checkEmpty(ctx context.Context) {
 		records := map[deferred.ID]deferred.Record{}
 		for r, err := range s.truth.List(ctx, dispatch.Filter{}) {
 			records[r.ID] = r
-			if err != nil || r.Parent != nil && !r.Parent.Released || r.Unfired() || r.Waits != nil && r.Waits.Mode != deferred.AfterParent && !r.Waits.Released {
+			if err != nil || r.Parent != nil && !r.Parent.Released || r.Unfired() || r.Carried || r.Waits != nil && r.Waits.Mode != deferred.AfterParent && !r.Waits.Released {
 				left = append(left, fmt.Sprintf("record %s %s %v", r.ID, r.State, err))
 			}
 			for _, cb := range r.Callbacks {
