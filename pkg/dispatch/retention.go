@@ -20,7 +20,6 @@ const (
 )
 
 // retention is 0, for ever, until nothing needs the record any more: it has met
-// retention is 0, for ever, until nothing needs the record any more: it has met
 // its call, or waited long enough for it, and no message of that is left behind,
 // what hangs on it has settled, its own parent knows that it has, and what it
 // waited for has been let go. From then on it is what is left of the time for
