@@ -8,14 +8,15 @@ import (
 )
 
 // bound keeps the settled records below their number: of those that succeeded
-// and that nothing needs any more, the oldest go before their time. It makes
+// and that nothing needs any more, nor the result of another one is made of, the
+// oldest go before their time. It makes
 // some room at once, since it has to read everything to find them.
 func (f *feed) bound(ctx context.Context) {
 	n, err := f.store.Count(ctx, Records)
 	if err != nil || n <= f.config.MaxRecords {
 		return
 	}
-	settled, room := 0, f.config.MaxRecords/20
+	settled, room, now := 0, f.config.MaxRecords/20, f.clock.now()
 	var oldest []Write
 	for e, err := range f.store.List(ctx, Query{Space: Records}) {
 		if err != nil {
@@ -26,7 +27,7 @@ func (f *feed) bound(ctx context.Context) {
 			continue
 		}
 		settled++
-		if r.State == deferred.Succeeded && f.retention(r) > 0 && len(oldest) < n-f.config.MaxRecords+room {
+		if r.State == deferred.Succeeded && f.retention(r) > 0 && !r.Needed.After(now) && len(oldest) < n-f.config.MaxRecords+room {
 			oldest = append(oldest, Write{Key: e.Key, Expect: revision, Delete: true})
 		}
 	}

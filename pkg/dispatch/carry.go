@@ -77,8 +77,12 @@ func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
 	case hold, release, handle:
 		err = f.obey(ctx, h, d.deed)
 	case add:
-		if err = f.obey(ctx, h, d.deed); err == nil {
+		err = f.obey(ctx, h, d.deed)
+		if err == nil {
 			return false // and tell the new members
+		}
+		if errors.Is(err, ErrTooLarge) {
+			err = f.setAside(ctx, h.delivery, "command", "the record cannot hold so many members")
 		}
 	case forward:
 		err = f.forward(ctx, h)
@@ -108,7 +112,32 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 	if err != nil {
 		return err
 	}
-	switch d.deed {
+	if err := h.settle(r, d.deed, f.config.InlineResult); err != nil {
+		return err
+	}
+	if r.State != deferred.Succeeded {
+		r.Args = args
+	}
+	err = h.write(ctx, r, f.clock.now())
+	for _, lessen := range []func(){ // better settled with less than never
+		func() { r.Args = deferred.Content{} },
+		func() { h.refer(r, d.deed) },
+		func() {
+			r.Settle(deferred.Failed, f.tooLarge(r, "the record cannot hold it: "+err.Error()).Failure)
+		},
+	} {
+		if !errors.Is(err, ErrTooLarge) {
+			break
+		}
+		lessen()
+		err = h.write(ctx, r, f.clock.now())
+	}
+	return err
+}
+
+// settle settles the record as was decided.
+func (h *holding) settle(r *deferred.Record, d deed, inline int) error {
+	switch d {
 	case poison:
 		r.Counts.Deaths++
 		r.Settle(deferred.Failed, &deferred.Failure{
@@ -116,12 +145,12 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 			Message: fmt.Sprintf("%d workers died while they performed it", r.Counts.Deaths),
 		})
 	case expire:
-		r.Settle(deferred.Expired, expiry(r, f.clock.now()))
+		r.Settle(deferred.Expired, expiry(r, h.feed.clock.now()))
 	case passThrough:
-		r.SettleAs(h.parent)
+		settleAs(r, h.parent, inline)
 		r.Skipped = true
 	case conclude:
-		h.conclusion(r)
+		h.conclusion(r, inline)
 	case refuse:
 		r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindCycle, Message: "what it waits for waits, in the end, for it"})
 	case resolve:
@@ -131,17 +160,16 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 		r.SettledBy = h.command.By
 	case merge: // what has settled keeps its outcome; next took the call in
 	default:
-		return fmt.Errorf("dispatch: nobody does %q here", d.deed)
+		return fmt.Errorf("dispatch: nobody does %q here", d)
 	}
-	if r.State != deferred.Succeeded {
-		r.Args = args
+	return nil
+}
+
+// refer has a record that is too large refer to whatever result it has.
+func (h *holding) refer(r *deferred.Record, d deed) {
+	if d == passThrough || d == conclude {
+		_ = h.settle(r, d, 0) // it did before
 	}
-	err = h.write(ctx, r, f.clock.now())
-	if errors.Is(err, ErrTooLarge) {
-		r.Args = deferred.Content{} // better settled without them than never
-		err = h.write(ctx, r, f.clock.now())
-	}
-	return err
 }
 
 // argsOf gives the arguments of a call that is to be settled. A command does not

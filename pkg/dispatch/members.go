@@ -56,26 +56,40 @@ func waiterOf(r *deferred.Record) deferred.RecordedCallback {
 // attach adds an entry to each record that does not have it. One that has
 // settled needs to wake nobody, and is only kept.
 func (f *feed) attach(ctx context.Context, ids []deferred.ID, entry deferred.RecordedCallback) (full bool, err error) {
-	err = f.changeRecords(ctx, ids, 0, func(r *deferred.Record) bool {
+	referring := map[deferred.ID]*deferred.Record{}
+	err = f.changeRecords(ctx, ids, func(r *deferred.Record) bool {
+		old := r.Attached(entry.ID)
 		switch {
-		case r.Attached(entry.ID) != nil:
-			return false
-		case len(r.Callbacks) >= maxAttached:
+		case old == nil && len(r.Callbacks) >= maxAttached:
 			full = true
+			return false
+		case old != nil && old.Settled:
+			return false
+		}
+		if mayHaveLetGo(r) {
+			referring[r.ID] = r
+		}
+		if old != nil {
 			return false
 		}
 		e := entry
 		e.Fired = e.Fired || r.State.Settled()
 		r.Callbacks = append(r.Callbacks, e)
+		r.Holds = r.ResultOf != ""
 		return true
 	})
+	for _, r := range referring {
+		if err == nil {
+			err = f.takeHold(ctx, r)
+		}
+	}
 	return full, err
 }
 
 // listen makes one member wake the deferred, however it settles; settled says
 // that it has.
 func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled bool, err error) {
-	err = f.changeRecords(ctx, []deferred.ID{member}, 0, func(r *deferred.Record) bool {
+	err = f.changeRecords(ctx, []deferred.ID{member}, func(r *deferred.Record) bool {
 		settled = r.State.Settled()
 		e := r.Attached(waiter)
 		if settled || e == nil || e.On == deferred.OnBoth && !e.Fired {
@@ -87,17 +101,21 @@ func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled 
 	return settled, err
 }
 
-// letGo marks the deferred's entries in those that it waited for as settled.
-// They are kept for keep at least: what was made of them may still refer to them.
-func (f *feed) letGo(ctx context.Context, h *holding, keep time.Duration) error {
-	for chunk := range slices.Chunk(h.record.Waits.On, readAtOnce) {
+// letGo marks the entries of a deferred in others as settled. What its result is
+// made of is told until when that is needed.
+func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, needed time.Time) error {
+	for chunk := range slices.Chunk(others, readAtOnce) {
 		var idle []Message
-		err := f.changeRecords(ctx, chunk, keep, func(r *deferred.Record) bool {
-			marked := unpin(r, h.record.ID)
-			if done(r) { // also when it was marked before: whoever did so may have died then
-				idle = append(idle, wakeOf(r.ID, h.record.ID))
+		err := f.changeRecords(ctx, chunk, func(r *deferred.Record) bool {
+			changed := unpin(r, id)
+			if settled(r) && needed.After(r.Needed) {
+				r.Needed, changed = needed, true
+				r.Holds = r.ResultOf != "" // its own sources have to be told once more
 			}
-			return marked
+			if done(r) { // also when it was marked before: whoever did so may have died then
+				idle = append(idle, wakeOf(r.ID, id))
+			}
+			return changed
 		})
 		if err != nil {
 			return err
@@ -125,16 +143,16 @@ func unpin(r *deferred.Record, id deferred.ID) (changed bool) {
 	return true
 }
 
-// done: all that hangs on a join has settled, and only now it can let go of its
-// members, to whose results its own refers.
+// done: all that hangs on a settled record has settled as well, and only now it
+// can let go of what its result is made of.
 func done(r *deferred.Record) bool {
-	return r.State.Settled() && holdsMembers(r) && !slices.ContainsFunc(r.Callbacks, func(c deferred.RecordedCallback) bool { return !c.Settled })
+	return r.State.Settled() && (holdsMembers(r) || r.Holds) && idle(r)
 }
 
 // changeRecords changes records, each by a compare-and-set of its own, until all
 // are as change wants them. A record that is not there is given as a stub.
 // change may be called for a record several times.
-func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, keep time.Duration, change func(*deferred.Record) bool) error {
+func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, change func(*deferred.Record) bool) error {
 	for wait := 5 * time.Millisecond; len(ids) > 0; wait = min(2*wait, time.Second) {
 		entries, err := f.store.Read(ctx, recordKeys(ids))
 		if err != nil {
@@ -152,7 +170,7 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, keep time.D
 			if !change(r) {
 				continue
 			}
-			w, err := f.writeOf(r, e.Revision, keep)
+			w, err := f.writeOf(r, e.Revision)
 			if err != nil {
 				return err
 			}
