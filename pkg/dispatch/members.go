@@ -80,7 +80,7 @@ func (f *feed) attach(ctx context.Context, ids []deferred.ID, entry deferred.Rec
 	})
 	for _, r := range referring {
 		if err == nil {
-			err = f.takeHold(ctx, r)
+			err = f.align(ctx, r)
 		}
 	}
 	return full, err

@@ -48,72 +48,124 @@ func idle(r *deferred.Record) bool {
 }
 
 // letGoOfSources is done once all that hangs on the record has settled, and then
-// counts only if nothing was hung on it meanwhile.
+// counts only if nothing was hung on it meanwhile, and it is not needed for longer.
 func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
-	r := h.record
-	switch {
-	case !r.Holds:
-		return nil
-	case idle(r):
-	case h.delivery.Deliveries > 1 || !r.Needed.IsZero(): // somebody may have been about to let go when this was hung on it
-		return f.takeHold(ctx, r)
-	default:
-		return nil
-	}
-	end := f.clock.now().Add(max(f.timeLeft(r), f.least(r)))
-	if err := f.letGo(ctx, sources(r), r.ID, end.Add(outlive)); err != nil {
-		return err
-	}
-	err := f.amend(ctx, h, func(r *deferred.Record) {
-		if idle(r) {
-			r.Holds, r.Needed = false, end
-			letGoOfAll(r)
+	again := h.delivery.Deliveries > 1 // somebody may have died in the middle of it
+	for h.record != nil && h.record.Holds {
+		r := h.record
+		if !idle(r) {
+			if again || !r.Needed.IsZero() {
+				return f.align(ctx, r)
+			}
+			return nil
 		}
-	})
-	if err != nil || h.record == nil || !h.record.Holds {
-		return err
-	}
-	return f.takeHold(ctx, h.record)
-}
-
-// takeHold has a record keep its sources again, and these theirs.
-func (f *feed) takeHold(ctx context.Context, r *deferred.Record) error {
-	seen := map[deferred.ID]bool{}
-	for next := []*deferred.Record{r}; len(next) > 0; next = next[1:] {
-		further, err := f.takeHoldOf(ctx, next[0])
+		end := f.clock.now().Add(max(f.timeLeft(r), f.least(r)))
+		if err := f.letGo(ctx, sources(r), r.ID, end.Add(outlive)); err != nil {
+			return err
+		}
+		err := f.amend(ctx, h, func(r *deferred.Record) {
+			if idle(r) && !r.Needed.After(end) {
+				r.Holds, r.Needed = false, end
+				letGoOfAll(r)
+			}
+		})
 		if err != nil {
 			return err
 		}
-		for id, x := range further {
-			if !seen[id] {
-				seen[id] = true
-				next = append(next, x)
-			}
+		again = true
+	}
+	if again && h.record != nil {
+		return f.alignAll(ctx, h.record)
+	}
+	return nil
+}
+
+// alignAll does so for all that a settled record hung on: it may have had them
+// take hold of their sources when it was open, and died.
+func (f *feed) alignAll(ctx context.Context, r *deferred.Record) error {
+	var ids []deferred.ID
+	if r.Parent != nil {
+		ids = append(ids, r.Parent.ID)
+	}
+	if r.Waits != nil {
+		ids = append(ids, r.Waits.On...)
+	}
+	others, err := f.referring(ctx, ids)
+	if err != nil {
+		return err
+	}
+	return f.align(ctx, append(others, r)...)
+}
+
+// align has the entries of records in their sources say whether they hold them, and
+// those of the sources in theirs.
+func (f *feed) align(ctx context.Context, records ...*deferred.Record) error {
+	seen := map[deferred.ID]bool{}
+	for next := records; len(next) > 0; next = next[1:] {
+		r := next[0]
+		if seen[r.ID] || r.ResultOf == "" {
+			continue
+		}
+		seen[r.ID] = true
+		if err := f.alignOne(ctx, r); err != nil {
+			return err
+		}
+		further, err := f.referring(ctx, sources(r))
+		if err != nil {
+			return err
+		}
+		next = append(next, further...)
+	}
+	return nil
+}
+
+func (f *feed) alignOne(ctx context.Context, r *deferred.Record) error {
+	for {
+		if err := f.mark(ctx, r); err != nil {
+			return err
+		}
+		// What was hung on it may have gone meanwhile, or something been hung on it.
+		now, _, err := f.readRecord(ctx, r.ID)
+		switch {
+		case err != nil:
+			return err
+		case now == nil:
+			return f.letGo(ctx, sources(r), r.ID, time.Time{})
+		case now.Holds == r.Holds:
+			return nil
+		}
+		r = now
+	}
+}
+
+// mark makes the entries of a record in its sources what it says.
+func (f *feed) mark(ctx context.Context, r *deferred.Record) error {
+	if !r.Holds {
+		return f.letGo(ctx, sources(r), r.ID, time.Time{})
+	}
+	for chunk := range slices.Chunk(sources(r), readAtOnce) {
+		err := f.changeRecords(ctx, chunk, func(x *deferred.Record) bool { return x.State.Settled() && pinAgain(x, r.ID) })
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// takeHoldOf does so for one record. What is given may have let go as well.
-func (f *feed) takeHoldOf(ctx context.Context, r *deferred.Record) (further map[deferred.ID]*deferred.Record, err error) {
-	further = map[deferred.ID]*deferred.Record{}
-	for chunk := range slices.Chunk(sources(r), readAtOnce) {
-		err := f.changeRecords(ctx, chunk, func(x *deferred.Record) bool {
-			if mayHaveLetGo(x) {
-				further[x.ID] = x
-			}
-			return x.State.Settled() && pinAgain(x, r.ID)
-		})
+// referring gives those of the records that may have let go of their sources.
+func (f *feed) referring(ctx context.Context, ids []deferred.ID) (referring []*deferred.Record, err error) {
+	for chunk := range slices.Chunk(ids, readAtOnce) {
+		records, err := f.readRecords(ctx, chunk)
 		if err != nil {
 			return nil, err
 		}
+		for _, r := range records {
+			if r != nil && mayHaveLetGo(r) {
+				referring = append(referring, r)
+			}
+		}
 	}
-	// What was hung on it may be gone already, and the record have let go again.
-	now, _, err := f.readRecord(ctx, r.ID)
-	if err != nil || now != nil && now.Holds {
-		return further, err
-	}
-	return nil, f.letGo(ctx, sources(r), r.ID, time.Time{})
+	return referring, nil
 }
 
 // mayHaveLetGo: a record is told until when it is needed only once it, or one
