@@ -52,6 +52,7 @@ const (
 	KindTimeout       = "timeout"        // the attempt ran too long
 	KindCycle         = "cycle"          // it would wait for itself
 	KindAllFailed     = "all failed"     // no member of a join of the kind any has succeeded
+	KindNoInput       = "no input"       // what it is to be called with is too large, or was forgotten
 	KindRejected      = "rejected"       // from outside, with no kind of its own
 )
 

@@ -56,30 +56,45 @@ func waiterOf(r *deferred.Record) deferred.RecordedCallback {
 }
 
 // attach adds the entry of a deferred to each record that does not have it. One
-// that has settled needs to wake nobody, and is only kept. An entry that is marked
-// as settled is of an earlier deferred of the same id.
+// that has settled needs to wake nobody, and is only kept, with what its result
+// is made of. An entry that is marked as settled is of an earlier deferred of the
+// same id.
 //
 // The deferred's own record is read between the reading of the others and their
 // writing: a worker that is slow must not attach what has settled meanwhile, since
 // nobody would take that entry away. Who lets go writes each of the others too.
 func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry deferred.RecordedCallback) (full bool, err error) {
-	c := changing{fence: func() error { return f.stillOpen(ctx, h) }}
-	err = f.changeRecords(ctx, ids, c, func(r *deferred.Record) bool {
-		e := entry
-		e.Fired = e.Fired || r.State.Settled()
-		switch old := r.Attached(entry.ID); {
-		case old != nil && (!old.Settled || !old.Waiter):
-			return false
-		case old != nil:
-			*old = e
-		case len(r.Callbacks) >= maxAttached:
+	referring := map[deferred.ID]*deferred.Record{}
+	err = f.changeRecords(ctx, ids, func() error { return f.stillOpen(ctx, h) }, func(r *deferred.Record) bool {
+		old := r.Attached(entry.ID)
+		switch {
+		case old == nil && len(r.Callbacks) >= maxAttached:
 			full = true
 			return false
-		default:
-			r.Callbacks = append(r.Callbacks, e)
+		case old != nil && old.Settled && !old.Waiter:
+			return false
 		}
+		if mayHaveLetGo(r) {
+			referring[r.ID] = r
+		}
+		e := entry
+		e.Fired = e.Fired || r.State.Settled()
+		switch {
+		case old == nil:
+			r.Callbacks = append(r.Callbacks, e)
+		case old.Settled:
+			*old = e
+		default:
+			return false
+		}
+		r.Holds = r.ResultOf != ""
 		return true
 	})
+	for _, r := range referring {
+		if err == nil {
+			err = f.align(ctx, r)
+		}
+	}
 	return full, err
 }
 
@@ -96,7 +111,7 @@ func (f *feed) stillOpen(ctx context.Context, h *holding) error {
 // listen makes one member wake the deferred, however it settles; settled says
 // that it has.
 func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled bool, err error) {
-	err = f.changeRecords(ctx, []deferred.ID{member}, changing{}, func(r *deferred.Record) bool {
+	err = f.changeRecords(ctx, []deferred.ID{member}, nil, func(r *deferred.Record) bool {
 		settled = r.State.Settled()
 		e := r.Attached(waiter)
 		if settled || e == nil || e.Settled || e.On == deferred.OnBoth && !e.Fired {
@@ -108,17 +123,21 @@ func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled 
 	return settled, err
 }
 
-// letGo marks the deferred's entries in those that it waited for as settled.
-// They are kept for keep at least: what was made of them may still refer to them.
-func (f *feed) letGo(ctx context.Context, h *holding, keep time.Duration) error {
-	for chunk := range slices.Chunk(h.record.Waits.On, readAtOnce) {
+// letGo marks the entries of a deferred in others as settled. What its result is
+// made of is told until when that is needed.
+func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, needed time.Time) error {
+	for chunk := range slices.Chunk(others, readAtOnce) {
 		var idle []Message
-		err := f.changeRecords(ctx, chunk, changing{keep: keep}, func(r *deferred.Record) bool {
-			marked := unpin(r, h.record.ID)
-			if done(r) { // also when it was marked before: whoever did so may have died then
-				idle = append(idle, wakeOf(r.ID, h.record.ID))
+		err := f.changeRecords(ctx, chunk, nil, func(r *deferred.Record) bool {
+			changed := unpin(r, id)
+			if settled(r) && needed.After(r.Needed) {
+				r.Needed, changed = needed, true
+				r.Holds = r.ResultOf != "" // its own sources have to be told once more
 			}
-			return marked
+			if done(r) { // also when it was marked before: whoever did so may have died then
+				idle = append(idle, wakeOf(r.ID, id))
+			}
+			return changed
 		})
 		if err != nil {
 			return err
@@ -171,23 +190,17 @@ func forgetWaiters(r *deferred.Record) {
 	})
 }
 
-// done: all that hangs on a join has settled, and only now it can let go of its
-// members, to whose results its own refers.
+// done: all that hangs on a settled record has settled as well, and only now it
+// can let go of what its result is made of.
 func done(r *deferred.Record) bool {
-	return r.State.Settled() && holdsMembers(r) && !slices.ContainsFunc(r.Callbacks, func(c deferred.RecordedCallback) bool { return !c.Settled })
-}
-
-// changing says how records are changed: what is left of their time at least, and
-// what must hold after they were read for them to be written.
-type changing struct {
-	keep  time.Duration
-	fence func() error
+	return r.State.Settled() && (holdsMembers(r) || r.Holds) && idle(r)
 }
 
 // changeRecords changes records, each by a compare-and-set of its own, until all
 // are as change wants them. A record that is not there is given as a stub.
-// change may be called for a record several times.
-func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, how changing, change func(*deferred.Record) bool) error {
+// change may be called for a record several times. Nothing is written unless fence,
+// if there is one, is nil after the reading.
+func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func() error, change func(*deferred.Record) bool) error {
 	for wait := 5 * time.Millisecond; len(ids) > 0; wait = min(2*wait, time.Second) {
 		entries, err := f.store.Read(ctx, recordKeys(ids))
 		if err != nil {
@@ -205,14 +218,14 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, how changin
 			if !change(r) {
 				continue
 			}
-			w, err := f.writeOf(r, e.Revision, how.keep)
+			w, err := f.writeOf(r, e.Revision, 0)
 			if err != nil {
 				return err
 			}
 			writes = append(writes, w)
 		}
-		if how.fence != nil && len(writes) > 0 {
-			if err := how.fence(); err != nil {
+		if fence != nil && len(writes) > 0 {
+			if err := fence(); err != nil {
 				return err
 			}
 		}
