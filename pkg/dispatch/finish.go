@@ -56,8 +56,9 @@ func (f *feed) disarm(ctx context.Context, h *holding) error {
 	return nil
 }
 
-// finishWaiting lets go of what the deferred waited for. A join whose result is
-// in the records of its members keeps them until all that hangs on it has settled.
+// finishWaiting lets go of what the deferred waited for. One whose result is in
+// the records of others keeps what leads to these until all that hangs on it has
+// settled, and then for as long as itself.
 func (f *feed) finishWaiting(ctx context.Context, h *holding) error {
 	r := h.record
 	if !holdsMembers(r) {
@@ -67,7 +68,7 @@ func (f *feed) finishWaiting(ctx context.Context, h *holding) error {
 		return err
 	}
 	var keep time.Duration
-	if r.ResultOf == r.ID {
+	if r.ResultOf != "" {
 		if !done(r) {
 			return nil
 		}
@@ -152,7 +153,7 @@ func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Reco
 // forgotten once all of them are.
 func (f *feed) tellParent(ctx context.Context, parent, child deferred.ID) error {
 	last := false
-	err := f.changeRecords(ctx, []deferred.ID{parent}, 0, func(r *deferred.Record) bool {
+	err := f.changeRecords(ctx, []deferred.ID{parent}, func(r *deferred.Record) bool {
 		changed := unpin(r, child)
 		last = changed && done(r)
 		return changed

@@ -56,7 +56,7 @@ func waiterOf(r *deferred.Record) deferred.RecordedCallback {
 // attach adds an entry to each record that does not have it. One that has
 // settled needs to wake nobody, and is only kept.
 func (f *feed) attach(ctx context.Context, ids []deferred.ID, entry deferred.RecordedCallback) (full bool, err error) {
-	err = f.changeRecords(ctx, ids, 0, func(r *deferred.Record) bool {
+	err = f.changeRecords(ctx, ids, func(r *deferred.Record) bool {
 		switch {
 		case r.Attached(entry.ID) != nil:
 			return false
@@ -75,7 +75,7 @@ func (f *feed) attach(ctx context.Context, ids []deferred.ID, entry deferred.Rec
 // listen makes one member wake the deferred, however it settles; settled says
 // that it has.
 func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled bool, err error) {
-	err = f.changeRecords(ctx, []deferred.ID{member}, 0, func(r *deferred.Record) bool {
+	err = f.changeRecords(ctx, []deferred.ID{member}, func(r *deferred.Record) bool {
 		settled = r.State.Settled()
 		e := r.Attached(waiter)
 		if settled || e == nil || e.On == deferred.OnBoth && !e.Fired {
@@ -89,11 +89,15 @@ func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled 
 
 // letGo marks the deferred's entries in those that it waited for as settled.
 // They are kept for keep at least: what was made of them may still refer to them.
+// Their records say so, for they may be written again.
 func (f *feed) letGo(ctx context.Context, h *holding, keep time.Duration) error {
 	for chunk := range slices.Chunk(h.record.Waits.On, readAtOnce) {
 		var idle []Message
-		err := f.changeRecords(ctx, chunk, keep, func(r *deferred.Record) bool {
+		err := f.changeRecords(ctx, chunk, func(r *deferred.Record) bool {
 			changed := unpin(r, h.record.ID)
+			if changed && keep > 0 && r.State.Settled() {
+				r.Keep = max(f.kept(r), f.clock.now().Sub(r.Settled).Truncate(time.Second)+time.Second+keep)
+			}
 			if changed && done(r) {
 				idle = append(idle, wakeOf(r.ID, h.record.ID))
 			}
@@ -134,7 +138,7 @@ func done(r *deferred.Record) bool {
 // changeRecords changes records, each by a compare-and-set of its own, until all
 // are as change wants them. A record that is not there is given as a stub.
 // change may be called for a record several times.
-func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, keep time.Duration, change func(*deferred.Record) bool) error {
+func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, change func(*deferred.Record) bool) error {
 	for wait := 5 * time.Millisecond; len(ids) > 0; wait = min(2*wait, time.Second) {
 		entries, err := f.store.Read(ctx, recordKeys(ids))
 		if err != nil {
@@ -152,7 +156,7 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, keep time.D
 			if !change(r) {
 				continue
 			}
-			w, err := f.writeOf(r, e.Revision, keep)
+			w, err := f.writeOf(r, e.Revision)
 			if err != nil {
 				return err
 			}

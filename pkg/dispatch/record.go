@@ -81,7 +81,7 @@ func recordKey(id deferred.ID) Key { return Key{Space: Records, Name: string(id)
 
 // writeRecord stores the record over the given revision.
 func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision uint64) (uint64, error) {
-	write, err := q.writeOf(r, revision, 0)
+	write, err := q.writeOf(r, revision)
 	if err != nil {
 		return 0, err
 	}
@@ -93,16 +93,12 @@ func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision ui
 }
 
 // writeOf is the write of a record. It lives for ever until it may be forgotten;
-// then every write of it says for how long, and that is keep at least.
-func (q *Queue) writeOf(r *deferred.Record, revision uint64, keep time.Duration) (Write, error) {
+// then every write of it says for how long.
+func (q *Queue) writeOf(r *deferred.Record, revision uint64) (Write, error) {
 	r.Handled = r.Handled || r.TakenOn()
 	data, err := r.AppendJSON(nil)
 	if err != nil {
 		return Write{}, fmt.Errorf("dispatch: record %s: %w", r.ID, err)
 	}
-	ttl := q.retention(r)
-	if ttl > 0 {
-		ttl = max(ttl, keep)
-	}
-	return Write{Key: recordKey(r.ID), Value: data, Expect: revision, TTL: ttl}, nil
+	return Write{Key: recordKey(r.ID), Value: data, Expect: revision, TTL: q.retention(r)}, nil
 }
