@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
@@ -44,8 +45,12 @@ func TestThousandWaitersNeedNoConsumer(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
 	for p.listeners(t) < waiters { // it is the server that has to know of them
-		if ctx.Err() != nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
 			t.Fatal("they never listened")
 		}
 	}
