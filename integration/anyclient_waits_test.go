@@ -1,9 +1,13 @@
 package integration
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"testing"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/workerpool"
 )
 
 // What waits is made, and settled, by plain messages.
@@ -46,9 +50,15 @@ func TestAnyClientHoldsAndReleases(t *testing.T) {
 	s := newPlainSite(t)
 	s.submit("zasync.q.default.demo/echo.h", `1`)
 	s.submit("zasync.do.hold.h", "")
+	var others workerpool.Mux
+	others.Handle("demo/other", func(_ context.Context, in deferred.Content) (deferred.Content, error) { return in, nil })
+	s.work(&others) // which keeps house, and does not perform it
+	held := end{state: "held", also: func(r *deferred.Record) bool { return r.Attempt == 0 }}
+	s.becomes("h", held)
 	s.submit("zasync.q.default.demo/echo.d", `1`, "Zasync-Deadline", "2020-01-01T00:00:00Z")
 	s.work(echo())
 	s.settled("d", "expired", "")
+	s.becomes("h", held)
 	s.submit("zasync.do.release.h", "")
 	s.settled("h", "succeeded", `1`)
 }

@@ -17,18 +17,23 @@ import (
 
 type annotationsOptions struct {
 	base
-	id deferred.ID
+	id    deferred.ID
+	until condition
 }
 
 func annotationsCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name: "annotations", Usage: "show the annotations of a call", ArgsUsage: "ID",
 		Description: `With -o json it is an object of the values by their keys. One that an earlier attempt
-has written is marked as past in the table.
+has written is marked as past in the table. With --until it waits for one first; VALUE
+is JSON, or else a text. Exit code 6 says that it gave up. If the call ends without
+the annotation, the exit code is that of "zsubmit wait", but 1 if it has succeeded.
 
   zsubmit annotations "$id"
+  zsubmit annotations "$id" --until ready=true --wait-for 1m
+  zsubmit annotations "$id" --until step=upload
   zsubmit annotations "$id" -o json | jq .progress.done`,
-		Flags: flags(formFlag("print `FORM`: table, json or jsonl (default: table)")),
+		Flags: flags(untilFlag(), waitForFlag(), formFlag("print `FORM`: table, json or jsonl (default: table)")),
 		Action: func(c *cli.Context) error {
 			o, err := readAnnotations(c, s)
 			if err != nil {
@@ -44,7 +49,11 @@ func readAnnotations(c *cli.Context, s streams) (annotationsOptions, error) {
 		return annotationsOptions{}, err
 	}
 	b, err := readBase(c, s, asTable, asJSON, asLines)
-	return annotationsOptions{base: b, id: deferred.ID(c.Args().First())}, err
+	if err != nil {
+		return annotationsOptions{}, err
+	}
+	u, err := readCondition(c, s)
+	return annotationsOptions{base: b, id: deferred.ID(c.Args().First()), until: u}, err
 }
 
 func (o *annotationsOptions) run(ctx context.Context) error {
@@ -53,6 +62,11 @@ func (o *annotationsOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer q.Close()
+	if o.until.key != "" {
+		if err := o.until.await(ctx, q, o.id); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := patiently(ctx)
 	defer cancel()
 	if _, err := q.Record(ctx, o.id); err != nil {

@@ -20,12 +20,14 @@ func callCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name: "call", Usage: "submit a call", ArgsUsage: "NAME [ARGS|-]",
 		Description: `ARGS is JSON; - reads it from stdin. Prints the id of the call, or with --wait its
-result.
+result. With --after it is a callback: --on skipped is for the errback beside a
+callback, which runs when that one did not run because of a failure before it.
 
   zsubmit call demo/add '[1,2,3]' --wait
   zsubmit call demo/sleep '{"for":"5s"}' --wait
   zsubmit call demo/echo '"good morning"' --at 08:00 --label team=blue
   zsubmit call demo/fail '{"times":99}' --retries 2 --catch demo/echo
+  zsubmit call demo/echo --after "$id" --on failure --kind timeout --kind 'bad arguments'
   generate | zsubmit call import - --queue low --id import-2026-01-02`,
 		Flags: flags(
 			&cli.StringFlag{Name: "queue", Usage: "`QUEUE` to put it in", Value: deferred.DefaultQueue},
@@ -35,12 +37,10 @@ result.
 			&cli.StringFlag{Name: "begin-by", Usage: "let it expire unless it begins by `TIME`"},
 			&cli.DurationFlag{Name: "timeout", Usage: "let an attempt fail that runs longer than `DURATION`", DefaultText: "none"},
 			deadlineFlag(), keepFlag(),
-			&cli.StringFlag{Name: "after", Usage: "call it when `ID` has ended"},
-			&cli.StringFlag{Name: "on", Usage: "with --after: on `OUTCOME` success, failure or both", Value: string(deferred.OnSuccess)},
+			afterFlag(), onFlag(), kindFlag(),
 			&cli.IntFlag{Name: "retries", Usage: "attempts after `N` failures", Value: deferred.DefaultRetries},
 			&cli.StringSliceFlag{Name: "label", Usage: "label it `KEY=VALUE`; may be repeated"},
-			&cli.StringSliceFlag{Name: "then", Usage: "when it has succeeded, call `NAME` with its result; may be repeated"},
-			&cli.StringSliceFlag{Name: "catch", Usage: "when it has not succeeded, call `NAME` with the failure; may be repeated"},
+			thenFlag("when it has succeeded"), catchFlag("when it has not succeeded"),
 			&cli.BoolFlag{Name: "wait", Usage: "wait for its end and print the result", DisableDefaultText: true},
 			waitForFlag(), verboseFlag(),
 			formFlag("print `FORM`: id, or the record as table, json or jsonl (default: id, with --wait the result)"),

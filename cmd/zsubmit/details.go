@@ -16,22 +16,29 @@ import (
 // info is what matters most about a call in its state.
 func info(r *deferred.Record, now time.Time) string {
 	switch {
-	case r.ResultOf != "":
-		return "its result is large: see zsubmit result"
 	case r.State == deferred.Succeeded:
-		return jsonText(r.Result)
+		return resultText(r)
 	case r.State == deferred.Waiting && r.Waits != nil:
 		return waitsText(r.Waits.On)
 	case r.State == deferred.Scheduled && r.Counts.Failures > 0:
 		return fmt.Sprintf("will be tried again %s: %s", until(r.NotBefore, now), failureText(r.Failure))
 	case r.State == deferred.Scheduled:
 		return "begins " + until(r.NotBefore, now)
+	case r.State == deferred.Held:
+		return r.HoldReason
 	case r.State == deferred.Running:
 		return "for " + short(now.Sub(r.Started))
 	case r.State.Settled():
 		return failureText(r.Failure)
 	}
 	return ""
+}
+
+func resultText(r *deferred.Record) string {
+	if r.ResultOf != "" && r.Result.IsZero() {
+		return "its result is large: see zsubmit result"
+	}
+	return jsonText(r.Result)
 }
 
 // membersText names what a deferred waits for, or waited for.
@@ -115,6 +122,9 @@ func printDetails(w io.Writer, r *deferred.Record, now time.Time) error {
 	say("name", r.Name)
 	say("queue", r.Queue)
 	say("state", string(r.State))
+	if r.State == deferred.Held {
+		say("held", r.HoldReason)
+	}
 	say("attempt", attempts(r))
 	for _, t := range []struct {
 		key string
@@ -128,7 +138,7 @@ func printDetails(w io.Writer, r *deferred.Record, now time.Time) error {
 		say("label", k+"="+r.Labels[k])
 	}
 	if r.Parent != nil {
-		say("follows", fmt.Sprintf("%s, on %s", r.Parent.ID, r.Parent.On))
+		say("follows", fmt.Sprintf("%s, %s", r.Parent.ID, onText(r.Parent.On, r.Parent.Kinds)))
 	}
 	if r.Waits != nil {
 		say("waits for", membersText(r.Waits))
@@ -138,10 +148,10 @@ func printDetails(w io.Writer, r *deferred.Record, now time.Time) error {
 			say("awaited by", string(cb.ID))
 			continue
 		}
-		say("callback", fmt.Sprintf("%s, on %s: %s", cb.Call.Name, cb.On, cb.ID))
+		say("callback", fmt.Sprintf("%s, %s: %s", cb.Call.Name, onText(cb.On, cb.Kinds), cb.ID))
 	}
 	say("arguments", jsonText(r.Args))
-	say("result", jsonText(r.Result))
+	say("result", resultText(r))
 	say("failure", failureText(r.Failure))
 	if r.Failure != nil && r.Failure.Stack != "" {
 		say("stack", "see -o json")

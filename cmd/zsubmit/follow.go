@@ -140,7 +140,7 @@ func relationOf(parent deferred.ID, cb *deferred.RecordedCallback) string {
 	if cb.Waiter {
 		return fmt.Sprintf("waits for %s", parent)
 	}
-	return fmt.Sprintf("%s hangs on %s, on %s", cb.Call.Name, parent, cb.On)
+	return fmt.Sprintf("%s hangs on %s, %s", cb.Call.Name, parent, onText(cb.On, cb.Kinds))
 }
 
 // gone reports whether a deferred that settled once is not kept any more.

@@ -74,8 +74,9 @@ func (b *bubble) tree(id deferred.ID) string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	drawn := treeOf(&r, "")
-	if err := grow(b.t.Context(), b, drawn, &r, map[deferred.ID]bool{}); err != nil {
+	g := grower{source: b, seen: map[deferred.ID]bool{}}
+	drawn, err := g.tree(b.t.Context(), &r)
+	if err != nil {
 		b.t.Fatal(err)
 	}
 	var out strings.Builder

@@ -23,12 +23,12 @@ func holdCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name: "hold", Usage: "keep calls back that have not started", ArgsUsage: "ID...|-",
 		Description: `A call that is held stays where it is until it is released. That it has started
-already is an error.
+already is an error. One that is held already keeps the reason that it has.
 
   zsubmit hold "$id" --reason "until the disk is replaced"
   zsubmit list --label batch=7 --state pending -o id | zsubmit hold -`,
 		Flags: flags(
-			&cli.StringFlag{Name: "reason", Usage: "say why, in `TEXT`"},
+			&cli.StringFlag{Name: "reason", Usage: "say why, in `TEXT` that status and list show"},
 			formFlag("print `FORM` of what is held: table, json, jsonl or id (default: id)"),
 		),
 		Action: func(c *cli.Context) error {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"zasync/cmd/internal/cmdline"
 	"zasync/pkg/deferred"
@@ -98,32 +97,4 @@ func readLabels(texts []string, bare bool) (map[string]string, error) {
 		labels[k] = v
 	}
 	return labels, nil
-}
-
-// readTime reads a point in time: RFC 3339, or without a zone the local one's;
-// a time of day is the next such; a duration counts from now.
-func readTime(flag, text string, now time.Time) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t, nil
-	}
-	for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
-			return t, nil
-		}
-	}
-	for _, layout := range []string{"15:04:05", "15:04"} {
-		t, err := time.ParseInLocation(layout, text, now.Location())
-		if err != nil {
-			continue
-		}
-		next := time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), t.Second(), 0, now.Location())
-		if next.Before(now) {
-			next = next.AddDate(0, 0, 1)
-		}
-		return next, nil
-	}
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
-		return now.Add(d), nil
-	}
-	return time.Time{}, cmdline.Usagef("--%s %q is not a time such as 18:30, %q or 2026-01-02T18:30:00Z, nor a duration such as 10m", flag, text, "2026-01-02 18:30")
 }

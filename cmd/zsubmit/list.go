@@ -6,7 +6,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
-	"strings"
+	"time"
 
 	"zasync/cmd/internal/cmdline"
 	"zasync/pkg/deferred"
@@ -28,20 +28,25 @@ func listCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "list calls", ArgsUsage: " ",
 		Description: `Calls that a worker has met come first, by their latest change; then those that wait.
+A TIME is one such as 08:00, "2026-01-02 18:30" or 2026-01-02T18:30:00Z; a duration such
+as 90m is how long ago it was.
 
   zsubmit list
   zsubmit list --state failed --state expired -o jsonl
+  zsubmit list --since 1h --settled-since 10m
   zsubmit list --queue low --label team=blue -o id | zsubmit cancel -`,
 		Flags: flags(
 			&cli.StringSliceFlag{Name: "state", Usage: "only those in `STATE`; may be repeated"},
 			&cli.StringFlag{Name: "name", Usage: "only calls of `NAME`"},
 			&cli.StringFlag{Name: "queue", Usage: "only calls in `QUEUE`"},
 			&cli.StringSliceFlag{Name: "label", Usage: "only those labelled `KEY=VALUE`, or KEY for any value; may be repeated"},
+			intervalFlag("since", "submitted at `TIME` or later"), intervalFlag("until", "submitted before `TIME`"),
+			intervalFlag("settled-since", "that ended at `TIME` or later"), intervalFlag("settled-until", "that ended before `TIME`"),
 			&cli.IntFlag{Name: "limit", Usage: "only the last `N`; 0 for all", DefaultText: "100 in a table, otherwise all"},
 			formFlag("print `FORM`: table, json, jsonl or id (default: table)"),
 		),
 		Action: func(c *cli.Context) error {
-			o, err := readList(c, s)
+			o, err := readList(c, s, time.Now())
 			if err != nil {
 				return err
 			}
@@ -50,7 +55,7 @@ func listCommand(s streams) *cli.Command {
 	}
 }
 
-func readList(c *cli.Context, s streams) (listOptions, error) {
+func readList(c *cli.Context, s streams, now time.Time) (listOptions, error) {
 	if c.Args().Present() {
 		return listOptions{}, cmdline.Usagef("list takes no argument such as %q; filters are flags", c.Args().First())
 	}
@@ -66,43 +71,10 @@ func readList(c *cli.Context, s streams) (listOptions, error) {
 	if o.limit < 0 {
 		return o, cmdline.Usagef("--limit %d is below 0", o.limit)
 	}
-	if o.filter, err = readFilter(c); err != nil {
+	if o.filter, err = readFilter(c, now); err != nil {
 		return o, err
 	}
 	return o, nil
-}
-
-func readFilter(c *cli.Context) (f dispatch.Filter, err error) {
-	f.Name, f.Queue = c.String("name"), c.String("queue")
-	if c.IsSet("name") {
-		err = deferred.CheckName(f.Name)
-	}
-	if c.IsSet("queue") {
-		err = cmp.Or(err, deferred.CheckQueue(f.Queue))
-	}
-	if err != nil {
-		return f, err
-	}
-	if f.States, err = readStates(c.StringSlice("state")); err != nil {
-		return f, err
-	}
-	f.Labels, err = readLabels(c.StringSlice("label"), true)
-	return f, err
-}
-
-// readStates reads states, which may also be separated by commas.
-func readStates(texts []string) ([]deferred.State, error) {
-	var states []deferred.State
-	for _, text := range texts {
-		for word := range strings.SplitSeq(text, ",") {
-			s := deferred.State(word)
-			if !s.Known() {
-				return nil, cmdline.Usagef("there is no state %q; the states are %s", word, listed(deferred.States))
-			}
-			states = append(states, s)
-		}
-	}
-	return states, nil
 }
 
 func (o *listOptions) run(ctx context.Context) error {

@@ -5,8 +5,13 @@ import (
 	"iter"
 	"strings"
 	"testing"
+	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/urfave/cli/v2"
 )
 
 func numbered(n int) iter.Seq2[deferred.Record, error] {
@@ -39,5 +44,18 @@ func TestLimitKeepsTheLastInTheirOrder(t *testing.T) {
 		if got := strings.Join(strings.Fields(out.String()), " "); got != c.want || !strings.HasPrefix(err.String(), c.note) {
 			t.Errorf("the last %d of %d: %q, %q", c.limit, c.n, got, err.String())
 		}
+	}
+}
+
+func TestFilterOfAListIsBetweenTimesThatLieBack(t *testing.T) {
+	c := listCommand(streams{})
+	o, err := read(t, c, func(c *cli.Context) (listOptions, error) { return readList(c, streams{}, now) },
+		"--since", "2h", "--until", "11:30", "--settled-until", "10m")
+	want := dispatch.Filter{
+		Submitted: dispatch.Interval{Since: now.Add(-2 * time.Hour), Until: now.Add(-30 * time.Minute)},
+		Settled:   dispatch.Interval{Until: now.Add(-10 * time.Minute)},
+	}
+	if diff := cmp.Diff(want, o.filter); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
 }

@@ -18,10 +18,10 @@ func hostile(s deferred.State) deferred.Record {
 	r := deferred.Record{
 		ID: "id", Name: evil, Queue: evil, State: s, Token: deferred.Token{Worker: evil},
 		Labels:    map[string]string{evil: evil},
-		Callbacks: []deferred.RecordedCallback{{On: deferred.Branch(evil), ID: evil, Call: deferred.Call{Name: evil}}},
-		Parent:    &deferred.RecordedParent{ID: evil, On: evil},
+		Callbacks: []deferred.RecordedCallback{{On: deferred.Branch(evil), Kinds: []string{evil}, ID: evil, Call: deferred.Call{Name: evil}}},
+		Parent:    &deferred.RecordedParent{ID: evil, On: evil, Kinds: []string{evil}},
 		Waits:     &deferred.Waits{Mode: evil, On: []deferred.ID{evil}},
-		SettledBy: evil,
+		SettledBy: evil, HoldReason: evil,
 		Submitted: time.Now(), NotBefore: time.Now().Add(time.Hour),
 		Counts: deferred.Counts{Failures: 1}, Failure: &deferred.Failure{Kind: evil, Message: evil, Stack: evil},
 	}
@@ -55,6 +55,14 @@ func TestHostileTextNeverReachesTheTerminal(t *testing.T) {
 				}
 			}
 			return nil
+		},
+		"tree": func(w io.Writer, r *deferred.Record) error {
+			g := grower{source: kept{}, seen: map[deferred.ID]bool{}}
+			drawn, err := g.tree(t.Context(), r)
+			if err == nil {
+				drawn.draw(w, "", "")
+			}
+			return err
 		},
 		"notes": func(w io.Writer, _ *deferred.Record) error {
 			for _, f := range []form{asTable, asJSON, asLines} {

@@ -29,8 +29,7 @@ The id is what stands before the dot.
 			&cli.StringFlag{Name: "id", Usage: "`ID` to give it", DefaultText: "random"},
 			&cli.StringSliceFlag{Name: "label", Usage: "label it `KEY=VALUE`; may be repeated"},
 			deadlineFlag(), keepFlag(),
-			&cli.StringSliceFlag{Name: "then", Usage: "when it is resolved, call `NAME` with its value; may be repeated"},
-			&cli.StringSliceFlag{Name: "catch", Usage: "when it is not, call `NAME` with the failure; may be repeated"},
+			thenFlag("when it is resolved"), catchFlag("when it is not"),
 			formFlag("print `FORM`: table or json, of id and token (default: the token)"),
 		),
 		Action: func(c *cli.Context) error {

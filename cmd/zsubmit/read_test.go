@@ -54,6 +54,16 @@ func TestFlagsOfCallBecomeItsTerms(t *testing.T) {
 		{"add --retries 0", deferred.Call{Name: "add", Queue: "default", Retries: deferred.NoRetries}},
 		{"add --retries 3", deferred.Call{Name: "add", Queue: "default", Retries: 3}},
 		{"add --label a=b=c --label d=", deferred.Call{Name: "add", Queue: "default", Labels: map[string]string{"a": "b=c", "d": ""}}},
+		{"add --after p --on failure --kind timeout --kind a,b", deferred.Call{Name: "add", Queue: "default", After: &deferred.After{
+			Parent: "p", On: deferred.OnFailure, Kinds: []string{"timeout", "a,b"},
+		}}},
+		{"add --after p --on skipped --kind odd", deferred.Call{Name: "add", Queue: "default", After: &deferred.After{
+			Parent: "p", On: deferred.OnSkipped, Kinds: []string{"odd"},
+		}}},
+		{"add --catch c:timeout,odd --catch d", deferred.Call{Name: "add", Queue: "default", Callbacks: []deferred.Callback{
+			{On: deferred.OnFailure, Kinds: []string{"timeout", "odd"}, Call: deferred.Call{Name: "c", Queue: "default"}},
+			{On: deferred.OnFailure, Call: deferred.Call{Name: "d", Queue: "default"}},
+		}}},
 		{"add --queue low --then t --catch c --then u", deferred.Call{Name: "add", Queue: "low", Callbacks: []deferred.Callback{
 			{On: deferred.OnSuccess, Call: deferred.Call{Name: "t", Queue: "low"}},
 			{On: deferred.OnSuccess, Call: deferred.Call{Name: "u", Queue: "low"}},
@@ -117,6 +127,18 @@ func TestTimeIsReadInManyForms(t *testing.T) {
 		got, err := readTime("at", text, now.In(berlin))
 		if err != nil || !got.Equal(want) {
 			t.Errorf("%s: %s, %v; want %s", text, got, err, want)
+		}
+	}
+	for text, want := range map[string]time.Time{
+		"2026-03-04T05:06:07Z": time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC),
+		"13:30":                time.Date(2026, 1, 1, 13, 30, 0, 0, berlin),
+		"13:00":                time.Date(2026, 1, 2, 13, 0, 0, 0, berlin),
+		"12:59:59":             time.Date(2026, 1, 2, 12, 59, 59, 0, berlin),
+		"90m":                  now.Add(-90 * time.Minute),
+	} {
+		got, err := readPast("since", text, now.In(berlin))
+		if err != nil || !got.Equal(want) {
+			t.Errorf("%s, in the past: %s, %v; want %s", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"", "25:00", "-5m", "tomorrow"} {

@@ -23,8 +23,8 @@ type resolveOptions struct {
 func resolveCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name: "resolve", Usage: "settle a promise as succeeded", ArgsUsage: "TOKEN [VALUE|-]",
-		Description: `VALUE is JSON (default: null); - reads it from stdin. A promise is settled once: that
-it is settled already, and otherwise, is an error.
+		Description: `VALUE is JSON (default: null); - reads it from stdin. A promise is settled once: to
+settle it again, be it to the same, is an error that tells the first outcome.
 
   zsubmit resolve "$token" '{"approved":true}'`,
 		Flags: flags(),

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"time"
 
 	"zasync/cmd/internal/cmdline"
@@ -45,20 +44,6 @@ func (o *callOptions) readTerms(c *cli.Context, now time.Time) (err error) {
 	return o.readLimits(c, now)
 }
 
-// readAfter reads which deferred the call follows.
-func (o *callOptions) readAfter(c *cli.Context) error {
-	switch {
-	case c.IsSet("after"):
-		o.call.After = &deferred.After{Parent: deferred.ID(c.String("after")), On: deferred.Branch(c.String("on"))}
-		if !slices.Contains([]deferred.Branch{deferred.OnSuccess, deferred.OnFailure, deferred.OnBoth}, o.call.After.On) {
-			return cmdline.Usagef("--on cannot be %q but success, failure or both", c.String("on"))
-		}
-	case c.IsSet("on"):
-		return cmdline.Usagef("--on needs --after")
-	}
-	return nil
-}
-
 func deadlineFlag() cli.Flag {
 	return &cli.StringFlag{Name: "deadline", Usage: "let it expire unless it has ended by `TIME`"}
 }
@@ -78,9 +63,7 @@ func (o *callOptions) readLimits(c *cli.Context, now time.Time) (err error) {
 	if o.call.Labels, err = readLabels(c.StringSlice("label"), false); err != nil {
 		return err
 	}
-	o.addCallbacks(deferred.OnSuccess, c.StringSlice("then"))
-	o.addCallbacks(deferred.OnFailure, c.StringSlice("catch"))
-	return nil
+	return o.readCallbacks(c)
 }
 
 // checkOrder refuses a call that must have begun before it may.
@@ -107,11 +90,4 @@ func readRetries(c *cli.Context) (int, error) {
 		return 0, nil
 	}
 	return n, nil
-}
-
-// addCallbacks puts them in the queue of the call, where there are workers.
-func (o *callOptions) addCallbacks(on deferred.Branch, names []string) {
-	for _, name := range names {
-		o.call.Callbacks = append(o.call.Callbacks, deferred.Callback{On: on, Call: deferred.Call{Name: name, Queue: o.call.Queue}})
-	}
 }

@@ -14,7 +14,7 @@ import (
 func unhandledCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name: "unhandled", Usage: "list failures that nobody has seen", ArgsUsage: "[--handle ID...|-]",
-		Description: `Calls that failed or expired, with no errback, and for which nobody waited. With
+		Description: `Calls that failed or expired, with no errback, and that nobody waited for or watched. With
 --handle it takes those that are named off the list.
 
   zsubmit unhandled

@@ -49,6 +49,8 @@ func (r *Record) AppendJSON(b []byte) ([]byte, error) {
 		o.key("obeyed")
 		o.b = strconv.AppendUint(o.b, r.Obeyed, 10)
 	}
+	o.text("hold_reason", r.HoldReason)
+	o.mark("carried", r.Carried)
 	o.content("args", r.Args)
 	o.content("result", r.Result)
 	if r.Failure != nil {

@@ -18,7 +18,7 @@ func reference(t *rapid.T, r *Record) string {
 		ID: r.ID, Name: r.Name, Queue: r.Queue, State: r.State, Attempt: r.Attempt, Counts: r.Counts,
 		Retries: r.Retries, Seen: r.Seen, Token: r.Token, Digest: r.Digest,
 		Submitted: r.Submitted.UTC(), NotBefore: r.NotBefore.UTC(), BeginBy: r.BeginBy.UTC(), Started: r.Started.UTC(), Settled: r.Settled.UTC(),
-		Labels: r.Labels, Parent: r.Parent, Failure: r.Failure,
+		Labels: r.Labels, Parent: r.Parent, HoldReason: r.HoldReason, Failure: r.Failure,
 	}
 	for i := range r.Callbacks {
 		w.Callbacks = append(w.Callbacks, r.Callbacks[i].form())
@@ -96,8 +96,9 @@ func record() *rapid.Generator[Record] {
 			Token:     Token{Worker: textual().Draw(t, "worker"), Attempt: number.Draw(t, "token")},
 			Submitted: moment().Draw(t, "submitted"), NotBefore: moment().Draw(t, "not before"), BeginBy: moment().Draw(t, "begin by"),
 			Started: moment().Draw(t, "started"), Settled: moment().Draw(t, "settled"),
-			Labels: rapid.MapOfN(textual(), textual(), 0, 3).Draw(t, "labels"),
-			Args:   content().Draw(t, "args"), Result: content().Draw(t, "result"),
+			Labels:     rapid.MapOfN(textual(), textual(), 0, 3).Draw(t, "labels"),
+			HoldReason: textual().Draw(t, "hold reason"),
+			Args:       content().Draw(t, "args"), Result: content().Draw(t, "result"),
 		}
 		for range number.Draw(t, "callbacks") {
 			r.Callbacks = append(r.Callbacks, RecordedCallback{

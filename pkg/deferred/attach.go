@@ -1,6 +1,9 @@
 package deferred
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // AddCallback has the call made when the deferred succeeds. It may be added
 // before, while and after the deferred settles, by any process, also to a
@@ -56,7 +59,8 @@ func (d *Deferred) attach(ctx context.Context, c Call, after After) (*Deferred, 
 	return Open(d.ledger, c.ID), nil
 }
 
-// Hold keeps back a call that has not started. A [*StateError] says that it has.
+// Hold keeps back a call that has not started, for a reason that its record
+// tells. A [*StateError] says that it has.
 func (d *Deferred) Hold(ctx context.Context, reason string) error {
 	return d.ledger.Do(ctx, Command{Verb: Hold, ID: d.id, Reason: reason})
 }
@@ -74,8 +78,13 @@ func (d *Deferred) Handle(ctx context.Context) error {
 // Adopt is returned by a handler whose outcome is to be that of another
 // deferred, of the same queue. The handler's slot is free meanwhile; a cancel
 // goes through to the other one, unless something else hangs on it. A
-// deferred of this process must have settled.
-func Adopt(d *Deferred) error { return &adoption{d} }
+// deferred of this process must have settled. What has no good id fails for good.
+func Adopt(d *Deferred) error {
+	if d == nil {
+		d = &Deferred{}
+	}
+	return &adoption{d}
+}
 
 type adoption struct{ inner *Deferred }
 
@@ -83,6 +92,9 @@ func (a *adoption) Error() string { return "deferred: adopts " + string(a.inner.
 
 // outcome is the one that an adoption stands for.
 func (a *adoption) outcome() Outcome {
+	if err := a.inner.id.Check(); err != nil {
+		return OutcomeOf(Permanent(fmt.Errorf("adopts what is no deferred: %w", err)))
+	}
 	l, ok := a.inner.ledger.(*local)
 	if !ok {
 		return Outcome{State: Waiting, Adopt: a.inner.id}

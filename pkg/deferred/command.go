@@ -3,6 +3,7 @@ package deferred
 import (
 	"encoding/json"
 	"fmt"
+	"unicode/utf8"
 )
 
 // Verb is what a command asks for.
@@ -32,7 +33,7 @@ type Command struct {
 	Verb    Verb
 	ID      ID
 	Reason  string       // for people; of cancel and hold
-	By      string       // who asks, for people; of a resolution "" is a random word, by which its giver knows it again
+	By      string       // who asks, for people, in at most 256 bytes; of a resolution "" is a random word, by which its giver knows it again
 	Token   PromiseToken // of resolve and reject
 	Result  Content      // of resolve
 	Failure *Failure     // of reject
@@ -75,7 +76,7 @@ func (c *Command) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return fmt.Errorf("deferred: command: %w", err)
 	}
-	c.Reason, c.By, c.Token, c.Members = w.Reason, w.By, w.Token, w.Members
+	c.Reason, c.By, c.Token, c.Members = w.Reason, cutBy(w.By), w.Token, w.Members
 	if w.Kind != "" || w.Message != "" {
 		c.Failure = rejection(w.Kind, w.Message)
 	}
@@ -83,10 +84,24 @@ func (c *Command) UnmarshalJSON(data []byte) error {
 	return err
 }
 
+// maxBy bounds the name of whoever asks: it stands in the record, beside what
+// may be nearly as large as a message.
+const maxBy = 256
+
+func cutBy(s string) string {
+	if len(s) > maxBy {
+		return clip(s, maxBy-len(cutMark))
+	}
+	return s
+}
+
 // Check reports what keeps the command from being carried out, whatever the
 // deferred's state.
 func (c *Command) Check() error {
 	if err := c.ID.Check(); err != nil {
+		return err
+	}
+	if err := c.checkBy(); err != nil {
 		return err
 	}
 	switch c.Verb {
@@ -103,6 +118,16 @@ func (c *Command) Check() error {
 		return c.Call.Check()
 	}
 	return &InputError{Field: "command", Value: string(c.Verb), Rule: "is not one that a deferred obeys"}
+}
+
+func (c *Command) checkBy() error {
+	switch {
+	case len(c.By) > maxBy:
+		return &SizeError{Field: FieldBy, Size: len(c.By), Limit: maxBy}
+	case !utf8.ValidString(c.By): // it would come back as another one
+		return &InputError{Field: FieldBy, Value: c.By, Rule: "must be UTF-8"}
+	}
+	return nil
 }
 
 func (c *Command) checkResolution() error {

@@ -56,6 +56,7 @@ const (
 	FieldPromise   Field = "promise"
 	FieldNote      Field = "annotation"
 	FieldNoteKey   Field = "annotation key"
+	FieldBy        Field = "by" // of a command
 )
 
 // InputError says which part of the input breaks which rule. Nothing was sent.
@@ -90,7 +91,7 @@ func (e *SizeError) Error() string {
 
 func (e *SizeError) wayOut() string {
 	switch e.Field {
-	case FieldID, FieldName, FieldQueue, FieldContent, FieldLabelKey, FieldNoteKey:
+	case FieldID, FieldName, FieldQueue, FieldContent, FieldLabelKey, FieldNoteKey, FieldBy:
 		return "choose a shorter one"
 	case FieldLabels:
 		return "move into the arguments what nobody selects by"

@@ -3,6 +3,7 @@ package deferred_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,6 +53,10 @@ func goldenRecords() map[string]deferred.Record {
 	held.Labels = map[string]string{"tenant": "größe", "b": `"q"`}
 	records["held"] = held
 
+	reason := base(deferred.Held)
+	reason.Obeyed, reason.HoldReason = 1764000000123457, "until the \"disk\" <is> replaced"
+	records["held_reason"] = reason
+
 	succeeded := base(deferred.Succeeded)
 	succeeded.Settled = clock(2)
 	succeeded.Result = deferred.JSON([]byte(`6`))
@@ -77,10 +82,18 @@ func goldenRecords() map[string]deferred.Record {
 	cancelled.Failure = deferred.CancelFailure("no longer needed")
 	records["cancelled"] = cancelled
 
+	carried := cancelled
+	carried.Carried = true
+	records["cancelled_carried"] = carried
+
 	expired := base(deferred.Expired)
 	expired.Settled, expired.BeginBy = clock(9), clock(8)
 	expired.Failure = &deferred.Failure{Kind: deferred.KindExpired, Message: "it had to begin by then"}
 	records["expired"] = expired
+
+	for _, more := range []map[string]deferred.Record{goldenJoins(), goldenPromises(), goldenCalled()} {
+		maps.Copy(records, more)
+	}
 	return records
 }
 
@@ -169,7 +182,7 @@ func TestEveryStateHasAGoldenRecord(t *testing.T) {
 	}
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".json")
-		if _, ok := records[name]; !ok && name != "callbacks" {
+		if _, ok := records[name]; !ok && goldenHeaders()[name] == nil {
 			t.Errorf("%s is read by no test", f)
 		}
 	}
@@ -185,22 +198,31 @@ func travelling() []deferred.Callback {
 	return callbacks
 }
 
+// goldenHeaders are the files that hold callbacks as they travel.
+func goldenHeaders() map[string][]deferred.Callback {
+	return map[string][]deferred.Callback{"callbacks": travelling(), "callbacks_kinds": goldenLanes()}
+}
+
 func TestCallbacksInHeadersAreReadForEver(t *testing.T) {
-	got, err := deferred.UnmarshalCallbacks(golden(t, "callbacks"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(travelling(), got, same); diff != "" {
-		t.Error(diff)
+	for name, want := range goldenHeaders() {
+		got, err := deferred.UnmarshalCallbacks(golden(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got, same); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }
 
 func TestTheFormOfCallbacksInHeadersDoesNotChange(t *testing.T) {
-	got, err := deferred.MarshalCallbacks(travelling())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(golden(t, "callbacks")), string(got)); diff != "" {
-		t.Error(diff)
+	for name, c := range goldenHeaders() {
+		got, err := deferred.MarshalCallbacks(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(golden(t, name)), string(got)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }

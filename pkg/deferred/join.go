@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // JoinMode says when a join settles, and as what.
@@ -19,7 +20,8 @@ const (
 	// [MemberOutcome]. Of none: an empty list.
 	JoinAllSettled JoinMode = "all-settled"
 	// JoinAny: when one has succeeded, with its result. When none has, failed
-	// with [KindAllFailed], whose chain has their failures. Of none: the same.
+	// with [KindAllFailed], whose chain has the failures of the first 16. Of none:
+	// the same.
 	JoinAny JoinMode = "any"
 	// JoinRace: when one has settled, exactly as it did. Of none: refused, for it
 	// would never end.
@@ -32,7 +34,7 @@ const (
 )
 
 // MaxMembersSize is how many bytes the ids of a join's members may have as a
-// JSON array: 15,000 of 32 characters.
+// JSON array: nearly 15,000 of 32 characters.
 const MaxMembersSize = 512 << 10
 
 // A Join is what a call that is not performed waits for.
@@ -63,8 +65,8 @@ type MemberOutcome struct {
 }
 
 // All gives the deferred of a join: see [JoinAll]. The members may be deferreds
-// of any kind, also such that nobody has seen yet. They are kept for as long as
-// the join waits, and it holds neither a slot nor a message meanwhile.
+// of any kind of a queue, also such that nobody has seen yet; one of this process
+// only is an [*InputError]. They are kept for as long as the join waits, and it holds neither a slot nor a message meanwhile.
 func All(ctx context.Context, s Submitter, members ...*Deferred) (*Deferred, error) {
 	return submitJoin(ctx, s, JoinAll, members)
 }
@@ -89,24 +91,32 @@ func submitJoin(ctx context.Context, s Submitter, m JoinMode, members []*Deferre
 }
 
 // NewJoin gives a join as a call, whose other fields are the caller's to set:
-// queue, id, labels, deadline, keep and callbacks.
+// queue, id, labels, deadline, keep and callbacks. With a deferred of this process
+// among its members it is refused when it is submitted.
 func NewJoin(m JoinMode, members ...*Deferred) Call {
-	j := &Join{Mode: m}
-	for _, d := range members {
-		j.Members = append(j.Members, d.ID())
-	}
-	return Call{Name: string(m), Join: j}
+	return Call{Name: string(m), Join: &Join{Mode: m, Members: memberIDs(members)}}
 }
 
 // AddMembers adds members to a join that waits still; those that it has already
 // are none. Nil means that the join waits for them. To keep a join open until
 // you say that no more will come, make a promise one of its members.
 func (d *Deferred) AddMembers(ctx context.Context, members ...*Deferred) error {
-	c := Command{Verb: Add, ID: d.id}
-	for _, m := range members {
-		c.Members = append(c.Members, m.ID())
+	return d.ledger.Do(ctx, Command{Verb: Add, ID: d.id, Members: memberIDs(members)})
+}
+
+// hereOnly marks a member that is known in this process only. No queue takes an
+// id that has it.
+const hereOnly = "this process only: "
+
+func memberIDs(members []*Deferred) (ids []ID) {
+	for _, d := range members {
+		id := d.id
+		if _, here := d.ledger.(*local); here {
+			id = hereOnly + id
+		}
+		ids = append(ids, id)
 	}
-	return d.ledger.Do(ctx, c)
+	return ids
 }
 
 func (j *Join) check(c *Call) error {
@@ -136,6 +146,9 @@ func checkMembers(members []ID) error {
 	seen := make(map[ID]bool, len(members))
 	size := 2
 	for _, id := range members {
+		if stranger, here := strings.CutPrefix(string(id), hereOnly); here {
+			return &InputError{Field: FieldMembers, Value: stranger, Rule: "must be of a queue, and this one is of this process only (Go, Resolved, Rejected): await it here, or submit a call in its place"}
+		}
 		if err := id.Check(); err != nil {
 			return fmt.Errorf("deferred: members: %w", err)
 		}

@@ -44,10 +44,12 @@ type recordJSON struct {
 	Waits     *Waits            `json:"waits,omitempty"`
 	Promise   string            `json:"promise,omitempty"`
 
-	Skipped   bool   `json:"skipped,omitempty"`
-	Handled   bool   `json:"handled,omitempty"`
-	SettledBy string `json:"settled_by,omitempty"`
-	Obeyed    uint64 `json:"obeyed,omitempty"`
+	Skipped    bool   `json:"skipped,omitempty"`
+	Handled    bool   `json:"handled,omitempty"`
+	SettledBy  string `json:"settled_by,omitempty"`
+	Obeyed     uint64 `json:"obeyed,omitempty"`
+	HoldReason string `json:"hold_reason,omitempty"`
+	Carried    bool   `json:"carried,omitempty"`
 
 	Args       json.RawMessage `json:"args,omitempty"`
 	ArgsType   string          `json:"args_type,omitempty"`
@@ -75,7 +77,8 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 		Retries: w.Retries, Seen: w.Seen, Token: w.Token, Digest: w.Digest,
 		Submitted: w.Submitted, NotBefore: w.NotBefore, BeginBy: w.BeginBy, Deadline: w.Deadline, Started: w.Started, Settled: w.Settled,
 		Labels: w.Labels, Parent: w.Parent, Waits: w.Waits, Promise: w.Promise,
-		Skipped: w.Skipped, Handled: w.Handled, SettledBy: w.SettledBy, Obeyed: w.Obeyed, Failure: w.Failure, ResultOf: w.ResultOf,
+		Skipped: w.Skipped, Handled: w.Handled, SettledBy: w.SettledBy, Obeyed: w.Obeyed, HoldReason: w.HoldReason, Carried: w.Carried,
+		Failure: w.Failure, ResultOf: w.ResultOf,
 	}
 	return w.contents(r)
 }
@@ -136,6 +139,18 @@ func appendContent(b []byte, c Content) (_ []byte, contentType string) {
 		return appendCompact(b, c.Data), ""
 	}
 	return appendBase64(b, c.Data), cmp.Or(c.Type, TypeJSON)
+}
+
+// Stored is the content as it comes back from a record: what is JSON has lost its
+// white space, and the parameters of its type.
+func (c Content) Stored() Content {
+	if c.IsZero() {
+		return Content{}
+	}
+	if canonicalType(c.Type) == TypeJSON && jsonFault(c.Data) == "" {
+		return JSON(appendCompact(nil, c.Data))
+	}
+	return c
 }
 
 func outline(raw json.RawMessage, contentType string) (Content, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -112,7 +113,10 @@ func TestCancelThatComesTooLateSaysSo(t *testing.T) {
 	} {
 		var settled *deferred.SettledError
 		if err := d.Cancel(t.Context(), ""); !errors.As(err, &settled) || settled.State != want || settled.ID != d.ID() {
-			t.Errorf("got %v, want a SettledError of %s", err, want)
+			t.Fatalf("got %v, want a SettledError of %s", err, want)
+		}
+		if o, err := d.Await(t.Context()); err != nil || !reflect.DeepEqual(o, settled.Outcome) {
+			t.Errorf("it tells %+v, and the deferred ended %+v (%v)", settled.Outcome, o, err)
 		}
 	}
 }

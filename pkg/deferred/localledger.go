@@ -38,17 +38,17 @@ func (l *local) update(f func()) {
 	l.changed = make(chan struct{})
 }
 
-// settle keeps the first outcome, and gives the state that it has: a cancelled
+// settle keeps the first outcome, and gives the one that it has: a cancelled
 // deferred stays cancelled.
-func (l *local) settle(o Outcome) (s State) {
+func (l *local) settle(o Outcome) (first Outcome) {
 	l.update(func() {
 		if !l.record.State.Settled() {
 			l.record.State, l.record.Result, l.record.Failure = o.State, o.Result, o.Failure
 			l.record.Settled = time.Now()
 		}
-		s = l.record.State
+		first = l.record.Outcome()
 	})
-	return s
+	return first
 }
 
 func (l *local) read(id ID) (Record, map[string]Note, <-chan struct{}, error) {
@@ -89,8 +89,8 @@ func (l *local) Do(_ context.Context, c Command) error {
 	if c.Verb != Cancel {
 		return fmt.Errorf("deferred: %q is no command for a deferred of this process", string(c.Verb))
 	}
-	if s := l.settle(Outcome{State: Cancelled, Failure: CancelFailure(c.Reason)}); s != Cancelled {
-		return &SettledError{ID: c.ID, State: s}
+	if o := l.settle(Outcome{State: Cancelled, Failure: CancelFailure(c.Reason)}); o.State != Cancelled {
+		return &SettledError{ID: c.ID, State: o.State, Outcome: o}
 	}
 	if l.cancel != nil {
 		l.cancel(ErrCancelled)

@@ -56,9 +56,9 @@ func (t PromiseToken) Opens(r *Record) bool {
 }
 
 // ResolvePromise settles the token's promise as succeeded with a value. Nil means
-// that this resolution is the one that counts, or that an equal one is repeated. A
-// [*SettledError] tells the outcome that came first. A promise may be resolved
-// before anybody has seen it. ErrToken means that the token is none.
+// that this resolution is the one that counts. A [*SettledError] tells the outcome
+// that came first, also when it is an equal one. A promise may be resolved before
+// anybody has seen it. ErrToken means that the token is none.
 func ResolvePromise(ctx context.Context, l Ledger, t PromiseToken, value any) error {
 	c, err := EncodeAs(TypeJSON, value)
 	if err != nil {

@@ -40,6 +40,12 @@ type Record struct {
 	Handled   bool   // somebody has seen its failure
 	SettledBy string // who settled it from outside, if the command said so
 	Obeyed    uint64 // the latest hold or release that was carried out; see [Command]
+	// HoldReason is why it is held, for people. A record that is not held is
+	// written without.
+	HoldReason string
+	// Carried: it was settled without its call's message, which may stand in a
+	// lane still: it is kept until that has been met.
+	Carried bool
 
 	Args    Content // only when waiting, or settled otherwise than succeeded: the message is gone
 	Result  Content
@@ -106,8 +112,16 @@ func (r *Record) Unfired() bool {
 	return false
 }
 
-// Settle makes the record a settled one. It does not write it.
+// Hold makes the record a held one, for a reason that may be empty. It does not
+// write it.
+func (r *Record) Hold(reason string) { r.State, r.HoldReason = Held, clip(reason, maxMessage) }
+
+// Settle makes the record a settled one. It does not write it. A state that is
+// no success has a failure: of the state's own kind, if none is given.
 func (r *Record) Settle(s State, f *Failure) {
+	if f == nil && s != Succeeded {
+		f = &Failure{Kind: string(s), Message: string(s)}
+	}
 	r.State, r.Failure, r.Result, r.Args = s, f, Content{}, Content{}
 }
 

@@ -100,6 +100,7 @@ func TestTheLargestRecordsFitIntoAMessage(t *testing.T) {
 	r.Settle(deferred.Failed, deferred.PanicOutcome(err, []byte(angry)).Failure)
 	r.Callbacks = []deferred.RecordedCallback{{On: deferred.OnBoth, Call: callbacksOf(t, deferred.MaxCallbacksSize)[0].Call}}
 	r.Labels = map[string]string{"k": strings.Repeat("<", deferred.MaxLabelsSize)}
+	r.Hold(angry) // one that is to be tried again keeps its failure
 	for _, args := range []deferred.Content{
 		{Type: deferred.TypeBytes, Data: make([]byte, deferred.MaxArgsSize)},
 		deferred.JSON([]byte(`"` + strings.Repeat("<", deferred.MaxArgsSize-2) + `"`)),

@@ -18,15 +18,13 @@ func answer(r *deferred.Record, c *deferred.Command) (answered bool, err error) 
 	switch c.Verb {
 	case deferred.Hold:
 		switch {
-		case c.Seq > 0 && overtakes(r, c):
+		case carriedOut(r, c):
 			return true, nil // and undone by somebody since, perhaps
-		case r.State == deferred.Held:
-			return true, nil
 		case r.State == deferred.Running, r.State == deferred.Waiting:
 			return true, &deferred.StateError{ID: r.ID, State: r.State, Verb: c.Verb, Rule: "only what has not started can be held"}
 		}
 	case deferred.Release:
-		return r.State != deferred.Held, nil
+		return carriedOut(r, c), nil
 	case deferred.Resolve, deferred.Reject:
 		if r.Seen && (r.State != deferred.Waiting || !c.Token.Opens(r)) {
 			return true, deferred.ErrToken
@@ -44,6 +42,11 @@ func answer(r *deferred.Record, c *deferred.Command) (answered bool, err error) 
 	}
 	return false, nil
 }
+
+// carriedOut: the hold or release, or a later one. What the record says before it
+// is stored is no answer: the opposite may be on its way, and then this one is the
+// later word.
+func carriedOut(r *deferred.Record, c *deferred.Command) bool { return c.Seq > 0 && overtakes(r, c) }
 
 // answerSettled: a command that came too late, or has done its work.
 func answerSettled(r *deferred.Record, c *deferred.Command) error {

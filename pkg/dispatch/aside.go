@@ -58,7 +58,7 @@ func (f *feed) malformed(ctx context.Context, d Delivery, cause error) {
 	if err == nil && d.ID.Check() == nil && d.Route != Commands && !f.stands(ctx, d) {
 		r := &deferred.Record{ID: d.ID, Name: d.Name, Queue: d.Queue, Seen: true, Digest: "malformed", Submitted: d.Time, Settled: f.clock.now()}
 		r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindMalformed, Message: cause.Error()})
-		if _, err = f.writeRecord(ctx, r, 0); errors.Is(err, ErrConflict) {
+		if _, err = f.writeRecord(ctx, r, 0, 0); errors.Is(err, ErrConflict) {
 			err = nil
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -15,12 +16,16 @@ import (
 // only the newest value counts, and the handler does not wait for it.
 const noteEvery = 100 * time.Millisecond
 
+// noteLimit is how long what was kept may take to be written. An outcome waits for
+// it, and must not wait for annotations that nobody answers.
+const noteLimit = 2 * time.Second
+
 // attemptLedger is what a handler has of the queue: it annotates as its attempt.
 type attemptLedger struct {
 	*feed
 	attempt *deferred.Attempt
 
-	writing sync.Mutex // one write after the other, so that an older value never comes later
+	writing chan struct{} // one write after the other, so that an older value never comes later
 	mu      sync.Mutex
 	kept    map[string]deferred.Note // to be written at the end of the interval, by key
 	resting bool                     // within the interval
@@ -41,10 +46,24 @@ func (l *attemptLedger) Annotate(ctx context.Context, id deferred.ID, n deferred
 	if kept || err != nil {
 		return err
 	}
-	l.writing.Lock()
-	defer l.writing.Unlock()
+	if err := l.begin(ctx); err != nil {
+		return err
+	}
+	defer l.end()
 	return l.annotate(ctx, id, n)
 }
+
+// begin waits until no other write is on its way.
+func (l *attemptLedger) begin(ctx context.Context) error {
+	select {
+	case l.writing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("dispatch: annotate %s: %w", l.attempt.ID, context.Cause(ctx))
+	}
+}
+
+func (l *attemptLedger) end() { <-l.writing }
 
 // keep keeps a value for later if the interval since the last write is not over.
 func (l *attemptLedger) keep(n deferred.Note) (kept bool, err error) {
@@ -75,8 +94,12 @@ func (l *attemptLedger) rest(ctx context.Context) {
 
 // flush writes what is kept. With nothing kept the next value is the first again.
 func (l *attemptLedger) flush(ctx context.Context) (wrote bool) {
-	l.writing.Lock()
-	defer l.writing.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, noteLimit)
+	defer cancel()
+	if l.begin(ctx) != nil {
+		return true // there is something to write still
+	}
+	defer l.end()
 	l.mu.Lock()
 	kept := l.kept
 	l.kept, l.resting = map[string]deferred.Note{}, len(kept) > 0

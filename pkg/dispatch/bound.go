@@ -2,21 +2,24 @@ package dispatch
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"zasync/pkg/deferred"
 )
 
-// bound keeps the settled records below their number: of those that succeeded
-// and that nothing needs any more, the oldest go before their time. It makes
-// some room at once, since it has to read everything to find them.
+// bound keeps the settled records below their number: of those that nothing needs
+// any more, the oldest that succeeded go before their time, and when these are too
+// few the oldest of the others. It makes some room at once, since it has to read
+// everything to find them.
 func (f *feed) bound(ctx context.Context) {
 	n, err := f.store.Count(ctx, Records)
 	if err != nil || n <= f.config.MaxRecords {
 		return
 	}
-	settled, excess := 0, n-f.config.MaxRecords+f.config.MaxRecords/20
-	var oldest []Write
+	room := f.config.MaxRecords / 20
+	settled, limit := 0, n-f.config.MaxRecords+room
+	var succeeded, others []forgettable
 	for e, err := range f.store.List(ctx, Query{Space: Records}) {
 		if err != nil {
 			return
@@ -26,26 +29,52 @@ func (f *feed) bound(ctx context.Context) {
 			continue
 		}
 		settled++
-		if r.State == deferred.Succeeded && f.retention(r) > 0 && len(oldest) < excess {
-			oldest = append(oldest, Write{Key: e.Key, Expect: revision, Delete: true})
+		list := &others
+		if r.State == deferred.Succeeded {
+			list = &succeeded
+		}
+		if r.Seen && f.retention(r) > 0 && len(*list) < limit {
+			*list = append(*list, forgettable{id: r.ID, revision: revision, unhandled: r.Unhandled()})
 		}
 	}
-	if settled > f.config.MaxRecords {
-		f.forget(ctx, oldest)
+	excess := settled - f.config.MaxRecords // the count has what is open in it, and what is deleted
+	if excess <= 0 {
+		return
 	}
+	gone := succeeded[:min(len(succeeded), excess+room)]
+	if excess > len(gone) {
+		gone = append(gone, others[:min(len(others), excess+room-len(gone))]...)
+	}
+	f.forget(ctx, gone)
 }
 
-// forget deletes records with their annotations. One that was written meanwhile
-// is needed again.
-func (f *feed) forget(ctx context.Context, records []Write) {
+// forgettable is a record that may be deleted.
+type forgettable struct {
+	id        deferred.ID
+	revision  uint64
+	unhandled bool
+}
+
+// forget deletes records with what else there is of them. One that was written
+// meanwhile is needed again.
+func (f *feed) forget(ctx context.Context, records []forgettable) {
 	began, gone := time.Now(), 0
-	for len(records) > 0 && ctx.Err() == nil {
-		chunk := records[:min(len(records), readAtOnce)]
-		records = records[len(chunk):]
-		for i, w := range f.store.Write(ctx, chunk) {
-			if w.Err == nil {
-				gone++
-				f.forgetNotes(ctx, deferred.ID(chunk[i].Name))
+	for chunk := range slices.Chunk(records, readAtOnce) {
+		if ctx.Err() != nil {
+			break
+		}
+		writes := make([]Write, len(chunk))
+		for i, r := range chunk {
+			writes[i] = Write{Key: recordKey(r.id), Expect: r.revision, Delete: true}
+		}
+		for i, w := range f.store.Write(ctx, writes) {
+			if w.Err != nil {
+				continue
+			}
+			gone++
+			f.forgetNotes(ctx, chunk[i].id)
+			if chunk[i].unhandled {
+				_ = f.unlist(ctx, chunk[i].id) // whoever reads the list passes over what is left
 			}
 		}
 	}
@@ -60,5 +89,5 @@ func (f *feed) forgetNotes(ctx context.Context, id deferred.ID) {
 		}
 		notes = append(notes, Write{Key: e.Key, Expect: e.Revision, Delete: true})
 	}
-	f.store.Write(ctx, notes) // those that stay have a time to live of their own
+	f.store.Write(ctx, notes) // those that stay are swept
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"zasync/pkg/deferred"
 )
@@ -15,6 +14,10 @@ func (h *holding) look(ctx context.Context) (decision, error) {
 	var err error
 	if h.record, h.revision, err = f.readRecord(ctx, h.delivery.ID); err != nil {
 		return decision{}, err
+	}
+	h.parent = nil
+	if h.call != nil {
+		h.call.agree(h.record, h.digest)
 	}
 	if h.call != nil && h.call.After != nil {
 		if h.parent, _, err = f.readRecord(ctx, h.call.After.Parent); err != nil {
@@ -53,7 +56,9 @@ func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
 	case finish:
 		err = f.finish(ctx, h)
 	case park:
-		err = f.park(ctx, h, d.until)
+		if err = f.noteScheduled(ctx, h); err == nil {
+			err = f.park(ctx, h, d.until)
+		}
 	case rest:
 		err = f.rest(ctx, h, d.until)
 	case giveBack, early:
@@ -111,15 +116,17 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 	switch d.deed {
 	case poison:
 		r.Counts.Deaths++
-		r.Settle(deferred.Failed, &deferred.Failure{
-			Kind: deferred.KindPoison, Attempt: r.Attempt, Worker: r.Token.Worker,
-			Message: fmt.Sprintf("%d workers died while they performed it", r.Counts.Deaths),
-		})
+		r.Settle(deferred.Failed, f.ofAttempt(ctx, r, &deferred.Failure{
+			Kind: deferred.KindPoison, Message: fmt.Sprintf("%d workers died while they performed it", r.Counts.Deaths),
+		}))
 	case expire:
-		r.Settle(deferred.Expired, expiry(r, f.clock.now()))
+		r.Settle(deferred.Expired, f.ofAttempt(ctx, r, expiry(r, f.clock.now())))
 	case passThrough:
 		r.SettleAs(h.parent)
 		r.Skipped = true
+		if r.Handled, err = f.takenBeside(ctx, r.ID, h.parent); err != nil {
+			return err
+		}
 	case conclude:
 		h.conclusion(r)
 	case refuse:
@@ -127,7 +134,7 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 	case resolve:
 		settleOutside(r, h.command)
 	case cancel:
-		r.Settle(deferred.Cancelled, deferred.CancelFailure(h.command.Reason))
+		r.Settle(deferred.Cancelled, f.ofAttempt(ctx, r, deferred.CancelFailure(h.command.Reason)))
 		r.SettledBy = h.command.By
 	case merge: // what has settled keeps its outcome; next took the call in
 	default:
@@ -154,13 +161,4 @@ func (f *feed) argsOf(ctx context.Context, h *holding, r *deferred.Record, d dee
 		return f.takeIn(ctx, r)
 	}
 	return r.Args, nil
-}
-
-// expiry says which of its times a deferred has missed.
-func expiry(r *deferred.Record, now time.Time) *deferred.Failure {
-	message := "no worker began it by " + r.BeginBy.UTC().Format(time.RFC3339)
-	if d := r.Deadline; !d.IsZero() && !now.Before(d) {
-		message = "it had not settled by " + d.UTC().Format(time.RFC3339)
-	}
-	return &deferred.Failure{Kind: deferred.KindExpired, Message: message}
 }

@@ -49,7 +49,6 @@ func (f *feed) tryClaim(ctx context.Context, h *holding) (stored bool, err error
 	r.State, r.Attempt = deferred.Running, r.Attempt+1
 	r.Token = deferred.Token{Worker: f.worker.Incarnation, Attempt: r.Attempt}
 	r.Started, r.Failure, r.NotBefore, r.Args = f.clock.now(), nil, time.Time{}, deferred.Content{}
-	r.Parent = parentOf(h.call)
 	err = h.write(ctx, r, time.Time{})
 	if !errors.Is(err, ErrUnknown) {
 		return err == nil, err
@@ -121,7 +120,7 @@ func (f *feed) newAttempt(ctx context.Context, h *holding, o deferred.Offer) (*d
 		}
 		a.Parent = &deferred.Parent{ID: h.parent.ID, Outcome: outcome}
 	}
-	a.Ledger = &attemptLedger{feed: f, attempt: a}
+	a.Ledger = &attemptLedger{feed: f, attempt: a, writing: make(chan struct{}, 1)}
 	var err error
 	a.Checkpoint, err = f.checkpoint(ctx, h)
 	return a, err

@@ -81,7 +81,7 @@ func (q *Queue) doNow(ctx context.Context, c *deferred.Command) error {
 		if err := q.applyTo(ctx, r, c); err != nil {
 			return err
 		}
-		_, err = q.writeRecord(ctx, r, revision)
+		_, err = q.writeRecord(ctx, r, revision, 0)
 		switch {
 		case err == nil && c.Verb == deferred.Release:
 			return q.ring(ctx, c.ID)
@@ -150,14 +150,15 @@ func (q *Queue) cancelled(ctx context.Context, r *deferred.Record, c *deferred.C
 	if err != nil {
 		return err
 	}
-	r.Settle(deferred.Cancelled, deferred.CancelFailure(c.Reason))
+	r.Settle(deferred.Cancelled, q.ofAttempt(ctx, r, deferred.CancelFailure(c.Reason)))
 	r.SettledBy, r.Args = c.By, args
 	return nil
 }
 
 // takeIn looks for the call of an open record that is to be settled without it:
 // it may carry callbacks that no record knows yet. The message stays where it
-// is: when it is met, it is finished like that of any settled call.
+// is: when it is met, it is finished like that of any settled call, and until
+// then the record is kept.
 func (q *Queue) takeIn(ctx context.Context, r *deferred.Record) (args deferred.Content, err error) {
 	args = r.Args // of one that waits
 	found, err := q.broker.Find(ctx, r.ID)
@@ -172,7 +173,7 @@ func (q *Queue) takeIn(ctx context.Context, r *deferred.Record) (args deferred.C
 		if !r.Seen {
 			c.into(r, c.digest())
 		}
-		args = c.Args
+		args, r.Carried = c.Args, true
 	}
 	return args, nil
 }

@@ -72,7 +72,7 @@ func cut(s string) string {
 // keepResult stores the list of results, or that it is to be made of those of
 // the members, which are kept with it.
 func (q *Queue) keepResult(r *deferred.Record, members []*deferred.Record) {
-	size, refers := 2, false
+	size, refers := 1, false // with brackets and commas
 	for _, m := range members {
 		size += len(m.Result.Data) + 1
 		refers = refers || m.ResultOf != ""

@@ -120,6 +120,32 @@ func TestDeliveryMeansWhatTheTableSays(t *testing.T) {
 	}
 }
 
+// They may be met in any order, by their giver and by a worker.
+func TestOfHoldAndReleaseTheLaterMessageCounts(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		verb   deferred.Verb
+		seq    uint64
+		state  deferred.State
+		obeyed uint64
+		want   deed
+	}{
+		{"a hold after the release before it", deferred.Hold, 8, deferred.Pending, 7, hold},
+		{"a hold that is met after the release that followed it", deferred.Hold, 6, deferred.Pending, 7, drop},
+		{"a release of what is held", deferred.Release, 8, deferred.Held, 7, release},
+		{"a release that is met before its hold is remembered", deferred.Release, 8, deferred.Pending, 0, release},
+		{"a release that is met after a later hold", deferred.Release, 6, deferred.Held, 7, drop},
+		{"a hold of what is held already", deferred.Hold, 8, deferred.Held, 7, hold},
+		{"either of them twice", deferred.Hold, 7, deferred.Held, 7, drop},
+	} {
+		r := aRecord(c.state)
+		r.Obeyed = c.obeyed
+		if got := decide(facts{record: r, command: &deferred.Command{Verb: c.verb, ID: "a", Seq: c.seq}, now: noon}); got.deed != c.want {
+			t.Errorf("%s: decided to %q, want %q", c.name, got.deed, c.want)
+		}
+	}
+}
+
 // A message may go only by finish, park or set aside; and whatever the facts,
 // nothing runs that is settled, too early, another's, or here already.
 func TestNoFactsLeadToAForbiddenDeed(t *testing.T) {

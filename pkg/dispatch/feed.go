@@ -128,13 +128,13 @@ func (f *feed) supply(intake, ctx context.Context) {
 		}
 		h := &holding{feed: f, delivery: d, call: c, digest: c.digest()}
 		if d.Deliveries > 1 || c.conditional() {
-			f.work.Go(func() { f.examine(intake, h) })
+			f.handle(h, func() { f.examine(intake, h) })
 			continue
 		}
 		if f.take(h) {
 			f.offer(intake, h)
 		} else {
-			f.work.Go(func() { f.examine(intake, h) })
+			f.handle(h, func() { f.examine(intake, h) })
 		}
 	}
 }

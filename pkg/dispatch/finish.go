@@ -37,7 +37,10 @@ func (f *feed) finish(ctx context.Context, h *holding) error {
 	if err := f.listed(ctx, h); err != nil {
 		return err
 	}
-	return f.disarm(ctx, h)
+	if err := f.disarm(ctx, h); err != nil {
+		return err
+	}
+	return f.met(ctx, h)
 }
 
 // disarm removes the schedules that have become meaningless: of a call that was
@@ -50,7 +53,7 @@ func (f *feed) disarm(ctx context.Context, h *holding) error {
 			return err
 		}
 	}
-	if r.Seen && (h.delivery.Route == Commands || r.State == deferred.Cancelled) {
+	if r.Seen && (h.delivery.Route == Commands || r.State == deferred.Cancelled || r.Carried) {
 		return f.broker.Remove(ctx, r.ID)
 	}
 	return nil
@@ -154,9 +157,9 @@ func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Reco
 func (f *feed) tellParent(ctx context.Context, parent, child deferred.ID) error {
 	last := false
 	err := f.changeRecords(ctx, []deferred.ID{parent}, func(r *deferred.Record) bool {
-		changed := unpin(r, child)
-		last = changed && done(r)
-		return changed
+		marked := unpin(r, child)
+		last = done(r) // also when it was marked before: whoever did so may have died then
+		return marked
 	})
 	if err != nil || !last {
 		return err

@@ -60,6 +60,26 @@ var goldenCalls = map[string]struct {
 	"call-other-headers":  {call: with(func(*deferred.Call) {})},
 	"call-callback-terms": {call: with(func(c *deferred.Call) { c.Callbacks = foreignCallbacks() })},
 
+	"call-after-kinds": {written: true, call: with(func(c *deferred.Call) {
+		c.After = &deferred.After{Parent: "p", On: deferred.OnFailure, Kinds: []string{"refused", "too dear"}}
+	})},
+	"call-after-skipped": {written: true, call: with(func(c *deferred.Call) { c.After = &deferred.After{Parent: "p", On: deferred.OnSkipped} })},
+	"call-deadline":      {written: true, call: with(func(c *deferred.Call) { c.Deadline = noon.Add(time.Hour) })},
+	"call-timeout-keep": {written: true, call: with(func(c *deferred.Call) {
+		c.Timeout, c.Keep = 1500*time.Millisecond, 48*time.Hour
+	})},
+	"call-callbacks-kinds": {written: true, call: with(func(c *deferred.Call) { c.Callbacks = laneCallbacks() })},
+
+	"join-all":         {written: true, call: join(deferred.JoinAll, "a", "p")},
+	"join-all-settled": {written: true, call: join(deferred.JoinAllSettled, "a", "p")},
+	"join-any":         {written: true, call: join(deferred.JoinAny, "a", "p")},
+	"join-race":        {written: true, call: join(deferred.JoinRace, "a", "p")},
+	"join-of-none":     {written: true, call: join(deferred.JoinAll)},
+	"join-all-terms":   {written: true, call: joinWithTerms()},
+	"join-bare":        {call: join(deferred.JoinAll, "a", "p")},
+	"promise":          {written: true, call: promise()},
+	"promise-terms":    {written: true, call: promiseWithTerms()},
+
 	"parked":       {call: parkedCall(), sent: noon.Add(-time.Hour), due: noon.Add(time.Minute)},
 	"parked-moved": {call: parkedCall(), sent: noon.Add(-time.Hour), due: noon.Add(time.Minute)},
 }
@@ -97,6 +117,46 @@ func foreignCallbacks() []deferred.Callback {
 	return []deferred.Callback{{On: deferred.OnBoth, Call: deferred.Call{Name: "next", Args: deferred.JSON([]byte("null")), Retries: 1}}}
 }
 
+func laneCallbacks() []deferred.Callback {
+	return []deferred.Callback{
+		{On: deferred.OnSuccess, Call: deferred.Call{Name: "store", Callbacks: []deferred.Callback{
+			{On: deferred.OnSkipped, Kinds: []string{"timeout"}, Call: deferred.Call{Name: "mend"}},
+		}}},
+		{On: deferred.OnFailure, Kinds: []string{"refused", "too dear"}, Call: deferred.Call{
+			Name: "mail", Deadline: noon.Add(time.Hour), Timeout: time.Minute, Keep: 48 * time.Hour,
+		}},
+	}
+}
+
+func join(m deferred.JoinMode, members ...deferred.ID) deferred.Call {
+	return deferred.Call{Name: string(m), Queue: "default", ID: "j", Join: &deferred.Join{Mode: m, Members: append([]deferred.ID{}, members...)}}
+}
+
+func joinWithTerms() deferred.Call {
+	c := join(deferred.JoinAny, "a", "p")
+	c.Name, c.Queue, c.Join.CancelRest = "first/of-two", "low", true
+	c.Labels, c.Deadline, c.Keep = map[string]string{"k": "v"}, noon.Add(time.Hour), 48*time.Hour
+	c.Callbacks = []deferred.Callback{{On: deferred.OnBoth, Call: deferred.Call{Name: "next"}}}
+	return c
+}
+
+// The secret of the promise in the files, and its digest.
+const (
+	goldenSecret = "KD6QPBZ2OFVJ7AXI5CWMEHRS3T"
+	goldenDigest = "5d8723591151602db0a7016af1b0c3283b150c5d5b500c65eb33d8d194637f57"
+)
+
+func promise() deferred.Call {
+	return deferred.Call{Name: "approval", Queue: "default", ID: "p", Promise: goldenDigest}
+}
+
+func promiseWithTerms() deferred.Call {
+	c := promise()
+	c.Labels, c.Deadline, c.Keep = map[string]string{"k": "v"}, noon.Add(time.Hour), 48*time.Hour
+	c.Callbacks = []deferred.Callback{{On: deferred.OnFailure, Kinds: []string{deferred.KindExpired}, Call: deferred.Call{Name: "remind"}}}
+	return c
+}
+
 func parkedCall() deferred.Call {
 	return with(func(c *deferred.Call) {
 		c.NotBefore, c.Retries, c.Labels = noon.Add(-30*time.Minute), 2, map[string]string{"a": "b"}
@@ -116,7 +176,7 @@ func TestCallsOfEveryReleaseAreReadForEver(t *testing.T) {
 				want.sent = noon
 			}
 			wanted := carried{Call: want.call, submitted: want.sent, due: want.due}
-			if diff := cmp.Diff(wanted, *got, cmp.AllowUnexported(carried{}, deferred.Content{})); diff != "" {
+			if diff := cmp.Diff(wanted, *got, cmp.AllowUnexported(carried{}, deferred.Content{}, deferred.Join{})); diff != "" {
 				t.Errorf("the message means something else now (-want +got):\n%s", diff)
 			}
 		})
@@ -149,11 +209,19 @@ func TestIDsAndDigestsAreComputedAsReleased(t *testing.T) {
 		{string(deferred.ChildID("1795442839409062", 0)), "9654524eb1793befa2d8806675f3e854"},
 		{digest(&deferred.Call{Name: "demo/greet", Args: deferred.JSON([]byte(`"world"`))}), "0a0eb8582e6db921afb956c337919c71"},
 		{digest(&deferred.Call{Name: "greet"}), "f8d7e0505f681cc9ab79e291d1733a22"},
+		{digest(goldenCall("join-all")), "04bb2b552a9bfb9e4be921312210d5df"},
+		{digest(goldenCall("promise")), "f6f52475bbce499d92d1bb551300e45a"},
+		{digest(&deferred.Call{Name: "demo/greet", Args: content("text/json", "{ \"a\": 1 }"), After: &deferred.After{}}), "9b4a2ca1f00a83b3071aa99477047d4b"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s is %s now", c.want, c.got)
 		}
 	}
+}
+
+func goldenCall(name string) *deferred.Call {
+	c := goldenCalls[name].call
+	return &c
 }
 
 func TestEveryGoldenFileIsTested(t *testing.T) {
@@ -163,7 +231,9 @@ func TestEveryGoldenFileIsTested(t *testing.T) {
 	}
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".json")
-		if _, call := goldenCalls[name]; !call && !slices.Contains(goldenOthers, name) {
+		_, call := goldenCalls[name]
+		_, command := goldenCommands[name]
+		if !call && !command && !slices.Contains(goldenOthers, name) {
 			t.Errorf("no test reads %s", f)
 		}
 	}
@@ -192,6 +262,10 @@ func (g *golden) delivery() Delivery {
 	}
 	if d.Route == Delay {
 		d.Queue, d.Name, d.ID = "default", "demo/greet", deferred.ID(tokens[1]) // of the schedule's target
+		return d
+	}
+	if d.Route == Commands {
+		d.Verb, d.ID = tokens[1], deferred.ID(tokens[2])
 		return d
 	}
 	d.Queue, d.Name, d.ID = tokens[1], tokens[2], deferred.ID(tokens[3])

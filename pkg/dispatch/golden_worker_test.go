@@ -18,7 +18,8 @@ import (
 
 // goldenOthers are the files of what is not a call that somebody submits.
 var goldenOthers = []string{
-	"fired-success", "fired-branch-not-taken", "fired-delayed", "command-cancel", "aside", "note", "note-progress", "heartbeat",
+	"fired-success", "fired-branch-not-taken", "fired-delayed", "fired-kinds", "forwarded", "wake", "expire", "alarm", "alarm-moved",
+	"aside", "aside-command", "note", "note-progress", "heartbeat", "unhandled",
 }
 
 // recorder is a pair of seams that keeps what is written.
@@ -72,15 +73,21 @@ func TestParkedCallsAreWrittenAsReleased(t *testing.T) {
 }
 
 func TestMovedCallsAreWrittenAsReleased(t *testing.T) {
+	compareGolden(t, "parked-moved", moved(t, "parked"))
+}
+
+// moved is what a worker makes of a schedule that has fired.
+func moved(t *testing.T, name string) Message {
+	t.Helper()
 	r, q := recording()
-	g := readGolden(t, "parked")
+	g := readGolden(t, name)
 	d := g.delivery()
 	d.Route = Due
 	f := &feed{Queue: q, log: q.log, house: nobody{}, leases: leases{deliveries: map[string]Delivery{}}}
 	q.broker = acknowledged{r}
 	f.clock.start = noon.Add(time.Hour) // so that it is due
-	f.move(t.Context(), t.Context(), d)
-	compareGolden(t, "parked-moved", r.put[0])
+	f.move(t.Context(), t.Context(), &holding{feed: f, delivery: d})
+	return r.put[0]
 }
 
 type nobody struct{ Subscription }
@@ -114,25 +121,57 @@ func TestFiredCallbacksAreWrittenAsReleased(t *testing.T) {
 	}
 }
 
-func TestCommandsAreWrittenAndReadAsReleased(t *testing.T) {
+func TestFiredCallbacksOfAKindAreWrittenAsReleased(t *testing.T) {
 	r, q := recording()
-	record, err := json.Marshal(deferred.Record{ID: "a", State: deferred.Running, Seen: true})
-	if err != nil {
+	parent := &deferred.Record{ID: "parent", State: deferred.Failed, Failure: &deferred.Failure{Kind: "refused"}, Callbacks: []deferred.RecordedCallback{
+		{On: deferred.OnFailure, Kinds: []string{"refused", "too dear"}, ID: deferred.ChildID("parent", 0), Call: deferred.Call{Name: "mail", Keep: 48 * time.Hour}},
+		{On: deferred.OnBoth, ID: "j", Waiter: true},
+		{On: deferred.OnSuccess, ID: "k", Waiter: true},
+	}}
+	if _, err := (&feed{Queue: q}).fire(t.Context(), parent); err != nil {
 		t.Fatal(err)
 	}
-	r.entries[recordKey("a")] = Entry{Value: record, Revision: 1}
-	if err := q.Do(t.Context(), deferred.Command{Verb: deferred.Cancel, ID: "a", Reason: "no longer needed"}); err != nil {
-		t.Fatal(err)
+	compareGolden(t, "fired-kinds", r.put[0])
+	if len(r.put) != 2 || r.put[1].ID != "j" {
+		t.Errorf("beside it %+v was put: a wake is for the waiters whose branch was taken", r.put[1:])
 	}
-	compareGolden(t, "command-cancel", r.put[0])
-	var c deferred.Command
-	if err := json.Unmarshal([]byte(readGolden(t, "command-cancel").Body), &c); err != nil || c.Reason != "no longer needed" {
+	g := readGolden(t, "fired-kinds")
+	d := g.delivery()
+	if c, err := parse(&d); err != nil || !c.After.Takes(parent) {
 		t.Errorf("it is read as %+v, %v", c, err)
+	}
+}
+
+func TestCallbacksThatHaveWaitedAreForwardedAsReleased(t *testing.T) {
+	r, q := recording()
+	after := with(func(c *deferred.Call) {
+		c.Retries, c.Labels, c.After = 3, map[string]string{"k": "v"}, &deferred.After{Parent: "p", On: deferred.OnFailure, Kinds: []string{"refused"}}
+		c.BeginBy, c.Deadline, c.Timeout, c.Keep = noon.Add(time.Hour), noon.Add(2*time.Hour), time.Minute, 48*time.Hour
+	})
+	c := &carried{Call: after, submitted: noon.Add(-time.Hour)}
+	f := &feed{Queue: q}
+	h := &holding{feed: f, delivery: Delivery{Message: Message{ID: "a"}}, call: c, digest: c.digest()}
+	if err := f.wait(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.forward(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	compareGolden(t, "forwarded", r.put[0])
+	g := readGolden(t, "forwarded")
+	d := g.delivery()
+	if got, err := parse(&d); err != nil || got.digest() != c.digest() || !got.submitted.Equal(c.submitted) {
+		t.Errorf("it is read as %+v, %v: another call than the one that waited", got, err)
 	}
 }
 
 func TestMessagesAreSetAsideAsReleased(t *testing.T) {
 	r, q := recording()
+	wrong := readGolden(t, "command-resolve-wrong")
+	if err := q.setAside(t.Context(), wrong.delivery(), "command", "the token is not that of a promise"); err != nil {
+		t.Fatal(err)
+	}
+	compareGolden(t, "aside-command", r.put[0])
 	d := Delivery{Message: Message{
 		Route: Ready, Queue: "default", Name: "demo/greet", ID: "a",
 		Header: map[string]string{HeaderContentType: deferred.TypeJSON, HeaderRetries: "many"}, Body: []byte("world"),
@@ -140,7 +179,7 @@ func TestMessagesAreSetAsideAsReleased(t *testing.T) {
 	if err := q.setAside(t.Context(), d, "malformed", "is not a number from 0 up"); err != nil {
 		t.Fatal(err)
 	}
-	compareGolden(t, "aside", r.put[0])
+	compareGolden(t, "aside", r.put[1])
 }
 
 func TestNotesAreWrittenAndReadAsReleased(t *testing.T) {
@@ -164,6 +203,19 @@ func TestNotesAreWrittenAndReadAsReleased(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestUnhandledFailuresAreListedAsReleased(t *testing.T) {
+	r, q := recording()
+	failed := aRecord(deferred.Failed)
+	failed.Name, failed.Queue, failed.Settled, failed.Failure = "demo/greet", "default", noon, &deferred.Failure{Kind: "refused"}
+	if err := q.list(t.Context(), failed); err != nil {
+		t.Fatal(err)
+	}
+	e, g := r.entries[unhandledKey("a")], readGolden(t, "unhandled")
+	if got := "unhandled." + e.Name; got != g.Subject || string(e.Value) != g.Body {
+		t.Errorf("it is written as %s %s now", got, e.Value)
+	}
 }
 
 func TestHeartbeatsAreWrittenAndReadAsReleased(t *testing.T) {

@@ -20,6 +20,7 @@ type holding struct {
 	members  []*deferred.Record // of a join that is to be settled
 	command  *deferred.Command  // nil: the message is a call
 	from     deferred.ID        // of a wake: who has settled
+	least    time.Duration      // what is left of the record's time at least, when it is written
 	taken    bool               // in feed.held
 	released bool               // its credit is free again
 

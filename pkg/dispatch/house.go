@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"runtime/debug"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -27,21 +28,37 @@ func (f *feed) keepHouse(intake, ctx context.Context) {
 		}
 		f.clock.observe(&d)
 		f.leases.add(d)
+		h := &holding{feed: f, delivery: d}
 		switch d.Route {
 		case Commands:
-			f.work.Go(func() { f.command(ctx, d) })
+			f.handle(h, func() { f.command(ctx, h) })
 		case Due:
-			f.work.Go(func() { f.move(intake, ctx, d) })
+			f.handle(h, func() { f.move(intake, ctx, h) })
 		default:
-			f.work.Go(func() { f.later(ctx, d) })
+			f.handle(h, func() { f.later(ctx, h) })
 		}
 	}
 }
 
+// handle does something about a delivery. A defect of ours must not end the
+// program of one worker after the other, to each of whom the message comes: it
+// is logged, and the message comes again later.
+func (f *feed) handle(h *holding, do func()) {
+	f.work.Go(func() {
+		defer func() {
+			if v := recover(); v != nil {
+				f.log.Error("panic", "id", h.delivery.ID, "name", h.delivery.Name, "err", v, "stack", string(debug.Stack()))
+				f.letCome(h, growing(h.delivery.Deliveries), "panic", nil)
+			}
+		}()
+		do()
+	})
+}
+
 // command carries out what was asked of a deferred. The message lasts until
 // that is done, whoever dies.
-func (f *feed) command(ctx context.Context, d Delivery) {
-	h := &holding{feed: f, delivery: d, command: &deferred.Command{}}
+func (f *feed) command(ctx context.Context, h *holding) {
+	h.command = &deferred.Command{}
 	err := h.readCommand()
 	if err != nil {
 		f.settleAside(ctx, h, "command", err.Error())
@@ -54,11 +71,13 @@ func (f *feed) command(ctx context.Context, d Delivery) {
 // unchecked: they mean no more than "look again".
 func (h *holding) readCommand() error {
 	d, c := &h.delivery, h.command
-	if len(d.Body) > 0 && json.Unmarshal(d.Body, c) != nil {
-		c.Reason = string(d.Body) // a plain text is a reason too
-	}
+	fault := readBody(d.Body, c)
 	c.Verb, c.ID, c.Seq = deferred.Verb(d.Verb), d.ID, d.Seq
 	switch c.Verb {
+	case deferred.Resolve, deferred.Reject, deferred.Add: // half of what they say would be something else
+		if fault != nil {
+			return fault
+		}
 	case verbWake:
 		var w wake
 		if len(d.Body) > 0 && json.Unmarshal(d.Body, &w) == nil {
@@ -73,6 +92,19 @@ func (h *holding) readCommand() error {
 	return c.Check()
 }
 
+// readBody reads what a command says. A text that is no such JSON is a reason, as
+// it stands: nothing of it is taken for anything else.
+func readBody(body []byte, c *deferred.Command) error {
+	if len(body) == 0 {
+		return nil
+	}
+	err := json.Unmarshal(body, c)
+	if err != nil {
+		*c = deferred.Command{Reason: string(body)}
+	}
+	return err
+}
+
 func (f *feed) settleAside(ctx context.Context, h *holding, reason, detail string) {
 	if err := f.setAside(ctx, h.delivery, reason, detail); err != nil {
 		f.letCome(h, growing(h.delivery.Deliveries), "cannot set aside", err)
@@ -84,18 +116,16 @@ func (f *feed) settleAside(ctx context.Context, h *holding, reason, detail strin
 
 // later looks at a call that came by the way of those that must wait: it is
 // parked until its time, or goes into the queue.
-func (f *feed) later(ctx context.Context, d Delivery) {
-	c, err := parse(&d)
+func (f *feed) later(ctx context.Context, h *holding) {
+	c, err := parse(&h.delivery)
 	if err != nil {
-		f.malformed(ctx, d, err)
+		f.malformed(ctx, h.delivery, err)
 		return
 	}
-	h := &holding{feed: f, delivery: d, call: c, digest: c.digest()}
+	h.call, h.digest = c, c.digest()
 	f.untilDone(ctx, h, func() error {
-		if !c.Deadline.IsZero() {
-			if err := f.watchDeadline(ctx, h); err != nil {
-				return err
-			}
+		if err := f.meet(ctx, h); err != nil {
+			return err
 		}
 		if r := h.record; r != nil && r.State == deferred.Waiting { // its parent settled while that was written
 			return f.forward(ctx, h)
@@ -108,13 +138,20 @@ func (f *feed) later(ctx context.Context, d Delivery) {
 	})
 }
 
-// watchDeadline has a call that goes into its lane looked at when its deadline
-// comes: there may be no worker of the lane to do so.
-func (f *feed) watchDeadline(ctx context.Context, h *holding) error {
+// meet records a call that has more terms than its arguments before it goes into
+// its lane: another message of it, without them, changes nothing then. A deadline
+// has an alarm, since there may be no worker of the lane to keep it.
+func (f *feed) meet(ctx context.Context, h *holding) error {
+	if h.call.After == nil && h.call.Deadline.IsZero() {
+		return nil
+	}
 	if h.record == nil || !h.record.Seen {
 		if err := h.write(ctx, h.next(), time.Time{}); err != nil {
 			return err
 		}
+	}
+	if h.call.Deadline.IsZero() {
+		return nil
 	}
 	return f.put(ctx, alarm(h.record, h.call.Deadline))
 }
@@ -144,8 +181,8 @@ func (f *feed) untilDone(ctx context.Context, h *holding, forward func() error) 
 // move waits out the last bit before a call's time and puts it into the queue,
 // on the millisecond and never early. It carries no id for deduplication: the
 // same call may rightly be moved again.
-func (f *feed) move(intake, ctx context.Context, d Delivery) {
-	h := &holding{feed: f, delivery: d}
+func (f *feed) move(intake, ctx context.Context, h *holding) {
+	d := &h.delivery
 	due, _ := time.Parse(time.RFC3339Nano, d.Header[HeaderDue]) // what cannot be read is judged in the queue
 	for wait := due.Sub(f.clock.now()); wait > 0; wait = due.Sub(f.clock.now()) {
 		if pause(intake, wait) != nil {

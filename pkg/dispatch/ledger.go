@@ -54,7 +54,7 @@ func orZero(r *deferred.Record) deferred.Record {
 // message, but held if somebody has held it before it was met.
 func overStub(stub *deferred.Record, seen deferred.Record) deferred.Record {
 	if stub != nil && stub.State == deferred.Held {
-		seen.State = stub.State
+		seen.State, seen.HoldReason = stub.State, stub.HoldReason
 	}
 	return seen
 }
@@ -120,6 +120,7 @@ func (q *Queue) awaited(ctx context.Context, r *deferred.Record) (deferred.Recor
 }
 
 // Watch follows the record and the annotations until the deferred has settled.
+// Whoever is shown how it ended has seen it, like one who has waited.
 func (q *Queue) Watch(ctx context.Context, id deferred.ID) iter.Seq2[deferred.Change, error] {
 	return func(yield func(deferred.Change, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -142,7 +143,7 @@ func (q *Queue) Watch(ctx context.Context, id deferred.ID) iter.Seq2[deferred.Ch
 					changes = nil
 					continue
 				}
-				more = w.show(e)
+				more = w.show(ctx, e)
 			case <-tick.C:
 				more = w.read(ctx)
 			case <-ctx.Done():
@@ -170,14 +171,14 @@ func (w *watcher) read(ctx context.Context) bool {
 		return ctx.Err() == nil || w.yield(deferred.Change{}, err)
 	}
 	for e, err := range w.queue.store.List(ctx, Query{Space: Notes, Prefix: string(w.id) + "."}) {
-		if err == nil && !w.show(e) {
+		if err == nil && !w.show(ctx, e) {
 			return false
 		}
 	}
-	return entries[0].Revision == 0 || w.show(entries[0])
+	return entries[0].Revision == 0 || w.show(ctx, entries[0])
 }
 
-func (w *watcher) show(e Entry) bool {
+func (w *watcher) show(ctx context.Context, e Entry) bool {
 	if e.Revision <= w.shown[e.Key] {
 		return true
 	}
@@ -191,5 +192,8 @@ func (w *watcher) show(e Entry) bool {
 		return true
 	}
 	w.record = r
+	if r.State.Settled() { // said first: who is shown the end may be gone at once
+		w.queue.noticed(ctx, &r)
+	}
 	return w.yield(deferred.Change{Record: &r}, nil) && !r.State.Settled()
 }

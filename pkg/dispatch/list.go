@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"time"
 
 	"zasync/pkg/deferred"
 )
@@ -17,11 +18,26 @@ type Filter struct {
 	Name   string
 	Queue  string
 	Labels map[string]string // an empty value selects any
+
+	Submitted Interval
+	Settled   Interval // one that has not settled is in none
+}
+
+// An Interval is the time from Since on, and before Until. A zero time is no
+// bound.
+type Interval struct{ Since, Until time.Time }
+
+func (i Interval) has(t time.Time) bool {
+	if i.Since.IsZero() && i.Until.IsZero() {
+		return true
+	}
+	return !t.IsZero() && !t.Before(i.Since) && (i.Until.IsZero() || t.Before(i.Until))
 }
 
 func (f *Filter) takes(r *deferred.Record) bool {
 	if len(f.States) > 0 && !slices.Contains(f.States, r.State) ||
-		f.Name != "" && f.Name != r.Name || f.Queue != "" && f.Queue != r.Queue {
+		f.Name != "" && f.Name != r.Name || f.Queue != "" && f.Queue != r.Queue ||
+		!f.Submitted.has(r.Submitted) || !f.Settled.has(r.Settled) {
 		return false
 	}
 	for k, want := range f.Labels {

@@ -78,7 +78,7 @@ func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled 
 	err = f.changeRecords(ctx, []deferred.ID{member}, func(r *deferred.Record) bool {
 		settled = r.State.Settled()
 		e := r.Attached(waiter)
-		if settled || e == nil || e.On == deferred.OnBoth && !e.Fired {
+		if settled || e == nil || e.Settled || e.On == deferred.OnBoth && !e.Fired {
 			return false
 		}
 		e.On, e.Fired = deferred.OnBoth, false
@@ -94,14 +94,14 @@ func (f *feed) letGo(ctx context.Context, h *holding, keep time.Duration) error 
 	for chunk := range slices.Chunk(h.record.Waits.On, readAtOnce) {
 		var idle []Message
 		err := f.changeRecords(ctx, chunk, func(r *deferred.Record) bool {
-			changed := unpin(r, h.record.ID)
-			if changed && keep > 0 && r.State.Settled() {
-				r.Keep = max(f.kept(r), f.clock.now().Sub(r.Settled).Truncate(time.Second)+time.Second+keep)
+			marked := unpin(r, h.record.ID)
+			if marked && keep > 0 && r.State.Settled() {
+				r.Keep = max(f.kept(r), wholeSeconds(f.clock.now().Sub(r.Settled)+keep))
 			}
-			if changed && done(r) {
+			if done(r) { // also when it was marked before: whoever did so may have died then
 				idle = append(idle, wakeOf(r.ID, h.record.ID))
 			}
-			return changed
+			return marked
 		})
 		if err != nil {
 			return err
@@ -156,7 +156,7 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, change func
 			if !change(r) {
 				continue
 			}
-			w, err := f.writeOf(r, e.Revision)
+			w, err := f.writeOf(r, e.Revision, 0)
 			if err != nil {
 				return err
 			}

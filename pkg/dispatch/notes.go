@@ -68,7 +68,7 @@ func (q *Queue) annotate(ctx context.Context, id deferred.ID, n deferred.Note) e
 		return fmt.Errorf("dispatch: annotation %s: %w", n.Key, err)
 	}
 	key := noteKey(id, n.Key)
-	for {
+	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		entries, err := q.store.Read(ctx, []Key{key})
 		if err != nil {
 			return fmt.Errorf("dispatch: annotate %s: %w", id, err)
@@ -77,8 +77,8 @@ func (q *Queue) annotate(ctx context.Context, id deferred.ID, n deferred.Note) e
 		if e.Revision != 0 {
 			old, err := decodeNote(e, 0)
 			if err == nil && old.Attempt > n.Attempt {
-				if r, err := q.Record(ctx, id); err != nil || !earlier(e, &r) {
-					return errors.Join(deferred.ErrLost, err)
+				if err := q.outdone(ctx, id, old, e); err != nil {
+					return err
 				}
 			}
 			if bytes.Equal(e.Value, data) { // written before, and its answer was lost
@@ -92,7 +92,20 @@ func (q *Queue) annotate(ctx context.Context, id deferred.ID, n deferred.Note) e
 		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknown) || ctx.Err() != nil {
 			return fmt.Errorf("dispatch: annotate %s: %w", id, err)
 		}
+		if pause(ctx, wait) != nil {
+			return fmt.Errorf("dispatch: annotate %s: %w", id, err)
+		}
 	}
+}
+
+// outdone is ErrLost when the value that is there is of a newer attempt. One of
+// an attempt that never was, or of an earlier deferred of the id, has no say.
+func (q *Queue) outdone(ctx context.Context, id deferred.ID, old deferred.Note, e Entry) error {
+	r, err := q.Record(ctx, id)
+	if err == nil && (earlier(e, &r) || old.Attempt > r.Attempt) {
+		return nil
+	}
+	return errors.Join(deferred.ErrLost, err)
 }
 
 // Annotations gives the present annotations of a deferred.
@@ -112,7 +125,9 @@ func (q *Queue) Annotations(ctx context.Context, id deferred.ID) iter.Seq2[defer
 				if earlier(e, &r) {
 					continue
 				}
-				n, err = decodeNote(e, r.Attempt)
+				if n, err = decodeNote(e, r.Attempt); err != nil { // anybody may write there: the others are good still
+					continue
+				}
 			}
 			if !yield(n, err) || err != nil {
 				return

@@ -26,7 +26,7 @@ func (f *facts) obey() decision {
 		if overtakes(r, f.command) {
 			break
 		}
-		if r == nil || r.State == deferred.Pending || r.State == deferred.Scheduled {
+		if r == nil || r.State == deferred.Pending || r.State == deferred.Scheduled || r.State == deferred.Held { // held: by an earlier one, whose release may be still to come
 			return decision{deed: hold, why: "held"}
 		}
 	case deferred.Release:
@@ -39,6 +39,9 @@ func (f *facts) obey() decision {
 		}
 		if r != nil && r.State == deferred.Waiting {
 			return decision{deed: evaluate, why: "woken"}
+		}
+		if d := f.deadline(); seen && !d.IsZero() { // an alarm that came before may have stood in the place of its own
+			return decision{deed: rest, until: d, why: "its deadline is ahead"}
 		}
 	case verbExpire:
 		if seen && f.overdue() {
@@ -103,7 +106,8 @@ func grows(r *deferred.Record) bool {
 func change(r *deferred.Record, c *deferred.Command) {
 	switch c.Verb {
 	case deferred.Hold:
-		r.State, r.Obeyed = deferred.Held, c.Seq
+		r.Hold(c.Reason)
+		r.Obeyed = c.Seq
 	case deferred.Release:
 		if r.Obeyed = c.Seq; r.State == deferred.Held {
 			r.State = deferred.Pending
@@ -113,7 +117,7 @@ func change(r *deferred.Record, c *deferred.Command) {
 	case deferred.Add:
 		for _, id := range c.Members {
 			if id != r.ID && !slices.Contains(r.Waits.On, id) {
-				r.Waits.On = append(r.Waits.On[:len(r.Waits.On):len(r.Waits.On)], id)
+				r.Waits.On = append(r.Waits.On, id)
 			}
 		}
 	}

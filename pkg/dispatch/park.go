@@ -8,6 +8,19 @@ import (
 	"zasync/pkg/deferred"
 )
 
+// noteScheduled records that the call is scheduled, before it is parked: a second
+// message of it, which says nothing of its time, must find that out.
+func (f *feed) noteScheduled(ctx context.Context, h *holding) error {
+	if h.record != nil && h.record.Seen {
+		return nil
+	}
+	r := h.next()
+	if r.State == deferred.Pending {
+		r.State = deferred.Scheduled
+	}
+	return h.write(ctx, r, time.Time{})
+}
+
 // park stores a schedule of the call for the time, by which the message has
 // been replaced. Another call that is parked under the id is not overwritten.
 func (f *feed) park(ctx context.Context, h *holding, until time.Time) error {

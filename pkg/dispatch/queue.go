@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -26,8 +25,8 @@ type Config struct {
 	// before it counts as unhandled. 0 is one minute.
 	UnhandledGrace time.Duration
 	// MaxRecords bounds the settled records: when there are more, those that
-	// succeeded and that nothing needs any more go before their time, the oldest
-	// first. 0 is a million.
+	// nothing needs any more go before their time: those that succeeded, the oldest
+	// first, and if that is not enough the oldest of the others. 0 is a million.
 	MaxRecords int
 	// SweepEvery is how often one of the workers looks for what needs a hand:
 	// schedules that are overdue, and too many records. 0 is one minute.
@@ -76,7 +75,7 @@ type Queue struct {
 	log    *slog.Logger
 	clock  *clock
 	hub    *hub
-	mute   atomic.Bool // it may not say that a failure was seen
+	voice  voice
 }
 
 // What a queue is to callers and to workers.

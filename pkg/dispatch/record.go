@@ -41,6 +41,19 @@ func (c *carried) into(r *deferred.Record, digest string) {
 	}
 }
 
+// agree gives the message of a call that its record has met the record's terms.
+// Anybody may send a second message under the id, with the same arguments and
+// other terms: it changes nothing.
+func (c *carried) agree(r *deferred.Record, digest string) {
+	if r == nil || !r.Seen || r.Digest != digest {
+		return
+	}
+	c.BeginBy, c.Deadline, c.Timeout, c.After = r.BeginBy, r.Deadline, r.Timeout, nil
+	if p := r.Parent; p != nil {
+		c.After = &deferred.After{Parent: p.ID, On: p.On, Kinds: p.Kinds}
+	}
+}
+
 // write stores the record over the one that was read, and keeps it as read.
 func (h *holding) write(ctx context.Context, r *deferred.Record, now time.Time) error {
 	if h.record != nil && !h.record.State.MayBecome(r.State) {
@@ -49,7 +62,7 @@ func (h *holding) write(ctx context.Context, r *deferred.Record, now time.Time) 
 	if r.State.Settled() && r.Settled.IsZero() {
 		r.Settled = now
 	}
-	revision, err := h.feed.writeRecord(ctx, r, h.revision)
+	revision, err := h.feed.writeRecord(ctx, r, h.revision, h.least)
 	if err != nil {
 		return err
 	}
@@ -80,8 +93,8 @@ func decodeRecord(e Entry) (*deferred.Record, uint64, error) {
 func recordKey(id deferred.ID) Key { return Key{Space: Records, Name: string(id)} }
 
 // writeRecord stores the record over the given revision.
-func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision uint64) (uint64, error) {
-	write, err := q.writeOf(r, revision)
+func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision uint64, keep time.Duration) (uint64, error) {
+	write, err := q.writeOf(r, revision, keep)
 	if err != nil {
 		return 0, err
 	}
@@ -93,12 +106,19 @@ func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision ui
 }
 
 // writeOf is the write of a record. It lives for ever until it may be forgotten;
-// then every write of it says for how long.
-func (q *Queue) writeOf(r *deferred.Record, revision uint64) (Write, error) {
+// then every write of it says for how long, and that is keep at least.
+func (q *Queue) writeOf(r *deferred.Record, revision uint64, keep time.Duration) (Write, error) {
 	r.Handled = r.Handled || r.TakenOn()
+	if r.State != deferred.Held { // however it came to be released
+		r.HoldReason = ""
+	}
 	data, err := r.AppendJSON(nil)
 	if err != nil {
 		return Write{}, fmt.Errorf("dispatch: record %s: %w", r.ID, err)
 	}
-	return Write{Key: recordKey(r.ID), Value: data, Expect: revision, TTL: q.retention(r)}, nil
+	ttl := q.retention(r)
+	if ttl > 0 {
+		ttl = max(ttl, wholeSeconds(keep))
+	}
+	return Write{Key: recordKey(r.ID), Value: data, Expect: revision, TTL: ttl}, nil
 }

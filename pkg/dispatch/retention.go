@@ -10,15 +10,21 @@ const (
 	// forgetStub is how long a record that has met nothing, and that nothing
 	// hangs on any more, is kept.
 	forgetStub = 10 * time.Minute
+	// forgetUnmet is how long what was said of a call that nobody has met is kept:
+	// that it is cancelled, or held. The call may be a callback, whose parent waits
+	// for months.
+	forgetUnmet = 360 * 24 * time.Hour
 	// forgetLate is the least that is left of a record's time once nothing needs
 	// it any more, so that a message of its call that comes late still meets it.
 	forgetLate = deferred.MinKeep
 )
 
 // retention is 0, for ever, until nothing needs the record any more: it has met
-// its call, what hangs on it has settled, its own parent knows that it has, and
-// what it waited for has been let go. From then on it is what is left of the
-// time for which such an outcome is kept, counted from its settling.
+// retention is 0, for ever, until nothing needs the record any more: it has met
+// its call, or waited long enough for it, and no message of that is left behind,
+// what hangs on it has settled, its own parent knows that it has, and what it
+// waited for has been let go. From then on it is what is left of the time for
+// which such an outcome is kept, counted from its settling.
 func (q *Queue) retention(r *deferred.Record) time.Duration {
 	for i := range r.Callbacks {
 		if !r.Callbacks[i].Settled {
@@ -26,17 +32,31 @@ func (q *Queue) retention(r *deferred.Record) time.Duration {
 		}
 	}
 	if !r.Seen {
-		if r.State == deferred.Pending && (len(r.Callbacks) > 0 || r.Obeyed > 0) {
-			return forgetStub
-		}
-		return 0
+		return retentionUnmet(r)
 	}
-	if !r.State.Settled() || r.Parent != nil && !r.Parent.Released || holdsMembers(r) {
+	if !r.State.Settled() || r.Parent != nil && !r.Parent.Released || r.Carried || holdsMembers(r) {
 		return 0
 	}
 	keep := q.kept(r)
 	left := max(keep-max(q.clock.now().Sub(r.Settled), 0), min(keep, forgetLate))
-	return (left + time.Second - 1).Truncate(time.Second) // what a store can count
+	return wholeSeconds(left)
+}
+
+// retentionUnmet is that of a record that has not met its call. It says that
+// somebody waits for it, or something that must hold when it comes.
+func retentionUnmet(r *deferred.Record) time.Duration {
+	switch {
+	case r.State.Settled(), r.State == deferred.Held:
+		return forgetUnmet
+	case r.State == deferred.Pending && (len(r.Callbacks) > 0 || r.Obeyed > 0):
+		return forgetStub
+	}
+	return 0
+}
+
+// wholeSeconds rounds up to what a store can count.
+func wholeSeconds(d time.Duration) time.Duration {
+	return (d + time.Second - 1).Truncate(time.Second)
 }
 
 // kept is how long a record is kept after it has settled.

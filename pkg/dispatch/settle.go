@@ -44,8 +44,12 @@ func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outco
 
 // tooLarge is the outcome of a call whose own cannot be stored.
 func (f *feed) tooLarge(r *deferred.Record, why string) deferred.Outcome {
+	return f.failedForGood(r, deferred.KindResultSize, why)
+}
+
+func (f *feed) failedForGood(r *deferred.Record, kind, why string) deferred.Outcome {
 	return deferred.Outcome{State: deferred.Failed, Retry: deferred.Advice{Never: true}, Failure: &deferred.Failure{
-		Kind: deferred.KindResultSize, Message: why, Attempt: r.Attempt, Worker: f.worker.Name,
+		Kind: kind, Message: why, Attempt: r.Attempt, Worker: f.worker.Name,
 	}}
 }
 
@@ -86,6 +90,9 @@ func (f *feed) conclude(r *deferred.Record, h *holding, o deferred.Outcome) {
 	if n := len(o.Result.Data); n > deferred.MaxResultSize {
 		size := deferred.SizeError{Field: deferred.FieldResult, Size: n, Limit: deferred.MaxResultSize}
 		o = f.tooLarge(r, size.Error())
+	}
+	if o.State == deferred.Waiting && o.Adopt.Check() != nil { // no key of a record: it could not even be looked up
+		o = f.failedForGood(r, deferred.KindError, "it adopts what is no deferred: "+o.Adopt.Check().Error())
 	}
 	switch o.State {
 	case deferred.Succeeded:

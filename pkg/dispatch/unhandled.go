@@ -35,12 +35,20 @@ func (q *Queue) list(ctx context.Context, r *deferred.Record) error {
 		Queue   string    `json:"queue"`
 		Kind    string    `json:"kind"`
 		Settled time.Time `json:"settled"`
-	}{r.Name, r.Queue, r.Failure.Kind, r.Settled.UTC()})
+	}{r.Name, r.Queue, kindOf(r), r.Settled.UTC()})
 	if err != nil {
 		return fmt.Errorf("dispatch: unhandled %s: %w", r.ID, err)
 	}
-	w := q.store.Write(ctx, []Write{{Key: unhandledKey(r.ID), Value: value, Expect: Unconditional, TTL: max(q.kept(r), time.Second)}})[0]
+	w := q.store.Write(ctx, []Write{{Key: unhandledKey(r.ID), Value: value, Expect: Unconditional, TTL: max(wholeSeconds(q.kept(r)), time.Second)}})[0]
 	return w.Err
+}
+
+// kindOf is the kind of a failure. A record of somebody else's hand may lack it.
+func kindOf(r *deferred.Record) string {
+	if r.Failure == nil {
+		return string(r.State)
+	}
+	return r.Failure.Kind
 }
 
 // unlist takes a deferred off the list.
@@ -90,24 +98,4 @@ func (q *Queue) showUnhandled(ctx context.Context, ids []deferred.ID, yield func
 		}
 	}
 	return true
-}
-
-// noticeLimit is how long somebody who has waited spends on saying so.
-const noticeLimit = 2 * time.Second
-
-// noticed says that somebody who waited has seen the outcome. It is tried once:
-// who may not say it leaves the failure on the list.
-func (q *Queue) noticed(ctx context.Context, r *deferred.Record) {
-	if !r.Unhandled() || q.mute.Load() {
-		return
-	}
-	m, err := commandMessage(deferred.Command{Verb: deferred.Handle, ID: r.ID})
-	if err != nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, noticeLimit)
-	defer cancel()
-	if q.broker.Put(ctx, []Message{m})[0].Err != nil && ctx.Err() != nil {
-		q.mute.Store(true)
-	}
 }

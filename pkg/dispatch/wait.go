@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -25,7 +24,7 @@ func wakeOf(id, from deferred.ID) Message {
 // message is not.
 func (f *feed) wait(ctx context.Context, h *holding) error {
 	r := h.next()
-	r.State, r.NotBefore = deferred.Waiting, h.call.NotBefore
+	r.State = deferred.Waiting
 	if h.call.After != nil {
 		r.Waits = &deferred.Waits{Mode: deferred.AfterParent, On: []deferred.ID{h.call.After.Parent}}
 		r.Args = h.call.Args
@@ -102,9 +101,13 @@ func (f *feed) again(after time.Duration, limit time.Time, why string) decision 
 func (f *feed) afterParent(h *holding, s *standing) (decision, error) {
 	p := s.records[0]
 	h.parent = p
+	if h.record.Parent == nil { // of somebody else's hand
+		h.members = []*deferred.Record{unknownMember(p.ID)}
+		return decision{deed: conclude, why: "its record names no parent"}, nil
+	}
 	after := deferred.After{On: h.record.Parent.On, Kinds: h.record.Parent.Kinds}
 	switch {
-	case p.State == deferred.Failed && p.Failure.Kind == deferred.KindParentUnknown && p.Settled.IsZero():
+	case kindOf(p) == deferred.KindParentUnknown && p.Settled.IsZero():
 		h.members = s.records
 		return decision{deed: conclude, why: "nobody knows its parent"}, nil
 	case !after.Takes(p):
@@ -130,12 +133,7 @@ func (f *feed) forward(ctx context.Context, h *holding) error {
 	}
 	r := h.record.Clone()
 	r.State, r.Args = deferred.Pending, deferred.Content{}
-	if err := h.write(ctx, &r, time.Time{}); errors.Is(err, ErrConflict) || errors.Is(err, ErrUnknown) {
-		return nil // it is in the lane, whatever has become of it since
-	} else if err != nil {
-		return err
-	}
-	return nil
+	return h.write(ctx, &r, time.Time{})
 }
 
 // callOf is the call of a record that waits, as its message said it. Its

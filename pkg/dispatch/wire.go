@@ -48,11 +48,15 @@ type carried struct {
 }
 
 // digest tells two calls under one id apart: name, codec and arguments; of what
-// is not performed also what it waits for.
+// is not performed also what it waits for. A callback may wait in its record, and
+// must still be the same call when it comes out of there.
 func (c *carried) digest() string { return digest(&c.Call) }
 
 func digest(c *deferred.Call) string {
 	args := bodyOf(c)
+	if c.After != nil {
+		args = args.Stored()
+	}
 	h := sha256.New()
 	for _, s := range []string{c.Name, args.Type} {
 		h.Write([]byte(s))

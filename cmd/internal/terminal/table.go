@@ -28,12 +28,15 @@ func (t *Table) Add(cells ...string) {
 	for i, cell := range cells {
 		cell = Escape(cell)
 		if limit := t.Columns[i].Max; limit > 0 {
-			cell = text.Snip(cell, limit, "…")
+			cell = Cut(cell, limit)
 		}
 		row[i] = cell
 	}
 	t.rows = append(t.rows, row)
 }
+
+// Cut makes text no wider than limit, with a mark if it was.
+func Cut(s string, limit int) string { return text.Snip(s, limit, "…") }
 
 // Len is the number of rows.
 func (t *Table) Len() int { return len(t.rows) }

@@ -95,7 +95,7 @@ func (w *Worker) judge(ctx context.Context, c *call) (settled, mine bool) {
 		return false, false
 	case r == nil:
 		return false, c.Headers().Get("Zasync-Due") == ""
-	case r["seen"] != true || r["digest"] != c.digest || r["callbacks"] != nil || r["parent"] != nil:
+	case r["seen"] != true || r["digest"] != c.digest || r["callbacks"] != nil || r["parent"] != nil || r["carried"] != nil:
 		return false, false
 	}
 	switch r["state"] {

@@ -11,11 +11,12 @@ import (
 // TestDeferreds has what deferreds promise beyond single calls: callbacks,
 // joins, promises.
 func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
-	runCases(t, slices.Concat(callbackCases, joinCases, innerCases, promiseCases, noteCases), clock, open)
+	runCases(t, slices.Concat(callbackCases, joinCases, innerCases, promiseCases, noteCases, commandCases, oddNoteCases, seenCases), clock, open)
 }
 
 var callbackCases = []rigCase{
 	{"CallbackAddedBeforeWhileAndAfterRunsOnce", attachAnyTime},
+	{"CallbackThatWaitsKeepsItsArgumentsHoweverTheyAreWritten", attachWithArguments},
 	{"AdderNeverPerformsTheCallback", adderNeverPerforms},
 	{"CallbackAddedWhileItsParentCommitsRunsOnce", addedInTheCommit},
 	{"CallbackAddedWhileTheLastOneFinishesRunsOnce", addedAtTheLast},
@@ -26,6 +27,7 @@ var callbackCases = []rigCase{
 	{"CallbackUnderAFailurePassesItUnchanged", passesFailureUnchanged},
 	{"ErrbackUnderASuccessPassesItUnchanged", passesValueUnchanged},
 	{"ErrbackDoesNotSeeItsNeighboursFailure", neighbours},
+	{"ErrbackBesideACallbackMayBeAddedByItself", errbackBeside},
 	{"ErrbackIsChosenByTheKindOfFailure", byKind},
 	{"ErrbackThatTravelsIsChosenByTheKindOfFailure", byKindOnTheWay},
 	{"SiblingsAreCalledWithTheSameOutcome", siblings},
@@ -106,6 +108,7 @@ var promiseCases = []rigCase{
 	{"WhatWaitsCannotBeHeld", holdWaiting},
 	{"RunningCallCannotBeHeld", holdRunning},
 	{"HeldCallRunsWhenReleased", holdRelease},
+	{"HeldCallSaysWhyUntilItIsCancelled", holdCancelled},
 	{"HoldOfAPromiseOrAJoinThatNobodyHasMetMeansNothing", holdUnperformed},
 	{"DeadlineRevokesARunningAttempt", deadlineRunning},
 	{"DeadlineExpiresWhatIsScheduledAndPromised", deadlineScheduled},

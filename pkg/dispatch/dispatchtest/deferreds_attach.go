@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
 )
 
 func attachAnyTime(r *rig) {
@@ -32,6 +33,38 @@ func attachAnyTime(r *rig) {
 	if n := runs.Load(); n != 3 {
 		r.Errorf("%d callbacks ran, want each of three once", n)
 	}
+}
+
+func attachWithArguments(r *rig) {
+	for id, args := range map[deferred.ID]deferred.Content{
+		"spaced":  deferred.JSON([]byte(`{"a": 1}`)),
+		"charset": {Type: "application/json; charset=utf-8", Data: []byte(`{"a":1}`)},
+		"alias":   {Type: "text/json", Data: []byte(`[ "a" ]`)},
+		"typed":   {Type: deferred.TypeJSON},
+		"bytes":   {Type: deferred.TypeBytes, Data: []byte{}},
+	} {
+		c := named("mend", id)
+		c.Args = args
+		r.must(r.queue.Open("p").AddCallback(r.ctx, c))
+	}
+	r.perform(map[string]handler{
+		"greet": succeeds(`"x"`),
+		"mend": func(a *deferred.Attempt) (string, error) {
+			in, err := a.Input()
+			if err != nil {
+				return "", err
+			}
+			text, err := in.JSON()
+			return string(text), err
+		},
+	})
+	r.becomesEmpty(dispatch.Later) // all wait in their records
+	r.submit(named("greet", "p"))
+	r.gives("spaced", `{"a":1}`)
+	r.gives("charset", `{"a":1}`)
+	r.gives("alias", `["a"]`)
+	r.gives("typed", `"x"`)
+	r.gives("bytes", `""`)
 }
 
 func errbackRecovers(r *rig) {
@@ -65,6 +98,27 @@ func neighbours(r *rig) {
 	if mended.Load() != 0 {
 		r.Error("the errback saw the failure of its neighbour")
 	}
+}
+
+// One that is submitted by itself, after the callback that it stands beside.
+func errbackBeside(r *rig) {
+	r.perform(map[string]handler{"greet": fails("odd"), "bad": fails("even"), "mend": succeeds(`"mended"`)})
+	beside := func(id, callback deferred.ID, kinds ...string) {
+		c := named("mend", id)
+		c.After = &deferred.After{Parent: callback, On: deferred.OnSkipped, Kinds: kinds}
+		r.submit(c)
+	}
+	beside("early", "callback") // before anything is known of what it follows
+	r.submit(named("greet", "p"))
+	r.must(r.queue.Open("p").AddCallback(r.ctx, named("bad", "callback")))
+	r.must(r.queue.Open("p").AddErrback(r.ctx, named("bad", "runs")))
+	beside("late", "callback", "odd")
+	beside("of-another-kind", "callback", "even")
+	beside("unneeded", "runs")
+	r.gives("early", `"mended"`)
+	r.gives("late", `"mended"`)
+	r.failsWith("of-another-kind", "odd")
+	r.failsWith("unneeded", "even")
 }
 
 func byKind(r *rig) {

@@ -20,8 +20,8 @@ type verdicts struct {
 func (b *verdicts) Settle(ctx context.Context, settlements []dispatch.Settlement) error {
 	b.mu.Lock()
 	for _, s := range settlements {
-		if s.Delivery.Route == dispatch.Commands && s.Verdict != dispatch.Extend {
-			b.said[s.Delivery.ID] = true
+		if s.Route == dispatch.Commands && s.Verdict != dispatch.Extend {
+			b.said[s.ID] = true
 		}
 	}
 	b.mu.Unlock()

@@ -51,13 +51,37 @@ func holdRelease(r *rig) {
 	if err := r.queue.Open("a").Hold(r.ctx, "wait"); err != nil {
 		r.Fatal(err)
 	}
+	r.heldBecause("a", "wait") // nobody has met it
 	w := r.join(r.queue, "greet")
 	w.idle(r.pair.Lease / 2)
+	r.heldBecause("a", "wait")
 	if err := r.queue.Open("a").Release(r.ctx); err != nil {
 		r.Fatal(err)
 	}
 	w.succeed(w.claim())
-	r.await("a", deferred.Succeeded)
+	if rec := r.await("a", deferred.Succeeded); rec.HoldReason != "" {
+		r.Errorf("after its release it is held because %q", rec.HoldReason)
+	}
+}
+
+func (r *rig) heldBecause(id deferred.ID, reason string) {
+	r.Helper()
+	if rec, err := r.queue.Record(r.ctx, id); err != nil || rec.State != deferred.Held || rec.HoldReason != reason {
+		r.Errorf("%s is %s because %q (%v), want it held because %q", id, rec.State, rec.HoldReason, err, reason)
+	}
+}
+
+// One that ends while it is held has its own reason.
+func holdCancelled(r *rig) {
+	r.put(dispatch.Message{Route: dispatch.Commands, Verb: string(deferred.Hold), ID: "a", Body: []byte("as plain text")})
+	r.join(r.queue, "nothing")
+	r.becomes("a", deferred.Held)
+	r.submit(greeting("a"))
+	r.heldBecause("a", "as plain text")
+	r.cancel("a", "not needed")
+	if rec := r.await("a", deferred.Cancelled); rec.HoldReason != "" || rec.Failure.Message != "not needed" {
+		r.Errorf("it is held because %q, and cancelled because %q", rec.HoldReason, rec.Failure.Message)
+	}
 }
 
 // A hold of what nobody has met yet cannot know that it is not performed. It must
@@ -65,7 +89,7 @@ func holdRelease(r *rig) {
 func holdUnperformed(r *rig) {
 	promise, token := deferred.NewPromise("p", "promise")
 	for _, id := range []deferred.ID{"p", "j"} {
-		r.put(dispatch.Message{Route: dispatch.Commands, Verb: string(deferred.Hold), ID: id})
+		r.put(dispatch.Message{Route: dispatch.Commands, Verb: string(deferred.Hold), ID: id, Body: []byte(`{"reason":"a mistake"}`)})
 	}
 	r.join(r.queue, "nothing")
 	for _, id := range []deferred.ID{"p", "j"} {
@@ -80,7 +104,7 @@ func holdUnperformed(r *rig) {
 	for _, id := range []deferred.ID{"p", "j"} {
 		eventually(r.T, "it waits", func() bool {
 			rec, err := r.queue.Record(r.ctx, id)
-			return err == nil && rec.State == deferred.Waiting
+			return err == nil && rec.State == deferred.Waiting && rec.HoldReason == ""
 		})
 	}
 	if err := deferred.ResolvePromise(r.ctx, r.queue, token, 1); err != nil {

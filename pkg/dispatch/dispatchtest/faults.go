@@ -24,6 +24,8 @@ func (m Mode) String() string {
 	return [...]string{"Sound", "Fail", "LoseUnstored", "LoseStored", "KillBefore", "KillAfter"}[m]
 }
 
+func (m Mode) kills() bool { return m == KillBefore || m == KillAfter }
+
 // Errors of [Faults].
 var (
 	// ErrFailed answers the operation of [Fail]. Like every error that is not
@@ -98,6 +100,14 @@ func (f *Faults) Trace() []string {
 	return f.trace[:len(f.trace):len(f.trace)]
 }
 
+// faulty is the name of the chosen operation, if it has come.
+func (f *Faults) faulty() string {
+	if trace := f.Trace(); 0 < f.at && f.at <= len(trace) {
+		return trace[f.at-1]
+	}
+	return ""
+}
+
 // alive is ErrKilled when the process is not.
 func (f *Faults) alive() error {
 	f.mu.Lock()
@@ -146,7 +156,7 @@ func (f *Faults) begin(name string) (Mode, error) {
 	if len(f.trace) != f.at {
 		return Sound, nil
 	}
-	f.dead = f.mode == KillBefore || f.mode == KillAfter
+	f.dead = f.mode.kills()
 	return f.mode, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -41,22 +40,28 @@ func TestOrderOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair,
 	runStory(t, clock, open, waits, step)
 }
 
-// A plot is what happens in a story, and how it must end.
-type plot struct {
-	names  []string // of the calls that are performed
-	calls  func() []deferred.Call
-	ask    func(ctx context.Context, client *dispatch.Queue) error // may be asked again
-	handle func(a *deferred.Attempt) deferred.Outcome
-	want   func() map[deferred.ID]string
-	never  []deferred.ID // what is never performed
+// TestOrderOfKeeping is the same with a story of what is kept, grows and goes:
+// members are added to a join; the result of another one is too large for its
+// record, and is read whole after it has let go of its members; a race spares the
+// loser that is wanted elsewhere; a promise is rejected, and one is resolved before
+// anybody has seen it; an attempt annotates faster than is written, and hands a
+// checkpoint on; of two failures one is seen by somebody; and of too many records
+// the oldest go, with their annotations.
+func TestOrderOfKeeping(t *testing.T, clock Clock, open func(t *testing.T) Pair, step int) {
+	runStory(t, clock, open, keeps, step)
 }
 
-var calls = plot{
-	names: []string{"second-time-lucky", "refuse", "mend", "copy"},
-	calls: storyCalls, handle: handle, want: want, never: []deferred.ID{"cancelled", "expired"},
-	ask: func(ctx context.Context, client *dispatch.Queue) error {
-		return client.Do(ctx, deferred.Command{Verb: deferred.Cancel, ID: "cancelled", Reason: "not needed"})
-	},
+// A plot is what happens in a story, and how it must end.
+type plot struct {
+	config dispatch.Config
+	before func(ctx context.Context, s *story) // what has been before; nil is nothing
+	calls  func() []deferred.Call
+	ask    func(ctx context.Context, client *dispatch.Queue) error // may be asked again
+	handle func(ctx context.Context, a *deferred.Attempt) deferred.Outcome
+	names  []string // of the calls that are performed
+	want   func() map[deferred.ID]string
+	times  map[deferred.ID]int                 // how often each is performed if no worker dies; what is not in it, never
+	after  func(ctx context.Context, s *story) // what else must be in the end; nil is nothing
 }
 
 func runStory(t *testing.T, clock Clock, open func(t *testing.T) Pair, p plot, step int) {
@@ -107,6 +112,9 @@ func tell(t *testing.T, pair Pair, p plot, who string, n int, mode Mode) int {
 	}
 	ctx, cancel := patiently(t)
 	defer cancel()
+	if p.before != nil {
+		p.before(ctx, s)
+	}
 	var workers sync.WaitGroup
 	working, stop := context.WithCancel(ctx)
 	workers.Go(func() { s.work(working, worker, "first") })
@@ -127,7 +135,9 @@ func tell(t *testing.T, pair Pair, p plot, who string, n int, mode Mode) int {
 }
 
 func (s *story) queue(store dispatch.Store, broker dispatch.Broker) *dispatch.Queue {
-	return dispatch.New(store, broker, dispatch.Config{Lease: s.pair.Lease, Logger: slog.New(slog.DiscardHandler)})
+	c := s.config
+	c.Lease, c.Logger = s.pair.Lease, silent()
+	return dispatch.New(store, broker, c)
 }
 
 // ask is what the client does, and what another one does again when it fails.
@@ -142,77 +152,6 @@ func (s *story) ask(ctx context.Context, client *dispatch.Queue) {
 			s.t.Fatalf("ask: %v", err)
 		}
 	}
-}
-
-func storyCalls() []deferred.Call {
-	on := func(b deferred.Branch, name string, below ...deferred.Callback) deferred.Callback {
-		return deferred.Callback{On: b, Call: deferred.Call{Name: name, Callbacks: below}}
-	}
-	three := []deferred.Callback{
-		on(deferred.OnSuccess, "copy", on(deferred.OnBoth, "copy")),
-		on(deferred.OnFailure, "mend", on(deferred.OnSuccess, "copy")),
-		on(deferred.OnBoth, "copy"),
-	}
-	two := []deferred.Callback{on(deferred.OnSuccess, "copy"), on(deferred.OnFailure, "mend")}
-	args := deferred.JSON([]byte(`"in"`))
-	return []deferred.Call{
-		{ID: "retried", Name: "second-time-lucky", Args: args, Callbacks: three},
-		{ID: "refused", Name: "refuse", Args: args, Callbacks: three},
-		// A worker that parks it just when it is cancelled leaves a schedule behind,
-		// which ends by itself: so its time is within the test's patience.
-		{ID: "cancelled", Name: "copy", Args: args, Callbacks: two, Delay: 10 * time.Second},
-		{ID: "expired", Name: "copy", Args: args, Callbacks: two, BeginBy: time.Unix(1, 0)},
-		// A callback that comes by itself, and notes itself in its parent's record.
-		{ID: "late", Name: "copy", After: &deferred.After{Parent: "expired", On: deferred.OnFailure}, Delay: 500 * time.Millisecond},
-	}
-}
-
-// want is the outcome of each deferred of the story. A deferred that took its
-// parent's outcome over has the same.
-func want() map[deferred.ID]string {
-	w := map[deferred.ID]string{}
-	ok, mended := `succeeded "out"`, `succeeded "mended"`
-	tree := func(root deferred.ID, own, success, below, failure, mended, both string) {
-		child := deferred.ChildID
-		w[root] = own
-		w[child(root, 0)], w[child(child(root, 0), 0)] = success, below
-		w[child(root, 1)], w[child(child(root, 1), 0)] = failure, mended
-		w[child(root, 2)] = both
-	}
-	copied := `succeeded {"kind":"refused"}`
-	tree("retried", ok, ok, ok, ok, ok, ok)
-	tree("refused", "failed refused", "failed refused", copied, mended, mended, copied)
-	for root, failure := range map[deferred.ID]string{"cancelled": "cancelled cancelled", "expired": "expired expired"} {
-		w[root], w[deferred.ChildID(root, 0)], w[deferred.ChildID(root, 1)] = failure, failure, mended
-	}
-	w["late"] = `succeeded {"kind":"expired"}`
-	return w
-}
-
-func handle(a *deferred.Attempt) deferred.Outcome {
-	in, err := a.Input()
-	if err != nil {
-		return deferred.OutcomeOf(err)
-	}
-	switch a.Lane.Name {
-	case "second-time-lucky":
-		if a.Failures == 0 {
-			return deferred.OutcomeOf(deferred.RetryAfter(10*time.Millisecond, errors.New("not yet")))
-		}
-		in = deferred.JSON([]byte(`"out"`))
-	case "refuse":
-		return deferred.OutcomeOf(deferred.Permanent(&deferred.Failure{Kind: "refused", Message: "no"}))
-	case "mend":
-		in = deferred.JSON([]byte(`"mended"`))
-	case "copy":
-		if f := new(deferred.Failure); a.Parent != nil && a.Parent.Outcome.State != deferred.Succeeded {
-			if err := in.Decode(f); err != nil {
-				return deferred.OutcomeOf(err)
-			}
-			in = deferred.JSON([]byte(`{"kind":"` + f.Kind + `"}`))
-		}
-	}
-	return deferred.Outcome{State: deferred.Succeeded, Result: in}
 }
 
 // work is a worker of four slots.
@@ -247,7 +186,7 @@ func (s *story) perform(ctx context.Context, feed deferred.Feed, offer deferred.
 		return
 	}
 	s.note(ctx, a)
-	_ = feed.Settle(ctx, a, s.handle(a)) // what was lost or killed is for the record to tell
+	_ = feed.Settle(ctx, a, s.handle(ctx, a)) // what was lost or killed is for the record to tell
 }
 
 // note checks that the attempt is the one that the record names.
@@ -266,75 +205,4 @@ func (s *story) note(ctx context.Context, a *deferred.Attempt) {
 		s.runs[a.ID] = map[int]int{}
 	}
 	s.runs[a.ID][a.Number]++
-}
-
-func (s *story) check(ctx context.Context) {
-	for id, want := range s.want() {
-		r, err := s.truth.Await(ctx, id)
-		if err != nil {
-			s.t.Fatalf("%s never settled: %v; operations %q", id, err, s.faults.Trace())
-		}
-		if got := outcome(&r); got != want {
-			s.t.Errorf("%s ended as %s, want %s", id, got, want)
-		}
-	}
-	s.checkEmpty(ctx)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, attempts := range s.runs {
-		for number, n := range attempts {
-			if n > 1 {
-				s.t.Errorf("attempt %d of %s was performed %d times", number, id, n)
-			}
-		}
-	}
-	for _, id := range s.never {
-		if len(s.runs[id]) > 0 {
-			s.t.Errorf("%s was performed", id)
-		}
-	}
-}
-
-func outcome(r *deferred.Record) string {
-	if r.State == deferred.Succeeded {
-		return string(r.State) + " " + string(r.Result.Data)
-	}
-	return string(r.State) + " " + r.Failure.Kind
-}
-
-// checkEmpty waits until no message is left and every record may be forgotten.
-func (s *story) checkEmpty(ctx context.Context) {
-	var left []string
-	holds := func() bool {
-		left = nil
-		for _, route := range []dispatch.Route{dispatch.Ready, dispatch.Later, dispatch.Commands, dispatch.Delay, dispatch.Due} {
-			for d, err := range s.pair.Broker.Pending(ctx, dispatch.Page{Route: route}) {
-				left = append(left, fmt.Sprintf("message %s %s %v", route, d.ID, err))
-			}
-		}
-		for r, err := range s.truth.List(ctx, dispatch.Filter{}) {
-			if err != nil || r.Parent != nil && !r.Parent.Released || r.Unfired() || r.Waits != nil && r.Waits.Mode != deferred.AfterParent && !r.Waits.Released {
-				left = append(left, fmt.Sprintf("record %s %s %v", r.ID, r.State, err))
-			}
-			for _, cb := range r.Callbacks {
-				if !cb.Settled {
-					left = append(left, fmt.Sprintf("record %s: callback %s not marked", r.ID, cb.ID))
-				}
-			}
-		}
-		return len(left) == 0
-	}
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	before := left
-	for !holds() {
-		if ctx.Err() == nil {
-			before = left
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			s.t.Fatalf("left behind: %v", before)
-		}
-	}
 }

@@ -19,7 +19,7 @@ var (
 var waits = plot{
 	names: []string{"value", "fail", "adopt", "echo", "slow", "never"},
 	calls: waitingCalls, ask: askWaiting, handle: handleWaiting, want: wantWaiting,
-	never: []deferred.ID{"loser"},
+	times: map[deferred.ID]int{"one": 1, "middle": 1, "adopter": 1, "held": 1, "late": 1, "failed": 1},
 }
 
 func waitingCalls() []deferred.Call {
@@ -70,7 +70,7 @@ func askWaiting(ctx context.Context, client *dispatch.Queue) error {
 	return nil
 }
 
-func handleWaiting(a *deferred.Attempt) deferred.Outcome {
+func handleWaiting(_ context.Context, a *deferred.Attempt) deferred.Outcome {
 	in, err := a.Input()
 	if err != nil {
 		return deferred.OutcomeOf(err)

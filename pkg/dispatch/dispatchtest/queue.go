@@ -12,11 +12,16 @@ import (
 // TestQueue has what a queue does for its callers and workers, beyond the rules
 // of the order of writes.
 func TestQueue(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
-	runCases(t, []rigCase{
+	runCases(t, append([]rigCase{
 		{"CancelReachesARunningAttempt", cancelRunning},
 		{"CancelOfASettledCallSaysHowItEnded", cancelSettled},
 		{"CancelOfNothingIsNotFound", cancelNothing},
 		{"SameCallTwiceIsHarmless", sameTwice},
+		{"SecondMessageWithAParentChangesNothing", secondWithAParent},
+		{"SecondMessageWithoutATimeChangesNothing", secondWithoutATime},
+		{"SecondMessageWithoutAParentChangesNothing", secondWithoutAParent},
+		{"DeadlineIsKeptBesideAnotherAlarm", deadlineBesideAnotherAlarm},
+		{"DefectThatPanicsEndsNoWorkerAndLosesNoCall", panicLosesNothing},
 		{"OtherCallUnderAnIDIsRefusedAtOnce", otherCall},
 		{"SubmitOfManyHasAnErrorForEach", batchErrors},
 		{"DelayedCallIsNeverEarly", delayed},
@@ -38,7 +43,8 @@ func TestQueue(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"SettledResultCostsOneRead", oneRead},
 		{"LostNewsHangsNobody", lostNews},
 		{"ListShowsWhatWaitsAndWhatHasSettled", list},
-	}, clock, open)
+		{"IntervalFiltersSelectByTheTimesOfRecordsAndMessages", intervalFilters},
+	}, endedCases...), clock, open)
 }
 
 func (h *hand) fail(a *deferred.Attempt, err error) {
@@ -186,39 +192,4 @@ func delayedIsShown(r *rig) {
 	r.join(r.queue, "greet")
 	eventually(r.T, "it is parked", func() bool { return r.pending(dispatch.Delay) == 1 })
 	shown()
-}
-
-func list(r *rig) {
-	w := r.join(r.queue, "greet")
-	labelled := greeting("labelled")
-	labelled.Labels = map[string]string{"customer": "42"}
-	r.submit(labelled)
-	w.succeed(w.claim())
-	w.feed.Want(w.lane, 0)
-	other := greeting("other")
-	other.Name = "mend"
-	later := greeting("later")
-	later.Delay = time.Hour
-	r.submit(other, later)
-	for name, c := range map[string]struct {
-		filter dispatch.Filter
-		want   int
-	}{
-		"all":     {dispatch.Filter{}, 3},
-		"state":   {dispatch.Filter{States: []deferred.State{deferred.Succeeded, deferred.Scheduled}}, 2},
-		"name":    {dispatch.Filter{Name: "mend"}, 1},
-		"label":   {dispatch.Filter{Labels: map[string]string{"customer": "42"}}, 1},
-		"no such": {dispatch.Filter{Queue: "no-such"}, 0},
-	} {
-		eventually(r.T, name, func() bool { // a call on its way from one stream to the other may be in neither
-			n := 0
-			for _, err := range r.queue.List(r.ctx, c.filter) {
-				if err != nil {
-					r.Fatal(err)
-				}
-				n++
-			}
-			return n == c.want
-		})
-	}
 }

@@ -34,8 +34,14 @@ func TestRules(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"Rule9HeldCallRunsOnceItIsReleased", rulePark},
 		{"Rule9DeadlineIsKeptWithoutAWorkerOfTheLane", ruleDeadlineWithoutAWorker},
 		{"Rule10RecordLivesForEverUntilNothingNeedsIt", ruleRetention},
+		{"Rule10CancelHoldsForAsLongAsItsCallStandsInALane", ruleCancelOutlivesItsMessage},
+		{"Rule10ErrbackOfWhatExpiredInALaneRunsOnce", ruleErrbackOfTheExpiredRunsOnce},
+		{"Rule10CancelOfAParkedCallIsForgotten", ruleCancelOfAParkedCallIsForgotten},
 		{"Rule10OfTooManyRecordsTheOldestThatSucceededGo", ruleBound},
 		{"Rule10AnnotationsGoWithTheirRecord", ruleAnnotations},
+		{"Rule10OpenRecordsDoNotCountAmongTooMany", ruleBoundOfSettled},
+		{"Rule10OfTooManyFailuresTheOldestGo", ruleBoundOfFailures},
+		{"Rule10RecordOfWhatNeverCameLivesForAYear", ruleUnmet},
 	}, clock, open)
 }
 

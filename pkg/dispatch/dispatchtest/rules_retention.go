@@ -2,6 +2,7 @@ package dispatchtest
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -68,6 +69,79 @@ func ruleAnnotations(r *rig) {
 		_, err := q.Record(r.ctx, "a")
 		return errors.Is(err, deferred.ErrNotFound)
 	})
+}
+
+// What is open is no reason to forget more of what has settled.
+func ruleBoundOfSettled(r *rig) {
+	q := dispatch.New(r.pair.Store, r.pair.Broker, dispatch.Config{Lease: r.pair.Lease, MaxRecords: 3, SweepEvery: time.Second, Logger: silent()})
+	for i, id := range []deferred.ID{"first", "second", "third", "fourth"} {
+		r.write("open-"+id, func(rec *deferred.Record) { rec.State, rec.Seen = deferred.Pending, true })
+		r.write(id, func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, int64(i+1)) })
+	}
+	r.join(q, "greet")
+	eventually(r.T, "the oldest record is gone", func() bool { return r.record("first").ID == "" })
+	for _, id := range []deferred.ID{"second", "third", "fourth", "open-first"} {
+		if r.record(id).ID == "" {
+			r.Errorf("%s is gone, and one was too many", id)
+		}
+	}
+}
+
+// When too few have succeeded, the oldest failures go that nothing needs any more.
+func ruleBoundOfFailures(r *rig) {
+	q := dispatch.New(r.pair.Store, r.pair.Broker, dispatch.Config{Lease: r.pair.Lease, MaxRecords: 3, SweepEvery: time.Second, Logger: silent()})
+	for i, id := range []deferred.ID{"wanted", "first", "second", "third", "cancelled"} {
+		r.write(id, func(rec *deferred.Record) {
+			settledRecord(rec, deferred.Failed, int64(i+1))
+			if id == "wanted" {
+				rec.Callbacks = []deferred.RecordedCallback{{On: deferred.OnBoth, ID: "join", Waiter: true, Fired: true}}
+			}
+		})
+	}
+	r.write("early", func(rec *deferred.Record) { // it may be what keeps a call from being performed
+		settledRecord(rec, deferred.Cancelled, 6)
+		rec.Seen = false
+	})
+	r.write("good", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, 7) })
+	r.join(q, "greet")
+	gone := []deferred.ID{"good", "first", "second", "third"}
+	eventually(r.T, "the one that succeeded is gone, and the oldest failures", func() bool {
+		return !slices.ContainsFunc(gone, func(id deferred.ID) bool { return r.record(id).ID != "" })
+	})
+	for _, id := range []deferred.ID{"wanted", "early", "cancelled"} {
+		if r.record(id).ID == "" {
+			r.Errorf("%s is gone", id)
+		}
+	}
+}
+
+// What was said of a call that nobody has met holds for a year, and not for ever.
+func ruleUnmet(r *rig) {
+	spy := &ttls{Store: r.pair.Store, last: map[string]time.Duration{}}
+	r.queue = r.over(spy, r.pair.Broker)
+	r.join(r.queue, "greet")
+	r.joins("j", deferred.JoinAll, false, "member")
+	r.waits("j", "member")
+	r.say(deferred.Cancel, "never", "")
+	r.say(deferred.Hold, "held", "")
+	r.becomesEmpty(dispatch.Commands)
+	if ttl := spy.of("member"); ttl != 0 {
+		r.Errorf("what a join waits for may be forgotten in %v", ttl)
+	}
+	r.cancel("j", "")
+	r.await("member", deferred.Cancelled)
+	r.released("j")
+	for _, id := range []deferred.ID{"never", "held", "member"} {
+		if ttl := spy.of(id); ttl != 360*24*time.Hour {
+			r.Errorf("%s is kept for %v", id, ttl)
+		}
+	}
+	r.submit(greeting("held"), greeting("never"))
+	r.releases("held")
+	w := r.hands[0]
+	w.succeed(w.claim())
+	w.idle(time.Second)
+	r.gives("held", `"done"`)
 }
 
 func settledRecord(rec *deferred.Record, s deferred.State, second int64) {

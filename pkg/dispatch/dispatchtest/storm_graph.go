@@ -89,7 +89,7 @@ func (g *stormyGraph) empties() {
 	last.Go(func() { g.work(ctx, g.queue) })
 	patient, cancel := patiently(g.T)
 	defer cancel()
-	s := &story{t: g.T, pair: g.pair, truth: g.queue}
+	s := &story{t: g.T, pair: g.pair, truth: g.queue, faults: NewFaults(g.pair.Store, g.pair.Broker, 0, Sound)}
 	s.checkEmpty(patient)
 }
 

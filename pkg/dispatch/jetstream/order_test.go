@@ -26,6 +26,10 @@ func TestEveryOperationMayFailOrBeTheLast(t *testing.T) {
 	dispatchtest.TestOrder(t, inParallel, pair)
 }
 
+func TestRulesOfWhatWaits(t *testing.T) {
+	dispatchtest.TestRulesOfWaiting(t, inParallel, pair)
+}
+
 func TestQueueKeepsItsWord(t *testing.T) {
 	dispatchtest.TestQueue(t, inParallel, pair)
 }
@@ -34,6 +38,10 @@ func TestQueueKeepsItsWord(t *testing.T) {
 // told here; the pair in memory, which is held to the same contract, tells all.
 func TestEveryOperationOfWhatWaitsMayFailOrBeTheLast(t *testing.T) {
 	dispatchtest.TestOrderOfWaiting(t, inParallel, pair, 5)
+}
+
+func TestEveryOperationOfWhatIsKeptMayFailOrBeTheLast(t *testing.T) {
+	dispatchtest.TestOrderOfKeeping(t, inParallel, pair, 5)
 }
 
 func TestRandomGraphSettlesAsItsEdgesSay(t *testing.T) {

@@ -22,6 +22,10 @@ func TestRulesOfTheOrderOfWrites(t *testing.T) {
 	dispatchtest.TestRules(t, synctest.Test, pair)
 }
 
+func TestRulesOfWhatWaits(t *testing.T) {
+	dispatchtest.TestRulesOfWaiting(t, synctest.Test, pair)
+}
+
 func TestQueueKeepsItsWord(t *testing.T) {
 	dispatchtest.TestQueue(t, synctest.Test, pair)
 }
@@ -32,6 +36,10 @@ func TestScheduleThatWasRefusedOnceFiresInTheEnd(t *testing.T) {
 
 func TestEveryOperationOfWhatWaitsMayFailOrBeTheLast(t *testing.T) {
 	dispatchtest.TestOrderOfWaiting(t, synctest.Test, pair, 1)
+}
+
+func TestEveryOperationOfWhatIsKeptMayFailOrBeTheLast(t *testing.T) {
+	dispatchtest.TestOrderOfKeeping(t, synctest.Test, pair, 1)
 }
 
 func TestRandomGraphSettlesAsItsEdgesSay(t *testing.T) {

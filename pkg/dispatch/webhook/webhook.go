@@ -22,8 +22,8 @@ import (
 )
 
 // Handler settles the promises of a ledger. It answers 200 when the outcome is
-// the one that counts, 409 with the outcome that came first, 404 to a token
-// that is none, 400 to what cannot be a value, and 413 to more than
+// the one that counts, 409 with the outcome that came first, be it an equal one,
+// 404 to a token that is none, 400 to what cannot be a value, and 413 to more than
 // [deferred.MaxResultSize] bytes.
 func Handler(l deferred.Ledger) http.Handler {
 	mux := http.NewServeMux()

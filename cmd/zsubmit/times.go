@@ -1,0 +1,48 @@
+package main
+
+import (
+	"time"
+
+	"zasync/cmd/internal/cmdline"
+)
+
+// readTime reads a point in time: RFC 3339, or without a zone the local one's;
+// a time of day is the next such; a duration counts from now.
+func readTime(flag, text string, now time.Time) (time.Time, error) {
+	return readMoment(flag, text, now, 1)
+}
+
+// readPast is readTime looking back: a time of day is the latest such, and a
+// duration is how long ago it was.
+func readPast(flag, text string, now time.Time) (time.Time, error) {
+	return readMoment(flag, text, now, -1)
+}
+
+func readMoment(flag, text string, now time.Time, direction int) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+			return t, nil
+		}
+	}
+	for _, layout := range []string{"15:04:05", "15:04"} {
+		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+			return nearest(t, now, direction), nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(time.Duration(direction) * d), nil
+	}
+	return time.Time{}, cmdline.Usagef("--%s %q is not a time such as 18:30, %q or 2026-01-02T18:30:00Z, nor a duration such as 10m", flag, text, "2026-01-02 18:30")
+}
+
+// nearest is the time of day in that direction from now.
+func nearest(t, now time.Time, direction int) time.Time {
+	day := time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), t.Second(), 0, now.Location())
+	if direction > 0 && day.Before(now) || direction < 0 && day.After(now) {
+		return day.AddDate(0, 0, direction)
+	}
+	return day
+}

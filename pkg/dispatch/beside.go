@@ -1,0 +1,69 @@
+package dispatch
+
+import (
+	"context"
+
+	"zasync/pkg/deferred"
+)
+
+// maxAbove is how many levels up somebody is looked for who takes a failure on.
+const maxAbove = 16
+
+// takenBeside reports whether a failure that a callback passes through, because it
+// is for the other branch, is taken on by something else: beside the callback on
+// its parent or, when that has passed it through itself, beside the parent in turn.
+// Then it is no news there, however many levels it comes down.
+func (f *feed) takenBeside(ctx context.Context, id deferred.ID, parent *deferred.Record) (bool, error) {
+	for range maxAbove {
+		taken, err := f.takenBy(ctx, parent, id)
+		if taken || err != nil || !parent.Skipped || parent.Parent == nil {
+			return taken, err
+		}
+		id = parent.ID
+		if parent, _, err = f.readRecord(ctx, parent.Parent.ID); err != nil || parent == nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// takenBy reports whether something that hangs on a failed record, apart from one,
+// takes the failure on.
+func (f *feed) takenBy(ctx context.Context, r *deferred.Record, apart deferred.ID) (bool, error) {
+	if r.State != deferred.Failed && r.State != deferred.Expired {
+		return false, nil
+	}
+	var waiters []deferred.ID
+	for i := range r.Callbacks {
+		switch cb := &r.Callbacks[i]; {
+		case cb.ID == apart:
+		case cb.Waiter && len(waiters) < readAtOnce:
+			waiters = append(waiters, cb.ID)
+		case !cb.Waiter && cb.Takes(r):
+			return true, nil
+		}
+	}
+	if len(waiters) == 0 {
+		return false, nil
+	}
+	records, err := f.readRecords(ctx, waiters)
+	for _, w := range records {
+		if w != nil && waiterTakes(w, r) {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+// waiterTakes reports whether a deferred with a record of its own takes on the
+// failure of one that it hangs on. Its entry there says by what it is woken, which
+// is not the same; and what had settled before has not seen the failure.
+func waiterTakes(w, r *deferred.Record) bool {
+	switch {
+	case w.State.Settled() && w.Settled.Before(r.Settled):
+		return false
+	case w.Parent != nil && w.Parent.ID == r.ID:
+		return (&deferred.After{On: w.Parent.On, Kinds: w.Parent.Kinds}).Takes(r)
+	}
+	return w.Waits != nil
+}

@@ -1,0 +1,60 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+const (
+	carriedLook   = 10 * time.Second // how soon it is looked whether a settled call's message is there still
+	carriedSeldom = 24 * time.Hour   // and how seldom, when it stands for long
+)
+
+// met notes that no message is left of a call that was settled without it, but
+// for the one that is held. Only then its record may be forgotten: what stands in
+// a lane that has no worker for a while is performed when nothing says that it
+// must not be. Whoever meets the message may have decided before the call settled,
+// so it is also looked for from time to time.
+func (f *feed) met(ctx context.Context, h *holding) error {
+	if h.record == nil || !h.record.Carried {
+		return nil
+	}
+	left, err := f.carriedElsewhere(ctx, h)
+	if err != nil {
+		return err
+	}
+	if left {
+		now := f.clock.now()
+		return f.put(ctx, alarm(h.record, now.Add(growingFrom(now.Sub(h.record.Settled), carriedLook, carriedSeldom))))
+	}
+	if h.call != nil { // as after a commit: time enough to have the message acknowledged
+		h.least = f.kept(h.record)
+	}
+	return f.amend(ctx, h, func(r *deferred.Record) { r.Carried = false })
+}
+
+// carriedElsewhere looks for messages of the call beside the one that is held.
+func (f *feed) carriedElsewhere(ctx context.Context, h *holding) (bool, error) {
+	found, err := f.broker.Find(ctx, h.delivery.ID)
+	if err != nil {
+		return false, fmt.Errorf("dispatch: find %s: %w", h.delivery.ID, err)
+	}
+	for i := range found {
+		d := &found[i]
+		if d.Route == h.delivery.Route && d.Seq == h.delivery.Seq {
+			continue
+		}
+		if c, err := parse(d); err == nil && c.digest() == h.record.Digest {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// growingFrom is when to look again at what has been as it is for so long.
+func growingFrom(elapsed, least, most time.Duration) time.Duration {
+	return min(max(elapsed, least), most)
+}

@@ -1,0 +1,96 @@
+package dispatchtest
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+)
+
+// second puts another message under an id, with the same arguments and these
+// terms instead of the first one's.
+func (r *rig) second(route dispatch.Route, name string, id deferred.ID, header map[string]string) {
+	r.Helper()
+	r.put(dispatch.Message{Route: route, Queue: deferred.DefaultQueue, Name: name, ID: id, Header: header})
+}
+
+// scheduledCall is seen, and its time is in an hour.
+func (r *rig) scheduledCall(id deferred.ID) {
+	c := named("mend", id)
+	c.Delay = time.Hour
+	r.submit(c)
+	eventually(r.T, "it is parked", func() bool { return r.pending(dispatch.Delay) == 1 })
+}
+
+func secondWithAParent(r *rig) {
+	r.join(r.queue, "greet")
+	r.scheduledCall("a")
+	r.second(dispatch.Later, "mend", "a", map[string]string{dispatch.HeaderAfter: "ghost"})
+	r.becomesEmpty(dispatch.Later)
+	if rec := r.record("a"); rec.State != deferred.Scheduled || rec.Parent != nil || rec.Waits != nil {
+		r.Errorf("it is %s, waits for %v", rec.State, rec.Waits)
+	}
+}
+
+func secondWithoutATime(r *rig) {
+	w := r.join(r.queue, "mend")
+	r.scheduledCall("a")
+	r.second(dispatch.Ready, "mend", "a", nil)
+	w.idle(time.Second)
+	r.becomesEmpty(dispatch.Ready)
+	if rec := r.record("a"); rec.State != deferred.Scheduled {
+		r.Errorf("it is %s", rec.State)
+	}
+}
+
+func secondWithoutAParent(r *rig) {
+	w := r.join(r.queue, "greet")
+	r.submit(named("greet", "p"))
+	w.succeed(w.claim())
+	r.must(r.queue.Open("p").AddCallback(r.ctx, named("mend", "c")))
+	eventually(r.T, "it stands in its lane", func() bool { return r.pending(dispatch.Ready) == 1 })
+	r.second(dispatch.Ready, "mend", "c", nil)
+	mender := r.join(r.queue, "mend")
+	a := mender.claim()
+	if a.Parent == nil || a.Parent.ID != "p" {
+		r.Errorf("it was performed after %v", a.Parent)
+	}
+	mender.succeed(a)
+	r.becomesEmpty(dispatch.Ready)
+}
+
+func deadlineBesideAnotherAlarm(r *rig) {
+	r.join(r.queue, "greet")
+	c := named("nobody", "c")                     // waits for what nobody has seen: looked at again and again
+	c.Deadline = time.Now().Add(12 * time.Second) // beyond the next look
+	r.must(r.queue.Open("p").AddBoth(r.ctx, c))
+	r.comesToBe("c", "waits", func(rec *deferred.Record) bool { return rec.State == deferred.Waiting })
+	r.perform(map[string]handler{"work": succeeds(`1`)})
+	r.submit(named("work", "p"))
+	r.await("c", deferred.Expired)
+}
+
+// clumsy panics at the first look at a record.
+type clumsy struct {
+	dispatch.Store
+	id   string
+	once sync.Once
+}
+
+func (s *clumsy) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+	if keys[0].Name == s.id {
+		s.once.Do(func() { panic("as planned") })
+	}
+	return s.Store.Read(ctx, keys)
+}
+
+func panicLosesNothing(r *rig) {
+	w := r.join(r.over(&clumsy{Store: r.pair.Store, id: "a"}, r.pair.Broker), "greet")
+	c := greeting("a")
+	c.BeginBy = time.Now().Add(time.Hour) // so that its record is looked at
+	r.submit(c)
+	w.succeed(w.claim())
+	r.await("a", deferred.Succeeded)
+}

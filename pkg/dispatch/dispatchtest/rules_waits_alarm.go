@@ -1,0 +1,50 @@
+package dispatchtest
+
+import (
+	"time"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+)
+
+// A callback waits for its parent, and for its time. The worker that has looked at
+// it stores the alarm of its begin-by late: the parent has settled meanwhile, and
+// the callback's own schedule stands. That is not the alarm's to replace: it has
+// the whole call, which is nowhere else.
+func lateAlarm(r *rig) {
+	parked := make(chan struct{})
+	alarm := func(m dispatch.Message) bool {
+		return m.Route == dispatch.Delay && m.Header[dispatch.HeaderWake] == "callback"
+	}
+	r.queue = r.tap(tapped{
+		put: func(m dispatch.Message) error {
+			if alarm(m) {
+				select {
+				case <-parked:
+				case <-r.ctx.Done():
+				}
+			}
+			return nil
+		},
+		stored: func(m dispatch.Message) {
+			if m.Route == dispatch.Delay && m.ID == "callback" && !alarm(m) {
+				close(parked)
+			}
+		},
+	})
+	c := greeting("callback")
+	c.After = &deferred.After{Parent: "parent", On: deferred.OnSuccess}
+	c.Delay, c.BeginBy = 2*time.Second, time.Now().Add(time.Hour)
+	r.submit(c)
+	w := r.join(r.queue, "greet")
+	r.comesToBe("callback", "waits", waiting)
+	r.comesToBe("parent", "is waited for", func(rec *deferred.Record) bool { return rec.Attached("callback") != nil })
+	r.submit(greeting("parent"))
+	w.succeed(w.claim())
+	w.succeed(w.claim())
+	if rec := r.await("callback", deferred.Succeeded); rec.Attempt != 1 {
+		r.Errorf("%d attempts", rec.Attempt)
+	}
+	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(dispatch.Delay)
+}

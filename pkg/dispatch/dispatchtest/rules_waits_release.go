@@ -1,0 +1,103 @@
+package dispatchtest
+
+import (
+	"sync"
+	"time"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+)
+
+// rings are the schedules of a call that were stored, by when they are due.
+type rings struct {
+	mu  sync.Mutex
+	due []dispatch.Message
+}
+
+func (s *rings) stored(m dispatch.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m.Route == dispatch.Delay && m.ID == "a" {
+		s.due = append(s.due, m)
+	}
+}
+
+// now: a schedule was stored that is due already.
+func (s *rings) now() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.due {
+		if due, err := time.Parse(time.RFC3339Nano, m.Header[dispatch.HeaderDue]); err == nil &&
+			!due.After(time.Now()) && !m.At.IsZero() && !m.At.After(time.Now()) {
+			return true
+		}
+	}
+	return false
+}
+
+// held has a call that is held, and parked.
+func (r *rig) held() *hand {
+	c := greeting("a")
+	c.BeginBy = time.Now().Add(time.Hour) // so that it is looked at before it is offered
+	r.submit(c)
+	if err := r.queue.Open("a").Hold(r.ctx, "wait"); err != nil {
+		r.Fatal(err)
+	}
+	w := r.join(r.over(r.pair.Store, r.pair.Broker), "greet")
+	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(dispatch.Commands)
+	return w
+}
+
+// Who releases a call has its schedule fire at once: he has written the record, so
+// that a worker finds nothing left to do.
+func releaseRings(r *rig) {
+	var s rings
+	w := r.held()
+	q := r.tap(tapped{stored: s.stored})
+	if err := q.Open("a").Release(r.ctx); err != nil {
+		r.Fatal(err)
+	}
+	if !s.now() {
+		r.Error("the schedule was not told to fire")
+	}
+	w.succeed(w.claim())
+}
+
+// A worker does the same for one who died when he had given the command.
+func releaseRingsForTheDead(r *rig) {
+	var s rings
+	w := r.held()
+	r.join(r.tap(tapped{stored: s.stored}), "nothing")
+	w.leaveNow() // so that the command is the other worker's
+	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "release", ID: "a"})
+	r.becomesEmpty(dispatch.Commands)
+	if rec := r.record("a"); rec.State != deferred.Pending || rec.Obeyed == 0 {
+		r.Errorf("it is %s, obeyed %d", rec.State, rec.Obeyed)
+	}
+	if !s.now() {
+		r.Error("the schedule was not told to fire")
+	}
+	w = r.join(r.queue, "greet")
+	w.succeed(w.claim())
+}
+
+// A call that stands in its lane is released by the record alone: it has no
+// schedule that could fire, and needs no second message.
+func releaseInItsLane(r *rig) {
+	r.submit(greeting("a"))
+	d := r.queue.Open("a")
+	if err := d.Hold(r.ctx, "wait"); err != nil {
+		r.Fatal(err)
+	}
+	if err := d.Release(r.ctx); err != nil {
+		r.Fatal(err)
+	}
+	if n := r.pending(dispatch.Delay) + r.pending(dispatch.Due); n > 0 {
+		r.Errorf("%d schedules", n)
+	}
+	w := r.join(r.queue, "greet")
+	w.succeed(w.claim())
+	r.await("a", deferred.Succeeded)
+	r.becomesEmpty(dispatch.Commands)
+}

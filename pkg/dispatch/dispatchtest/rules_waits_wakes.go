@@ -1,0 +1,108 @@
+package dispatchtest
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+)
+
+// Of many members one wakes the join by what does not decide it: the first that is
+// open. Otherwise a join of thousands would be looked at thousands of times.
+func fewWakes(r *rig) {
+	var wakes atomic.Int64
+	r.queue = r.tap(tapped{stored: func(m dispatch.Message) {
+		if m.Verb == "wake" {
+			wakes.Add(1)
+		}
+	}})
+	r.perform(nil)
+	r.write("before", func(rec *deferred.Record) {
+		settledRecord(rec, deferred.Succeeded, 1)
+		rec.Result = deferred.JSON([]byte("0"))
+	})
+	for mode, reject := range map[deferred.JoinMode]bool{deferred.JoinAll: false, deferred.JoinAny: true, deferred.JoinAllSettled: true} {
+		id := deferred.ID(mode)
+		members := []deferred.ID{id + "-0", id + "-1", id + "-2"}
+		tokens := map[deferred.ID]deferred.PromiseToken{}
+		for _, m := range members {
+			c, token := deferred.NewPromise(m, "promise")
+			tokens[m] = token
+			r.submit(c)
+			r.comesToBe(m, "waits", waiting)
+		}
+		if mode != deferred.JoinAny { // which it would decide
+			members = append([]deferred.ID{"before"}, members...)
+		}
+		r.submit(joinOf(id, mode, members...))
+		r.becomesEmpty(dispatch.Later)
+		before := r.record("before")
+		if e := before.Attached(id); mode != deferred.JoinAny && (e == nil || !e.Fired || e.Settled) {
+			r.Errorf("%s is noted as %+v with a member that had settled", id, e)
+		}
+		wakes.Store(0)
+		for n, m := range []deferred.ID{id + "-2", id + "-1", id + "-0"} {
+			var err error
+			if reject {
+				err = deferred.RejectPromise(r.ctx, r.queue, tokens[m], errors.New("no"))
+			} else {
+				err = deferred.ResolvePromise(r.ctx, r.queue, tokens[m], 1)
+			}
+			if err != nil {
+				r.Fatal(err)
+			}
+			r.becomesEmpty(dispatch.Commands)
+			if want := int64(n / 2); wakes.Load() != want {
+				r.Errorf("%s was woken %d times by %d of 3 members, want %d", id, wakes.Load(), n+1, want)
+			}
+		}
+		if _, err := r.queue.Await(r.ctx, id); err != nil {
+			r.Fatal(err)
+		}
+	}
+}
+
+// The settled record goes while what it owes is done: somebody has deleted it. There
+// is nothing left to mark, and the message goes as well.
+func recordGoesMeanwhile(r *rig) {
+	var gone atomic.Bool
+	key := dispatch.Key{Space: dispatch.Records, Name: "a"}
+	r.queue = r.tap(tapped{write: func(w dispatch.Write) error {
+		if w.Key != key || gone.Load() {
+			return nil
+		}
+		var rec deferred.Record
+		if err := rec.UnmarshalJSON(w.Value); err == nil && rec.State.Settled() && !rec.Unfired() {
+			gone.Store(true)
+			return r.pair.Store.Write(r.ctx, []dispatch.Write{{Key: key, Expect: dispatch.Unconditional, Delete: true}})[0].Err
+		}
+		return nil
+	}})
+	r.submit(withErrback("a"))
+	r.perform(map[string]handler{"greet": succeeds(`"done"`)})
+	eventually(r.T, "the record is gone", gone.Load)
+	eventually(r.T, "the message of the call goes", func() bool {
+		found, err := r.pair.Broker.Find(r.ctx, "a")
+		return err == nil && len(found) == 0
+	})
+}
+
+// A callback that has settled, and has let go of its parent, does not hang itself on
+// it again when its message comes twice: nobody would take it off.
+func settledCallbackStaysOff(r *rig) {
+	r.write("parent", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, 1) })
+	r.write("callback", func(rec *deferred.Record) {
+		settledRecord(rec, deferred.Succeeded, 2)
+		rec.Name = "greet"
+		rec.Parent = &deferred.RecordedParent{ID: "parent", On: deferred.OnSuccess, Released: true}
+	})
+	m := again("callback")
+	m.Header[dispatch.HeaderAfter], m.Header[dispatch.HeaderOn] = "parent", "success"
+	r.put(m)
+	r.perform(map[string]handler{"greet": succeeds(`"done"`)})
+	r.becomesEmpty(dispatch.Ready)
+	if n := len(r.record("parent").Callbacks); n > 0 {
+		r.Errorf("%d entries hang on the parent", n)
+	}
+}

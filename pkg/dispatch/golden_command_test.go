@@ -1,0 +1,132 @@
+package dispatch
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"zasync/pkg/deferred"
+)
+
+const goldenToken = deferred.PromiseToken("p." + goldenSecret)
+
+// goldenSeq is the place in the stream of each message in the files.
+const goldenSeq = 1795442839409062
+
+// goldenCommands says what the commands in the files mean: to be read so for
+// ever, and to be carried out so on a record. Of those that are marked, it is
+// also what is written today.
+var goldenCommands = map[string]struct {
+	written bool
+	command deferred.Command
+	record  *deferred.Record
+	do      deed
+}{
+	"command-cancel":       {true, deferred.Command{Verb: deferred.Cancel, ID: "a", Reason: "no longer needed"}, aRecord(deferred.Running), cancel},
+	"command-cancel-by":    {true, deferred.Command{Verb: deferred.Cancel, ID: "a", Reason: "no longer needed", By: "alice"}, nil, cancel},
+	"command-cancel-text":  {false, deferred.Command{Verb: deferred.Cancel, ID: "a", Reason: "no longer needed"}, aRecord(deferred.Held), cancel},
+	"command-cancel-empty": {false, deferred.Command{Verb: deferred.Cancel, ID: "a"}, nil, cancel},
+	"command-hold":         {true, deferred.Command{Verb: deferred.Hold, ID: "a", Reason: "not yet"}, aRecord(deferred.Scheduled), hold},
+	"command-release":      {true, deferred.Command{Verb: deferred.Release, ID: "a"}, aRecord(deferred.Held), release},
+	"command-handle":       {true, deferred.Command{Verb: deferred.Handle, ID: "p"}, aRecord(deferred.Failed), handle},
+	"command-add":          {true, deferred.Command{Verb: deferred.Add, ID: "j", Members: []deferred.ID{"b", "c"}}, waitingJoin(), add},
+	"command-resolve": {true, deferred.Command{
+		Verb: deferred.Resolve, ID: "p", Token: goldenToken, Result: deferred.JSON([]byte(`{"approved":true}`)), By: "alice",
+	}, waitingPromise(), resolve},
+	"command-resolve-bytes": {true, deferred.Command{
+		Verb: deferred.Resolve, ID: "p", Token: goldenToken, Result: content("image/png", "\x89PNG"),
+	}, waitingPromise(), resolve},
+	"command-resolve-nothing": {true, deferred.Command{Verb: deferred.Resolve, ID: "p", Token: goldenToken}, waitingPromise(), resolve},
+	"command-resolve-wrong":   {false, deferred.Command{Verb: deferred.Resolve, ID: "p", Token: "p.wrong", Result: deferred.JSON([]byte(`1`))}, waitingPromise(), setAside},
+	"command-reject": {true, deferred.Command{
+		Verb: deferred.Reject, ID: "p", Token: goldenToken, Failure: &deferred.Failure{Kind: "refused", Message: "too dear"}, By: "bob",
+	}, waitingPromise(), resolve},
+	"command-reject-bare": {false, deferred.Command{
+		Verb: deferred.Reject, ID: "p", Token: goldenToken, Failure: &deferred.Failure{Kind: deferred.KindRejected, Message: "too dear"},
+	}, waitingPromise(), resolve},
+}
+
+func waitingPromise() *deferred.Record {
+	r := aRecord(deferred.Waiting)
+	r.ID, r.Promise = "p", goldenDigest
+	return r
+}
+
+func waitingJoin() *deferred.Record {
+	r := aRecord(deferred.Waiting)
+	r.ID, r.Waits = "j", &deferred.Waits{Mode: deferred.JoinAll, On: []deferred.ID{"a", "p"}}
+	return r
+}
+
+// holdingOf reads a file as a worker reads the message.
+func holdingOf(t *testing.T, name string) *holding {
+	t.Helper()
+	g := readGolden(t, name)
+	h := &holding{delivery: g.delivery(), command: &deferred.Command{}}
+	if err := h.readCommand(); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func TestCommandsAreReadAndObeyedAsReleased(t *testing.T) {
+	for name, want := range goldenCommands {
+		t.Run(name, func(t *testing.T) {
+			got := holdingOf(t, name).command
+			want.command.Seq = goldenSeq
+			if diff := cmp.Diff(&want.command, got, cmp.AllowUnexported(deferred.Content{}, deferred.Join{})); diff != "" {
+				t.Errorf("the message means something else now (-want +got):\n%s", diff)
+			}
+			if d := decide(facts{record: want.record, command: got, now: noon}); d.deed != want.do {
+				t.Errorf("it would be answered with %q now, want %q", d.deed, want.do)
+			}
+		})
+	}
+}
+
+func TestCommandsAreWrittenAsReleased(t *testing.T) {
+	for name, c := range goldenCommands {
+		if !c.written {
+			continue
+		}
+		m, err := commandMessage(c.command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compareGolden(t, name, m)
+	}
+}
+
+// What workers put for one another.
+func TestWakesAreWrittenAndReadAsReleased(t *testing.T) {
+	compareGolden(t, "wake", wakeOf("j", "a"))
+	compareGolden(t, "alarm-moved", wakeOf("j", ""))
+	for name, from := range map[string]deferred.ID{"wake": "a", "alarm-moved": ""} {
+		h := holdingOf(t, name)
+		if h.from != from || h.command.ID != "j" {
+			t.Errorf("%s is from %q for %q now", name, h.from, h.command.ID)
+		}
+		if d := decide(facts{record: waitingJoin(), command: h.command, now: noon}); d.deed != evaluate {
+			t.Errorf("%s would be answered with %q now", name, d.deed)
+		}
+	}
+}
+
+func TestExpiriesAreWrittenAndReadAsReleased(t *testing.T) {
+	r, q := recording()
+	(&feed{Queue: q, log: q.log}).sayOverdue(t.Context(), "a")
+	compareGolden(t, "expire", r.put[0])
+	overdue := aRecord(deferred.Running)
+	overdue.Deadline = noon
+	if d := decide(facts{record: overdue, command: holdingOf(t, "expire").command, now: noon}); d.deed != expire {
+		t.Errorf("it would be answered with %q now", d.deed)
+	}
+}
+
+func TestAlarmsAreWrittenAndMovedAsReleased(t *testing.T) {
+	join := waitingJoin()
+	join.Name, join.Queue = "all", "default"
+	compareGolden(t, "alarm", alarm(join, noon.Add(time.Minute)))
+	compareGolden(t, "alarm-moved", moved(t, "alarm"))
+}

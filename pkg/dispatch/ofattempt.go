@@ -1,0 +1,40 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// nameLimit is how long the name of a worker is looked for: not everybody may
+// read heartbeats, and who may not gets no answer.
+const nameLimit = time.Second
+
+// ofAttempt adds to a failure that ends a running attempt which one it was, and
+// who performed it, as a handler's failure has them. Of a worker that is dead
+// nobody knows the name any more; its incarnation is in the record's token.
+func (q *Queue) ofAttempt(ctx context.Context, r *deferred.Record, f *deferred.Failure) *deferred.Failure {
+	if r.State != deferred.Running {
+		return f
+	}
+	f.Attempt = r.Attempt
+	ctx, cancel := context.WithTimeout(ctx, nameLimit)
+	defer cancel()
+	entries, err := q.store.Read(ctx, []Key{{Space: Workers, Name: r.Token.Worker}})
+	var beat Heartbeat
+	if err == nil && json.Unmarshal(entries[0].Value, &beat) == nil {
+		f.Worker = beat.Name
+	}
+	return f
+}
+
+// expiry says which of its times a deferred has missed.
+func expiry(r *deferred.Record, now time.Time) *deferred.Failure {
+	message := "no worker began it by " + r.BeginBy.UTC().Format(time.RFC3339)
+	if d := r.Deadline; !d.IsZero() && !now.Before(d) {
+		message = "it had not settled by " + d.UTC().Format(time.RFC3339)
+	}
+	return &deferred.Failure{Kind: deferred.KindExpired, Message: message}
+}
