@@ -28,6 +28,13 @@ type Record struct {
 	Result     json.RawMessage `json:"result"`
 	ResultType string          `json:"result_type"`
 	Failure    *Failure        `json:"failure"`
+	SettledBy  string          `json:"settled_by"`
+	Waits      Waits           `json:"waits"`
+}
+
+// Waits says what a deferred waits for.
+type Waits struct {
+	On []string `json:"on"`
 }
 
 // Failure says why a call did not succeed.

@@ -22,6 +22,15 @@ func TestDeferredsOverTime(t *testing.T, clock Clock, open func(t *testing.T) Pa
 		{"InnerIsKeptWhileItsAdopterWaitsAndForgottenAfter", innerIsKept},
 		{"ParentIsKeptWhileACallbackIsDelayedAndForgottenAfter", parentIsKept},
 		{"MembersAreKeptAsLongAsAJoinThatIsMadeOfThem", membersOfLargeJoinAreKept},
+		{"MembersOfALargeJoinMayBeWrittenLater", membersAreWrittenLater},
+		{"LargeResultIsKeptForAllWhoHaveIt", largeIsKeptForAdopters},
+		{"RecordIsKeptByItsOutcomeOrAsItsCallSays", keptByOutcome},
+		{"RecordOfNothingIsKeptForTenMinutes", keptForNothing},
+		{"RecordThatWaitedIsKeptUntilItHasLetGo", keptUntilReleased},
+		{"RecordIsKeptFromItsSettlingOn", keptFromSettling},
+		{"FailureIsListedAfterTheGraceTimeAndNotBefore", unhandledAfterTheGrace},
+		{"MemberNobodyKnowsHasFailedLast", unknownIsLast},
+		{"CallbackIsNotBegunAfterItsTimeInItsLane", beginByInTheLane},
 		{"FloodOfAnnotationsIsAWriteForEachKeyAndInterval", annotationFlood},
 	}, resultCasesOverTime...) {
 		t.Run(c.name, func(t *testing.T) {

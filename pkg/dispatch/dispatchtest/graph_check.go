@@ -1,6 +1,7 @@
 package dispatchtest
 
 import (
+	"encoding/json"
 	"strings"
 
 	"zasync/pkg/deferred"
@@ -65,12 +66,35 @@ func (g *graph) checkCallback(c deferred.Call, r, p *deferred.Record) {
 		if r.Skipped || g.runs[c.ID] == 0 {
 			g.Errorf("callback %s on %s of %s, which has %s, ran %d times (skipped: %v)", c.ID, c.After.On, p.ID, p.State, g.runs[c.ID], r.Skipped)
 		}
+		g.checkInput(c, r, p)
 		return
 	}
 	if !r.Skipped || g.runs[c.ID] != 0 {
 		g.Errorf("callback %s on %s of %s, which has %s, ran %d times (skipped: %v)", c.ID, c.After.On, p.ID, p.State, g.runs[c.ID], r.Skipped)
 	}
 	g.same(r, p, "passed through")
+}
+
+// checkInput: a callback that returns its input has the result of what it follows,
+// or its failure as JSON. So siblings get the same, whatever the others made of it.
+func (g *graph) checkInput(c deferred.Call, r, p *deferred.Record) {
+	switch c.Name {
+	case "fail":
+		if r.State != deferred.Failed || r.Failure.Message != "by "+string(c.ID) {
+			g.Errorf("callback %s has %s (%v), not its own failure", c.ID, r.State, r.Failure)
+		}
+	case "value":
+		in := p.Result.Data
+		if p.State != deferred.Succeeded {
+			var err error
+			if in, err = json.Marshal(p.Failure); err != nil {
+				g.Fatal(err)
+			}
+		}
+		if r.State != deferred.Succeeded || string(r.Result.Data) != string(in) {
+			g.Errorf("callback %s was called with %s (%s, %v), but %s has %s", c.ID, r.Result.Data, r.State, r.Failure, p.ID, in)
+		}
+	}
 }
 
 func (g *graph) checkJoin(r *deferred.Record, records map[deferred.ID]deferred.Record) {

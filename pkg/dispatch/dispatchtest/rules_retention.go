@@ -9,24 +9,31 @@ import (
 	"zasync/pkg/dispatch"
 )
 
-// Of more settled records than are kept, the oldest that succeeded goes with its
+// Of more settled records than are kept, the oldest that succeeded go with their
 // annotations, and neither what has failed nor what somebody waits for.
 func ruleBound(r *rig) {
 	q := dispatch.New(r.pair.Store, r.pair.Broker, dispatch.Config{Lease: r.pair.Lease, MaxRecords: 3, SweepEvery: time.Second, Logger: silent()})
 	r.write("failed", func(rec *deferred.Record) { settledRecord(rec, deferred.Failed, 1) })
-	r.write("oldest", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, 2) })
 	r.write("wanted", func(rec *deferred.Record) {
-		settledRecord(rec, deferred.Succeeded, 3)
+		settledRecord(rec, deferred.Succeeded, 2)
 		rec.Callbacks = []deferred.RecordedCallback{{On: deferred.OnBoth, ID: "join", Waiter: true, Fired: true}}
 	})
-	r.write("newest", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, 4) })
-	if err := q.Open("oldest").Annotate(r.ctx, "note", 1); err != nil {
-		r.Fatal(err)
+	r.write("oldest", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, 3) })
+	r.write("next", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, 4) })
+	r.write("newest", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, 5) })
+	for _, id := range []deferred.ID{"oldest", "next"} {
+		if err := q.Open(id).Annotate(r.ctx, "note", 1); err != nil {
+			r.Fatal(err)
+		}
 	}
 	r.join(q, "greet")
-	eventually(r.T, "the oldest record is gone", func() bool {
-		_, err := q.Record(r.ctx, "oldest")
-		return errors.Is(err, deferred.ErrNotFound)
+	eventually(r.T, "the two oldest records are gone", func() bool {
+		for _, id := range []deferred.ID{"oldest", "next"} {
+			if _, err := q.Record(r.ctx, id); !errors.Is(err, deferred.ErrNotFound) {
+				return false
+			}
+		}
+		return true
 	})
 	for _, id := range []deferred.ID{"failed", "wanted", "newest"} {
 		if _, err := q.Record(r.ctx, id); err != nil {

@@ -1,13 +1,19 @@
 package jetstream_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // A thousand who wait share one connection, and no consumer is made for any.
@@ -29,23 +35,31 @@ func TestThousandWaitersNeedNoConsumer(t *testing.T) {
 		t.Fatal(err)
 	}
 	waiting := dispatch.New(p.store, p.broker, config)
-	var started, done sync.WaitGroup
+	var done sync.WaitGroup
 	for _, c := range calls {
-		started.Add(1)
 		done.Go(func() {
-			started.Done()
 			if r, err := waiting.Await(t.Context(), c.ID); err != nil || r.State != deferred.Succeeded {
 				t.Errorf("%s: %s, %v", c.ID, r.State, err)
 			}
 		})
 	}
-	started.Wait()
-	stream, err := p.js.Stream(t.Context(), "KV_"+p.upper()+"_STATE")
-	if err != nil {
-		t.Fatal(err)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for p.listeners(t) < waiters { // it is the server that has to know of them
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal("they never listened")
+		}
 	}
-	if n := stream.CachedInfo().State.Consumers; n != 0 {
-		t.Errorf("%d consumers stand on the records", n)
+	for stream, names := range p.consumers(t) {
+		for _, name := range names {
+			if !slices.Contains([]string{"later", "do", "due"}, name) { // these are the worker's
+				t.Errorf("the consumer %s stands on %s", name, stream)
+			}
+		}
 	}
 	for i, token := range tokens {
 		if err := deferred.ResolvePromise(t.Context(), q, token, i); err != nil {
@@ -56,4 +70,53 @@ func TestThousandWaitersNeedNoConsumer(t *testing.T) {
 	if err := feed.Leave(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// listeners is how many subscriptions to records the server has of this connection.
+func (p *place) listeners(t *testing.T) (n int) {
+	t.Helper()
+	id, err := p.nc.GetClientID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	connections, err := shared.Connz(&server.ConnzOptions{CID: id, Subscriptions: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range connections.Conns {
+		for _, subject := range c.Subs {
+			if strings.HasPrefix(subject, p.config.Namespace+".live.state.") {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// consumers are the names of those that stand on each stream of the place.
+func (p *place) consumers(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	streams := p.js.StreamNames(t.Context())
+	for name := range streams.Name() {
+		if !strings.HasPrefix(strings.TrimPrefix(name, "KV_"), p.upper()+"_") {
+			continue
+		}
+		stream, err := p.js.Stream(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[name] = nil
+		consumers := stream.ConsumerNames(t.Context())
+		for consumer := range consumers.Name() {
+			found[name] = append(found[name], consumer)
+		}
+		if err := consumers.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := streams.Err(); err != nil || len(found) < 8 {
+		t.Fatalf("%d streams, %v", len(found), err)
+	}
+	return found
 }
