@@ -168,7 +168,7 @@ func (f *feed) pin(ctx context.Context, h *holding) error {
 	if p == nil || !p.State.Settled() || h.record != nil && h.record.State.Settled() {
 		return nil
 	}
-	if e := p.Attached(h.delivery.ID); e != nil && !(e.Waiter && mayHaveLetGo(p)) {
+	if e := p.Attached(h.delivery.ID); e != nil && (!e.Waiter || !mayHaveLetGo(p)) {
 		return nil
 	}
 	_, err := f.attach(ctx, []deferred.ID{p.ID}, deferred.RecordedCallback{On: h.call.After.On, ID: h.delivery.ID, Waiter: true})
