@@ -64,6 +64,14 @@ func TestRulesOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair)
 		{"FailureIsListedAfterItsGrace", listedAfterItsGrace},
 		{"EntryThatIsNotTrueAnyMoreIsTakenOff", staleEntryGoes},
 		{"CausesOfManyAreNamedUpToANumber", manyCauses},
+		{"HoldOfOneWhoDiedHoldsWhatHasNotStarted", heldForTheDead},
+		{"OfHoldAndReleaseTheLaterWordCounts", laterWordCounts},
+		{"WordOfADeadlineThatHasNotPassedIsNone", untrueExpiry},
+		{"WordForAPromiseWaitsForItThoughItHasARecord", earlyWordForAStub},
+		{"MembersThatAreAddedCountOnce", addedMembers},
+		{"OnlyAJoinTakesMembers", addedToNoJoin},
+		{"ManyFailuresAreListedOnceEach", manyListed},
+		{"NoticeThatWasRefusedSilencesNobody", refusedNotice},
 		{"AlarmThatIsStoredLateDoesNotReplaceTheScheduleOfItsCall", lateAlarm},
 	}, clock, open)
 }
