@@ -98,10 +98,17 @@ func untrueExpiry(r *rig) {
 // A word for a promise waits for it, also when the promise has a record because
 // something waits for it.
 func earlyWordForAStub(r *rig) {
+	var met atomic.Bool
+	r.queue = r.tap(tapped{settled: func(s dispatch.Settlement) {
+		if s.Verb == "resolve" {
+			met.Store(true)
+		}
+	}})
 	r.perform(nil)
 	r.submit(joinOf("join", deferred.JoinAll, "gate"))
 	r.becomes("gate", "is waited for", func(rec *deferred.Record) bool { return rec.Attached("join") != nil })
 	r.command("resolve", "gate", `{"token":"`+string(gateToken)+`","value":1}`)
+	eventually(r.T, "the word is met before the promise", met.Load)
 	r.submit(gate)
 	r.gives("join", `[1]`)
 	if n := r.pending(dispatch.Aside); n > 0 {
