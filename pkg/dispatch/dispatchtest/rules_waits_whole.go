@@ -9,9 +9,8 @@ import (
 
 // What is too large to be stored is made of what is there, and of what is not.
 func largeWithAnUnknown(r *rig) {
-	r.largeMembers()
 	r.queue = r.graceless()
-	r.perform(nil)
+	r.largeMembers()
 	r.submit(joinOf("large", deferred.JoinAllSettled, "a", "nobody", "b"))
 	whole := func(id string) string { return `{"id":"` + id + `","state":"succeeded","result":` + huge + `}` }
 	var got []deferred.MemberOutcome
