@@ -12,11 +12,6 @@ import (
 
 // The cases here give commands as one does who dies then: by the message alone.
 
-func (r *rig) command(verb string, id deferred.ID, body string) {
-	r.Helper()
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: verb, ID: id, Body: []byte(body)})
-}
-
 func heldBy(rec *deferred.Record) bool { return rec.State == deferred.Held }
 
 // What has not started is held: what nobody has met, what stands in its lane, and
@@ -27,7 +22,7 @@ func heldForTheDead(r *rig) {
 	w.fail(w.claim(), deferred.RetryAfter(time.Hour, errors.New("not yet")))
 	for _, id := range []deferred.ID{"scheduled", "unmet"} {
 		r.command("hold", id, "")
-		r.becomes(id, "is held", heldBy)
+		r.comesToBe(id, "is held", heldBy)
 	}
 	a := greeting("unmet")
 	r.submit(a)
@@ -67,7 +62,7 @@ func laterWordCounts(r *rig) {
 			return nil
 		}}), "nothing")
 		then := seq(c.then)
-		r.becomes(id, "obeys the later word", func(rec *deferred.Record) bool { return rec.Obeyed == then })
+		r.comesToBe(id, "obeys the later word", func(rec *deferred.Record) bool { return rec.Obeyed == then })
 		free.Store(true)
 		r.becomesEmpty(dispatch.Commands)
 		if rec := r.record(id); rec.State != c.want || rec.Obeyed != then {
@@ -106,7 +101,7 @@ func earlyWordForAStub(r *rig) {
 	}})
 	r.perform(nil)
 	r.submit(joinOf("join", deferred.JoinAll, "gate"))
-	r.becomes("gate", "is waited for", func(rec *deferred.Record) bool { return rec.Attached("join") != nil })
+	r.comesToBe("gate", "is waited for", func(rec *deferred.Record) bool { return rec.Attached("join") != nil })
 	r.command("resolve", "gate", `{"token":"`+string(gateToken)+`","value":1}`)
 	eventually(r.T, "the word is met before the promise", met.Load)
 	r.submit(gate)
@@ -121,11 +116,11 @@ func addedMembers(r *rig) {
 	r.perform(nil)
 	r.openGate()
 	r.submit(joinOf("join", deferred.JoinAll, "gate"))
-	r.becomes("join", "waits", waiting)
+	r.comesToBe("join", "waits", waiting)
 	r.command("add", "join", `{"members":["gate","join"]}`)
 	r.becomesEmpty(dispatch.Commands)
 	r.command("add", "join", `{"members":["other","gate","join","another"]}`)
-	r.becomes("another", "is waited for", func(rec *deferred.Record) bool { return rec.Attached("join") != nil })
+	r.comesToBe("another", "is waited for", func(rec *deferred.Record) bool { return rec.Attached("join") != nil })
 	r.becomesEmpty(dispatch.Commands)
 	if on := r.record("join").Waits.On; !slices.Equal(on, []deferred.ID{"gate", "other", "another"}) {
 		r.Errorf("it waits for %v", on)
@@ -145,7 +140,7 @@ func addedToNoJoin(r *rig) {
 	r.submit(callbackOf("callback", "gate"), named("one", "adopter"))
 	ids := []deferred.ID{"callback", "adopter", "gate"}
 	for i, id := range ids {
-		r.becomes(id, "waits", waiting)
+		r.comesToBe(id, "waits", waiting)
 		var state *deferred.StateError
 		if err := r.queue.Open(id).AddMembers(r.ctx, r.queue.Open("other")); !errors.As(err, &state) {
 			r.Errorf("%s was answered with %v", id, err)

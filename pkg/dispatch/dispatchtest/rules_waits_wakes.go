@@ -82,7 +82,7 @@ func wideReadsFew(r *rig) {
 	if err := deferred.ResolvePromise(r.ctx, r.queue, gateToken, 1); err != nil {
 		r.Fatal(err)
 	}
-	r.becomes("m-0", "is the one that wakes it", func(rec *deferred.Record) bool {
+	r.comesToBe("m-0", "is the one that wakes it", func(rec *deferred.Record) bool {
 		e := rec.Attached("join")
 		return e != nil && e.On == deferred.OnBoth
 	})
