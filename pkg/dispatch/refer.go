@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"slices"
-	"time"
 
 	"zasync/pkg/deferred"
 )
@@ -50,8 +49,8 @@ func idle(r *deferred.Record) bool {
 // letGoOfSources is done once all that hangs on the record has settled, and then
 // counts only if nothing was hung on it meanwhile, and it is not needed for longer.
 func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
-	again := h.delivery.Deliveries > 1 // somebody may have died in the middle of it
-	for h.record != nil && h.record.Holds {
+	redelivered := h.delivery.Deliveries > 1 // somebody may have died in the middle of it
+	for again := redelivered; h.record != nil && h.record.Holds; again = true {
 		r := h.record
 		if !idle(r) {
 			if again || !r.Needed.IsZero() {
@@ -72,119 +71,15 @@ func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 		if err != nil {
 			return err
 		}
-		again = true
 	}
-	if again && h.record != nil {
+	if redelivered && h.record != nil {
 		return f.alignAll(ctx, h.record)
 	}
 	return nil
-}
-
-// alignAll does so for all that a settled record hung on: it may have had them
-// take hold of their sources when it was open, and died.
-func (f *feed) alignAll(ctx context.Context, r *deferred.Record) error {
-	var ids []deferred.ID
-	if r.Parent != nil {
-		ids = append(ids, r.Parent.ID)
-	}
-	if r.Waits != nil {
-		ids = append(ids, r.Waits.On...)
-	}
-	others, err := f.referring(ctx, ids)
-	if err != nil {
-		return err
-	}
-	return f.align(ctx, append(others, r)...)
-}
-
-// align has the entries of records in their sources say whether they hold them, and
-// those of the sources in theirs.
-func (f *feed) align(ctx context.Context, records ...*deferred.Record) error {
-	seen := map[deferred.ID]bool{}
-	for next := records; len(next) > 0; next = next[1:] {
-		r := next[0]
-		if seen[r.ID] || r.ResultOf == "" {
-			continue
-		}
-		seen[r.ID] = true
-		if err := f.alignOne(ctx, r); err != nil {
-			return err
-		}
-		further, err := f.referring(ctx, sources(r))
-		if err != nil {
-			return err
-		}
-		next = append(next, further...)
-	}
-	return nil
-}
-
-func (f *feed) alignOne(ctx context.Context, r *deferred.Record) error {
-	for {
-		if err := f.mark(ctx, r); err != nil {
-			return err
-		}
-		// What was hung on it may have gone meanwhile, or something been hung on it.
-		now, _, err := f.readRecord(ctx, r.ID)
-		switch {
-		case err != nil:
-			return err
-		case now == nil:
-			return f.letGo(ctx, sources(r), r.ID, time.Time{})
-		case now.Holds == r.Holds:
-			return nil
-		}
-		r = now
-	}
-}
-
-// mark makes the entries of a record in its sources what it says.
-func (f *feed) mark(ctx context.Context, r *deferred.Record) error {
-	if !r.Holds {
-		return f.letGo(ctx, sources(r), r.ID, time.Time{})
-	}
-	for chunk := range slices.Chunk(sources(r), readAtOnce) {
-		err := f.changeRecords(ctx, chunk, nil, func(x *deferred.Record) bool { return x.State.Settled() && pinAgain(x, r.ID) })
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// referring gives those of the records that may have let go of their sources.
-func (f *feed) referring(ctx context.Context, ids []deferred.ID) (referring []*deferred.Record, err error) {
-	for chunk := range slices.Chunk(ids, readAtOnce) {
-		records, err := f.readRecords(ctx, chunk)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range records {
-			if r != nil && mayHaveLetGo(r) {
-				referring = append(referring, r)
-			}
-		}
-	}
-	return referring, nil
 }
 
 // mayHaveLetGo: a record is told until when it is needed only once it, or one
 // that refers to it, lets go.
 func mayHaveLetGo(r *deferred.Record) bool {
 	return r.State.Settled() && r.ResultOf != "" && !r.Needed.IsZero()
-}
-
-// pinAgain makes good the entry of one that has let go of the record.
-func pinAgain(x *deferred.Record, id deferred.ID) (changed bool) {
-	e := x.Attached(id)
-	switch {
-	case e != nil && e.Settled:
-		e.Settled = false
-	case e == nil && len(x.Callbacks) < maxAttached:
-		x.Callbacks = append(x.Callbacks, deferred.RecordedCallback{ID: id, Waiter: true, On: deferred.OnBoth, Fired: true})
-	default:
-		return false
-	}
-	x.Holds = x.ResultOf != ""
-	return true
 }
