@@ -66,9 +66,6 @@ func (f *feed) finishWaiting(ctx context.Context, h *holding) error {
 	if !holdsMembers(r) {
 		return nil
 	}
-	if err := f.passCancel(ctx, r); err != nil {
-		return err
-	}
 	var keep time.Duration
 	if r.ResultOf == r.ID {
 		if !done(r) {

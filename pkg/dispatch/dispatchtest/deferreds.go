@@ -115,6 +115,8 @@ var goneCases = []rigCase{
 	{"WhatHasSettledRemembersTheLatestOfThoseThatHaveWaitedForIt", goneFromASettledOne},
 	{"IDThatWasForgottenWaitsAgainForTheSame", goneIDIsUsedAgain},
 	{"MarkOfAnEarlierDeferredOfTheIDKeepsNobodyFromWaiting", goneMarkIsOfNobody},
+	{"CancelOfTwoAtOnceReachesWhatBothHaveWaitedFor", cancelledAtOnce},
+	{"CancelOfAJoinThatNobodyHasMetReachesItsMembers", cancelledUnmet},
 	{"CallThatIsSetAsideDoesNotKeepItsParent", goneParentOfACallSetAside},
 }
 
