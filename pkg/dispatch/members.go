@@ -90,16 +90,17 @@ func (f *feed) stillOpen(ctx context.Context, h *holding) error {
 }
 
 // listen makes one member wake the deferred, however it settles; settled says
-// that it has.
-func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled bool, err error) {
+// that it has. entry is what it knows of the deferred: nil, if what was read is of
+// the past.
+func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled bool, entry *deferred.RecordedCallback, err error) {
 	err = f.changeRecords(ctx, []deferred.ID{member}, changing{}, func(r *deferred.Record) bool {
 		settled = r.State.Settled()
-		e := r.Attached(waiter)
-		if settled || e == nil || e.On == deferred.OnBoth && !e.Fired {
+		entry = r.Attached(waiter)
+		if settled || entry == nil || !entry.Waiter || entry.On == deferred.OnBoth && !entry.Fired {
 			return false
 		}
-		e.On, e.Fired = deferred.OnBoth, false
+		entry.On, entry.Fired = deferred.OnBoth, false
 		return true
 	})
-	return settled, err
+	return settled, entry, err
 }

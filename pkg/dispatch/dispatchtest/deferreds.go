@@ -11,7 +11,7 @@ import (
 // TestDeferreds has what deferreds promise beyond single calls: callbacks,
 // joins, promises.
 func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
-	runCases(t, slices.Concat(callbackCases, joinCases, innerCases, promiseCases, noteCases, goneCases), clock, open)
+	runCases(t, slices.Concat(callbackCases, joinCases, innerCases, promiseCases, noteCases, goneCases, staleCases), clock, open)
 }
 
 var callbackCases = []rigCase{
@@ -118,6 +118,13 @@ var goneCases = []rigCase{
 	{"CancelOfTwoAtOnceReachesWhatBothHaveWaitedFor", cancelledAtOnce},
 	{"CancelOfAJoinThatNobodyHasMetReachesItsMembers", cancelledUnmet},
 	{"CallThatIsSetAsideDoesNotKeepItsParent", goneParentOfACallSetAside},
+}
+
+var staleCases = []rigCase{
+	{"WakeThatIsAheadOfAReplicaLosesNoCallback", staleForACallback},
+	{"WakeThatIsAheadOfAReplicaLosesNoJoin", staleForAJoin},
+	{"CallbackThatIsAheadOfAReplicaIsNotLost", staleForAFiredOne},
+	{"CallbackAddedToWhatHasSettledAheadOfAReplicaIsNotLost", staleForALateOne},
 }
 
 // A handler performs calls of one name; its string is the result.

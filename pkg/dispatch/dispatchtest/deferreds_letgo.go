@@ -8,11 +8,11 @@ import (
 	"zasync/pkg/dispatch"
 )
 
-// slowReads takes a while for each read, as over a network, so that two who do the
+// unhurried takes a while for each read, as over a network, so that two who do the
 // same at the same time do so step by step.
-type slowReads struct{ dispatch.Store }
+type unhurried struct{ dispatch.Store }
 
-func (s *slowReads) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *unhurried) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
 	e, err := s.Store.Read(ctx, keys)
 	time.Sleep(5 * time.Millisecond)
 	return e, err
@@ -29,7 +29,7 @@ func cancelledAtOnce(r *rig) {
 	r.hands = nil
 	r.cancel("first", "no")
 	r.cancel("second", "no")
-	r.join(r.over(&slowReads{r.pair.Store}, r.pair.Broker), "greet")
+	r.join(r.over(&unhurried{r.pair.Store}, r.pair.Broker), "greet")
 	r.await("m", deferred.Cancelled)
 }
 

@@ -22,6 +22,9 @@ func TestDeferredsOverTime(t *testing.T, clock Clock, open func(t *testing.T) Pa
 		{"InnerIsKeptWhileItsAdopterWaitsAndForgottenAfter", innerIsKept},
 		{"ParentIsKeptWhileACallbackIsDelayedAndForgottenAfter", parentIsKept},
 		{"MembersAreKeptAsLongAsAJoinThatIsMadeOfThem", membersOfLargeJoinAreKept},
+		{"JoinOverABacklogLooksForEachMemberOnce", backlogOfAJoin},
+		{"CallbacksOverABacklogAreQuiet", backlogOfParents},
+		{"MemberThatDoesNotExistIsFoundOut", backlogWithAGhost},
 		{"FloodOfAnnotationsIsAWriteForEachKeyAndInterval", annotationFlood},
 	} {
 		t.Run(c.name, func(t *testing.T) {
