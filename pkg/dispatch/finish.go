@@ -176,7 +176,7 @@ func (f *feed) pin(ctx context.Context, h *holding, d deed) error {
 	if p == nil || !p.State.Settled() {
 		return nil
 	}
-	if e := p.Attached(h.delivery.ID); e != nil && !(e.Waiter && e.Settled) {
+	if e := p.Attached(h.delivery.ID); e != nil && (!e.Waiter || !e.Settled) {
 		return nil
 	}
 	_, err := f.attach(ctx, h, []deferred.ID{p.ID}, deferred.RecordedCallback{On: h.call.After.On, ID: h.delivery.ID, Waiter: true})

@@ -117,6 +117,9 @@ var goneCases = []rigCase{
 	{"MarkOfAnEarlierDeferredOfTheIDKeepsNobodyFromWaiting", goneMarkIsOfNobody},
 	{"CancelOfTwoAtOnceReachesWhatBothHaveWaitedFor", cancelledAtOnce},
 	{"CancelOfAJoinThatNobodyHasMetReachesItsMembers", cancelledUnmet},
+	{"MalformedMessageSettlesWhatIsWaitedFor", malformedMember},
+	{"MalformedMessageSettlesWhatWasHeldBefore", malformedAfterACommand},
+	{"CallbackWhoseIDIsTakenDoesNotKeepItsParent", idOfACallbackIsTaken},
 	{"CallThatIsSetAsideDoesNotKeepItsParent", goneParentOfACallSetAside},
 }
 

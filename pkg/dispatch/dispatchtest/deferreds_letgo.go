@@ -14,7 +14,10 @@ type unhurried struct{ dispatch.Store }
 
 func (s *unhurried) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
 	e, err := s.Store.Read(ctx, keys)
-	time.Sleep(5 * time.Millisecond)
+	select {
+	case <-time.After(5 * time.Millisecond):
+	case <-ctx.Done():
+	}
 	return e, err
 }
 

@@ -86,7 +86,7 @@ func (r *rig) waitsFor(p, waiter deferred.ID) {
 		return rec.Attached(waiter) != nil
 	})
 	r.becomesEmpty(dispatch.Later)
-	time.Sleep(2 * lag)
+	r.pass(2 * lag)
 }
 
 func staleForACallback(r *rig) {
@@ -109,7 +109,7 @@ func staleForAFiredOne(r *rig) {
 	c := named("greet", "p")
 	c.Callbacks = []deferred.Callback{{On: deferred.OnBoth, Call: deferred.Call{Name: "mend"}}}
 	w, a := r.lagsOn(c)
-	time.Sleep(2 * lag)
+	r.pass(2 * lag)
 	w.succeed(a)
 	r.gives(deferred.ChildID("p", 0), `2`)
 }
@@ -117,7 +117,7 @@ func staleForAFiredOne(r *rig) {
 // The callback is added when its parent has settled, and only some know it.
 func staleForALateOne(r *rig) {
 	w, a := r.lagsOn(named("greet", "p"))
-	time.Sleep(2 * lag)
+	r.pass(2 * lag)
 	w.succeed(a)
 	r.must(r.queue.Open("p").AddCallback(r.ctx, named("mend", "c")))
 	r.gives("c", `2`)
