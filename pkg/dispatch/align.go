@@ -57,17 +57,27 @@ func (f *feed) alignOne(ctx context.Context, r *deferred.Record) error {
 			return err
 		}
 		// What was hung on it may have gone meanwhile, or something been hung on it.
-		now, _, err := f.readRecord(ctx, r.ID)
+		now, err := f.touch(ctx, r.ID)
 		switch {
 		case err != nil:
 			return err
-		case now == nil:
+		case !now.State.Settled():
 			return f.letGoAnew(ctx, r)
 		case now.Holds == r.Holds:
 			return nil
 		}
 		r = now
 	}
+}
+
+// touch writes a record that holds its sources as it is: whoever is about to write
+// that it does not, and let go of them before, has to do so again.
+func (f *feed) touch(ctx context.Context, id deferred.ID) (now *deferred.Record, err error) {
+	err = f.changeRecords(ctx, []deferred.ID{id}, nil, func(r *deferred.Record) bool {
+		now = r
+		return r.Holds
+	})
+	return now, err
 }
 
 // mark makes the entries of a record in its sources what it says.
@@ -93,7 +103,8 @@ func (f *feed) letGoAnew(ctx context.Context, r *deferred.Record) error {
 			return err
 		}
 	}
-	return f.letGo(ctx, sources(r), r.ID, time.Time{}) // and wakes those that are done with it
+	_, err := f.letGo(ctx, sources(r), r.ID, time.Time{}) // and wakes those that are done with it
+	return err
 }
 
 // referring gives those of the records that may have let go of their sources.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"zasync/pkg/deferred"
 )
@@ -56,11 +57,7 @@ func (f *feed) malformed(ctx context.Context, d Delivery, cause error) {
 	h := &holding{feed: f, delivery: d}
 	err := f.setAside(ctx, d, "malformed", cause.Error())
 	if err == nil && d.ID.Check() == nil && d.Route != Commands && !f.stands(ctx, d) {
-		r := &deferred.Record{ID: d.ID, Name: d.Name, Queue: d.Queue, Seen: true, Digest: "malformed", Submitted: d.Time, Settled: f.clock.now()}
-		r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindMalformed, Message: cause.Error()})
-		if _, err = f.writeRecord(ctx, r, 0, 0); errors.Is(err, ErrConflict) {
-			err = nil
-		}
+		err = f.settleMalformed(ctx, h, cause)
 	}
 	if err != nil {
 		f.letCome(h, growing(d.Deliveries), "cannot set aside", err)
@@ -68,4 +65,50 @@ func (f *feed) malformed(ctx context.Context, d Delivery, cause error) {
 	}
 	f.acknowledge(ctx, h)
 	f.release(h)
+}
+
+const digestMalformed = "malformed" // in place of that of a call
+
+// settleMalformed makes the record say that the message could not be understood.
+// One that something else made before keeps what hangs on it, and, if it was
+// settled by that, its outcome.
+func (f *feed) settleMalformed(ctx context.Context, h *holding, cause error) (err error) {
+	for {
+		if h.record, h.revision, err = f.readRecord(ctx, h.delivery.ID); err != nil {
+			return err
+		}
+		r := h.next()
+		if !r.Seen {
+			d := &h.delivery
+			r.Name, r.Queue, r.Seen, r.Digest, r.Submitted = d.Name, d.Queue, true, digestMalformed, d.Time
+			if !r.State.Settled() {
+				r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindMalformed, Message: cause.Error()})
+			}
+			err = h.write(ctx, r, f.clock.now())
+		}
+		switch {
+		case errors.Is(err, ErrConflict), errors.Is(err, ErrUnknown):
+		case err != nil || r.Digest != digestMalformed:
+			return err
+		default:
+			return f.finish(ctx, h)
+		}
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// leaveParent marks a callback that was set aside, because its id is another
+// call's, as settled in its parent's record: nobody else would, and the parent
+// would be kept for ever.
+func (f *feed) leaveParent(ctx context.Context, h *holding) error {
+	if h.parent == nil || h.record == nil || h.record.Parent != nil && h.record.Parent.ID == h.parent.ID {
+		return nil
+	}
+	if e := h.parent.Attached(h.delivery.ID); e == nil || e.Waiter || e.Settled {
+		return nil
+	}
+	_, err := f.letGo(ctx, []deferred.ID{h.parent.ID}, h.delivery.ID, time.Time{})
+	return err
 }

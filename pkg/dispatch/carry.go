@@ -69,7 +69,9 @@ func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
 		if h.command != nil {
 			reason = "command"
 		}
-		err = f.setAside(ctx, h.delivery, reason, d.why)
+		if err = f.setAside(ctx, h.delivery, reason, d.why); err == nil {
+			err = f.leaveParent(ctx, h)
+		}
 	case wait:
 		if err = f.wait(ctx, h); err == nil {
 			return false // and look at what it waits for

@@ -63,8 +63,9 @@ type facts struct {
 }
 
 const (
-	heldLook   = 10 * time.Second // how often a held call is looked at, and one that waits for what nobody has seen
-	parentLook = 2 * time.Second  // the same, when it cannot be told to whoever it waits for
+	heldLook     = 10 * time.Second // how often a held call is looked at
+	parentLook   = 2 * time.Second  // the same of what waits and may not be woken, for a start
+	parentSeldom = 5 * time.Minute  // and in the end
 )
 
 // decide is the table of what a worker does with a message. Only what it says

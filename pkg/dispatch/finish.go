@@ -63,17 +63,20 @@ func (f *feed) letGoOfRest(ctx context.Context, h *holding) error {
 	made := setOf(sources(r))
 	var rest []deferred.ID
 	if holdsMembers(r) {
-		if err := f.passCancel(ctx, r); err != nil {
-			return err
-		}
 		rest = slices.DeleteFunc(slices.Clone(r.Waits.On), func(id deferred.ID) bool { return made[id] })
 	}
 	parent := r.Parent != nil && !r.Parent.Released && !made[r.Parent.ID]
 	if parent && !slices.Contains(rest, r.Parent.ID) {
 		rest = append(rest, r.Parent.ID)
 	}
-	if err := f.letGo(ctx, rest, r.ID, time.Time{}); err != nil {
+	members, err := f.letGo(ctx, rest, r.ID, time.Time{})
+	if err != nil {
 		return err
+	}
+	if holdsMembers(r) && passesCancel(r) {
+		if err := f.passCancel(ctx, r, members); err != nil {
+			return err
+		}
 	}
 	if len(rest) == 0 && r.Holds { // nobody was told anything yet
 		return nil

@@ -2,8 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -14,8 +12,6 @@ const (
 	// maxAttached bounds what others can add to a record. Who cannot be attached
 	// looks from time to time, and what it waits for may be forgotten before.
 	maxAttached = 4000
-	// maxGone bounds what is left in a record of those that have waited for it.
-	maxGone = 64
 	// fewMembers are looked at more cheaply than it is noted that they are attached.
 	fewMembers = 8
 )
@@ -109,163 +105,17 @@ func (f *feed) stillOpen(ctx context.Context, h *holding) error {
 }
 
 // listen makes one member wake the deferred, however it settles; settled says
-// that it has.
-func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled bool, err error) {
+// that it has. entry is what it knows of the deferred: nil, if what was read is of
+// the past.
+func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled bool, entry *deferred.RecordedCallback, err error) {
 	err = f.changeRecords(ctx, []deferred.ID{member}, nil, func(r *deferred.Record) bool {
 		settled = r.State.Settled()
-		e := r.Attached(waiter)
-		if settled || e == nil || e.Settled || e.On == deferred.OnBoth && !e.Fired {
+		entry = r.Attached(waiter)
+		if settled || entry == nil || entry.Settled || !entry.Waiter || entry.On == deferred.OnBoth && !entry.Fired {
 			return false
 		}
-		e.On, e.Fired = deferred.OnBoth, false
+		entry.On, entry.Fired = deferred.OnBoth, false
 		return true
 	})
-	return settled, err
-}
-
-// letGo marks the entries of a deferred in others as settled. What its result is
-// made of is told until when that is needed.
-func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, needed time.Time) error {
-	for chunk := range slices.Chunk(others, readAtOnce) {
-		var idle []Message
-		err := f.changeRecords(ctx, chunk, nil, func(r *deferred.Record) bool {
-			changed := unpin(r, id)
-			if settled(r) && needed.After(r.Needed) {
-				r.Needed, changed = needed, true
-				r.Holds = r.ResultOf != "" // its own sources have to be told once more
-			}
-			if done(r) { // also when it was marked before: whoever did so may have died then
-				idle = append(idle, wakeOf(r.ID, id))
-			}
-			return changed
-		})
-		if err != nil {
-			return err
-		}
-		if err := f.putAll(ctx, idle); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// unpin lets a record know that a deferred does not need it any more. The entry
-// of one that waited for it goes, so that a record that stays open for long does
-// not grow with all that have ever waited for it; of one that has settled it
-// stays, marked, for those who look at what came of it. The record is to be
-// written also if there is no such entry: a worker that is slow may be about to
-// attach the deferred still, and must not succeed.
-func unpin(r *deferred.Record, id deferred.ID) (write bool) {
-	i := slices.IndexFunc(r.Callbacks, func(c deferred.RecordedCallback) bool { return c.ID == id })
-	switch {
-	case i < 0:
-		return true
-	case !r.Callbacks[i].Waiter:
-		write = !r.Callbacks[i].Settled
-	case !r.State.Settled():
-		r.Callbacks = slices.Delete(r.Callbacks, i, i+1)
-		return true
-	default:
-		write = true
-	}
-	r.Callbacks[i].Fired, r.Callbacks[i].Settled = true, true
-	forgetWaiters(r)
-	return write
-}
-
-// forgetWaiters takes away the oldest of very many that have waited for a record.
-func forgetWaiters(r *deferred.Record) {
-	gone := 0
-	for i := range r.Callbacks {
-		if c := &r.Callbacks[i]; c.Waiter && c.Settled {
-			gone++
-		}
-	}
-	r.Callbacks = slices.DeleteFunc(r.Callbacks, func(c deferred.RecordedCallback) bool {
-		if gone <= maxGone || !c.Waiter || !c.Settled {
-			return false
-		}
-		gone--
-		return true
-	})
-}
-
-// done: all that hangs on a settled record has settled as well, and only now it
-// can let go of what its result is made of.
-func done(r *deferred.Record) bool {
-	return r.State.Settled() && (holdsMembers(r) || r.Holds) && idle(r)
-}
-
-// changeRecords changes records, each by a compare-and-set of its own, until all
-// are as change wants them. A record that is not there is given as a stub.
-// change may be called for a record several times. Nothing is written unless fence,
-// if there is one, is nil after the reading.
-func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func() error, change func(*deferred.Record) bool) error {
-	for wait := 5 * time.Millisecond; len(ids) > 0; wait = min(2*wait, time.Second) {
-		entries, err := f.store.Read(ctx, recordKeys(ids))
-		if err != nil {
-			return fmt.Errorf("dispatch: read records: %w", err)
-		}
-		var writes []Write
-		for i, e := range entries {
-			r, _, err := decodeRecord(e)
-			if err != nil {
-				return err
-			}
-			if r == nil {
-				r = &deferred.Record{ID: ids[i], State: deferred.Pending}
-			}
-			if !change(r) {
-				continue
-			}
-			w, err := f.writeOf(r, e.Revision, 0)
-			if err != nil {
-				return err
-			}
-			writes = append(writes, w)
-		}
-		if fence != nil && len(writes) > 0 {
-			if err := fence(); err != nil {
-				return err
-			}
-		}
-		ids = ids[:0:0]
-		for i, w := range f.store.Write(ctx, writes) {
-			switch {
-			case errors.Is(w.Err, ErrConflict), errors.Is(w.Err, ErrUnknown):
-				ids = append(ids, deferred.ID(writes[i].Name))
-			case w.Err != nil:
-				return fmt.Errorf("dispatch: write record %s: %w", writes[i].Name, w.Err)
-			}
-		}
-		if len(ids) > 0 {
-			if err := pause(ctx, wait); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func recordKeys(ids []deferred.ID) []Key {
-	keys := make([]Key, len(ids))
-	for i, id := range ids {
-		keys[i] = recordKey(id)
-	}
-	return keys
-}
-
-// readRecords gives a record for each id; nil for one that is not there.
-func (q *Queue) readRecords(ctx context.Context, ids []deferred.ID) ([]*deferred.Record, error) {
-	entries, err := q.store.Read(ctx, recordKeys(ids))
-	if err != nil {
-		return nil, fmt.Errorf("dispatch: read records: %w", err)
-	}
-	records := make([]*deferred.Record, len(ids))
-	for i, e := range entries {
-		if records[i], _, err = decodeRecord(e); err != nil {
-			return nil, err
-		}
-	}
-	return records, nil
+	return settled, entry, err
 }

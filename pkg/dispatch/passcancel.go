@@ -2,41 +2,56 @@ package dispatch
 
 import (
 	"context"
-	"slices"
+	"fmt"
 
 	"zasync/pkg/deferred"
 )
 
-// passCancel has those cancelled that nobody else waits for: of a cancelled
-// deferred what it waited for, of an adopter also when it expires, and of a join
-// that was told to the losers.
-func (f *feed) passCancel(ctx context.Context, r *deferred.Record) error {
+// passesCancel: what a deferred waited for is cancelled with it, if nobody else
+// waits for that: of a cancelled one, of an adopter also when it expires, and of a
+// join that was told to the losers.
+func passesCancel(r *deferred.Record) bool {
 	w := r.Waits
-	passes := r.State == deferred.Cancelled || w.CancelRest ||
+	return r.State == deferred.Cancelled || w.CancelRest ||
 		r.State == deferred.Expired && w.Mode == deferred.AdoptInner
-	if !passes {
-		return nil
-	}
-	for chunk := range slices.Chunk(w.On, readAtOnce) {
-		records, err := f.readRecords(ctx, chunk)
+}
+
+// A member is what a deferred knew of one that it waited for when it let go.
+type member struct {
+	unwanted bool // it is open, and nobody else waits for it
+	met      bool // it has been seen, or knew of the deferred
+}
+
+func memberOf(r *deferred.Record, waiter deferred.ID) member {
+	return member{unwanted: !r.State.Settled() && !wantedByOthers(r, waiter), met: r.Seen || r.Attached(waiter) != nil}
+}
+
+// passCancel cancels those that were let go of and that nobody else wants. They
+// were let go of first: of two that do so at the same time, the later one sees
+// that the other has gone. Of what nobody has met there must be a message, else it
+// may never have been.
+func (f *feed) passCancel(ctx context.Context, r *deferred.Record, members map[deferred.ID]member) error {
+	var cancels []Message
+	for id, m := range members {
+		if !m.unwanted {
+			continue
+		}
+		if !m.met {
+			found, err := f.broker.Find(ctx, id)
+			if err != nil {
+				return fmt.Errorf("dispatch: find %s: %w", id, err)
+			}
+			if len(found) == 0 {
+				continue
+			}
+		}
+		c, err := commandMessage(deferred.Command{Verb: deferred.Cancel, ID: id, Reason: cancelReason(r)})
 		if err != nil {
 			return err
 		}
-		var cancels []Message
-		for _, m := range records {
-			if m != nil && !m.State.Settled() && !wantedByOthers(m, r.ID) {
-				c, err := commandMessage(deferred.Command{Verb: deferred.Cancel, ID: m.ID, Reason: cancelReason(r)})
-				if err != nil {
-					return err
-				}
-				cancels = append(cancels, c)
-			}
-		}
-		if err := f.putAll(ctx, cancels); err != nil {
-			return err
-		}
+		cancels = append(cancels, c)
 	}
-	return nil
+	return f.putAll(ctx, cancels)
 }
 
 // wantedByOthers: something that did not travel with the call hangs on it, apart

@@ -2,7 +2,9 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"time"
 
 	"zasync/pkg/deferred"
 )
@@ -47,7 +49,7 @@ func idle(r *deferred.Record) bool {
 }
 
 // letGoOfSources is done once all that hangs on the record has settled, and then
-// counts only if nothing was hung on it meanwhile, and it is not needed for longer.
+// counts only if nobody has written the record meanwhile.
 func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 	redelivered := h.delivery.Deliveries > 1 // somebody may have died in the middle of it
 	for again := redelivered; h.record != nil && h.record.Holds; again = true {
@@ -59,16 +61,10 @@ func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 			return nil
 		}
 		end := f.clock.now().Add(max(f.timeLeft(r), f.least(r)))
-		if err := f.letGo(ctx, sources(r), r.ID, end.Add(outlive)); err != nil {
+		if _, err := f.letGo(ctx, sources(r), r.ID, end.Add(outlive)); err != nil {
 			return err
 		}
-		err := f.amend(ctx, h, func(r *deferred.Record) {
-			if idle(r) && !r.Needed.After(end) {
-				r.Holds, r.Needed = false, end
-				letGoOfAll(r)
-			}
-		})
-		if err != nil {
+		if err := f.forgo(ctx, h, end); err != nil {
 			return err
 		}
 	}
@@ -76,6 +72,20 @@ func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 		return f.alignAll(ctx, h.record)
 	}
 	return nil
+}
+
+// forgo writes that the record holds its sources no more, unless somebody has
+// written it since it was read: who did may have taken hold of them again after
+// they were let go of.
+func (f *feed) forgo(ctx context.Context, h *holding, end time.Time) error {
+	r := h.record.Clone()
+	r.Holds, r.Needed = false, end
+	letGoOfAll(&r)
+	err := h.write(ctx, &r, r.Settled)
+	if errors.Is(err, ErrConflict) || errors.Is(err, ErrUnknown) {
+		h.record, h.revision, err = f.readBack(ctx, r.ID)
+	}
+	return err
 }
 
 // mayHaveLetGo: a record is told until when it is needed only once it, or one

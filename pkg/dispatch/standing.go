@@ -22,7 +22,9 @@ type standing struct {
 
 	records []*deferred.Record // of all of waits.On, if decided
 	decided bool
-	unseen  bool // nobody has seen the one whose end it waits for
+	unseen  bool // nobody has seen the one whose end it waits for, and it is too early to say that it does not exist
+	stale   bool // a read came from a replica that lags behind what is known otherwise
+	fired   bool // it travelled with the call of the one that it waits for, and will be made once that has settled
 }
 
 const readAtOnce = 256
@@ -43,12 +45,26 @@ func (s *standing) look(ctx context.Context) error {
 			case decides(s.waits.Mode, r):
 				return s.lookAtAll(ctx)
 			case !settled(r):
-				return s.waitFor(ctx, i, r)
+				return s.openAt(ctx, i, r)
 			}
 			i++
 		}
 	}
 	return s.lookAtAll(ctx)
+}
+
+// openAt: member i is the first that is open, as it seems.
+func (s *standing) openAt(ctx context.Context, i int, r *deferred.Record) error {
+	// Who woke it has settled: a read that says otherwise is of the past.
+	s.stale = s.stale || s.waits.On[i] == s.h.from
+	lost, err := s.lost(ctx, i, r)
+	if err != nil {
+		return err
+	}
+	if lost {
+		return s.lookAtAll(ctx)
+	}
+	return s.waitFor(ctx, i, r)
 }
 
 // lookAtAll reads every member, and decides or finds the first that is open.
@@ -63,7 +79,8 @@ func (s *standing) lookAtAll(ctx context.Context) error {
 	}
 	open := -1
 	for i, r := range s.records {
-		if !settled(r) {
+		s.stale = s.stale || s.waits.On[i] == s.h.from && !settled(r)
+		if !settled(r) && (open < 0 || s.waits.Mode == deferred.JoinRace) {
 			lost, err := s.lost(ctx, i, r)
 			if err != nil {
 				return err
@@ -86,12 +103,17 @@ func (s *standing) lookAtAll(ctx context.Context) error {
 // lost: nobody has seen the member, there is no message of it, and the time for
 // that is over.
 func (s *standing) lost(ctx context.Context, i int, r *deferred.Record) (bool, error) {
-	if r != nil && r.Seen || s.feed.clock.now().Before(s.h.record.Submitted.Add(s.feed.config.ParentGrace)) {
+	if r != nil && r.Seen || s.early() {
 		return false, nil
 	}
 	found, err := s.feed.broker.Find(ctx, s.waits.On[i])
 	return len(found) == 0, err
 }
+
+// early: who was to submit the members may do so still.
+func (s *standing) early() bool { return s.feed.clock.now().Before(s.feed.graceEnd(s.h.record)) }
+
+func (q *Queue) graceEnd(r *deferred.Record) time.Time { return r.Submitted.Add(q.config.ParentGrace) }
 
 // unknownMember stands for a member that does not exist. It has no time.
 func unknownMember(id deferred.ID) *deferred.Record {
@@ -104,14 +126,18 @@ func isUnknown(m *deferred.Record) bool {
 	return m.Settled.IsZero() && m.Failure != nil && m.Failure.Kind == deferred.KindParentUnknown
 }
 
-// waitFor makes member i the one whose settling wakes the deferred.
+// waitFor makes member i the one whose settling wakes the deferred. Of one that
+// nobody has seen there is a message, once it is known that it is not lost.
 func (s *standing) waitFor(ctx context.Context, i int, r *deferred.Record) error {
-	s.unseen = r == nil || !r.Seen
+	unseen := func(r *deferred.Record) bool { return r == nil || !r.Seen }
+	s.unseen = s.early() && (unseen(r) || s.waits.Mode == deferred.JoinRace && slices.ContainsFunc(s.records, unseen))
 	if s.waits.Mode == deferred.JoinRace { // all of them wake it
-		s.unseen = s.unseen || slices.ContainsFunc(s.records, func(r *deferred.Record) bool { return r == nil || !r.Seen })
 		return nil
 	}
-	if settledNow, err := s.feed.listen(ctx, s.waits.On[i], s.h.record.ID); err != nil || !settledNow {
+	settledNow, entry, err := s.feed.listen(ctx, s.waits.On[i], s.h.record.ID)
+	if err != nil || !settledNow {
+		s.stale = s.stale || entry == nil
+		s.fired = entry != nil && !entry.Waiter
 		return err
 	}
 	s.h.from = s.waits.On[i] // it settled meanwhile: go on from there

@@ -63,10 +63,12 @@ func (f *feed) evaluate(ctx context.Context, h *holding) (decision, error) {
 	case s.decided:
 		h.members = s.records
 		return decision{deed: conclude, why: "what it waited for has settled"}, nil
-	case full:
-		return f.again(parentLook, limit, "it could not be told to all that it waits for"), nil
+	case full, s.fired: // in the second case by hand, or by a worker that has seen more
+		return f.again(r, limit), nil
+	case s.stale:
+		return resting(sooner(f.clock.now().Add(parentLook), limit), "a replica lags behind"), nil
 	case s.unseen:
-		return f.again(heldLook, limit, "nobody has seen yet what it waits for"), nil
+		return resting(sooner(f.graceEnd(r), limit), "nobody has seen yet what it waits for"), nil
 	}
 	return resting(limit, "waits to be woken"), nil
 }
@@ -89,12 +91,11 @@ func resting(limit time.Time, why string) decision {
 	return decision{deed: rest, until: limit, why: why}
 }
 
-func (f *feed) again(after time.Duration, limit time.Time, why string) decision {
-	t := f.clock.now().Add(after)
-	if !limit.IsZero() && limit.Before(t) {
-		t = limit
-	}
-	return decision{deed: rest, until: t, why: why}
+// again looks soon, and less and less often, since nobody will say when.
+func (f *feed) again(r *deferred.Record, limit time.Time) decision {
+	now := f.clock.now()
+	after := growingFrom(now.Sub(r.Submitted)/8, parentLook, parentSeldom)
+	return resting(sooner(now.Add(after), limit), "it may not be woken by all that it waits for")
 }
 
 // afterParent: the parent of a callback has settled.

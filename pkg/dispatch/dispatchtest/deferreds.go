@@ -11,7 +11,7 @@ import (
 // TestDeferreds has what deferreds promise beyond single calls: callbacks,
 // joins, promises.
 func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
-	runCases(t, slices.Concat(callbackCases, joinCases, innerCases, promiseCases, noteCases, commandCases, oddNoteCases, seenCases, goneCases, resultCases), clock, open)
+	runCases(t, slices.Concat(callbackCases, joinCases, innerCases, promiseCases, noteCases, commandCases, oddNoteCases, seenCases, goneCases, resultCases, staleCases), clock, open)
 }
 
 var callbackCases = []rigCase{
@@ -134,7 +134,19 @@ var goneCases = []rigCase{
 	{"WhatHasSettledRemembersTheLatestOfThoseThatHaveWaitedForIt", goneFromASettledOne},
 	{"IDThatWasForgottenWaitsAgainForTheSame", goneIDIsUsedAgain},
 	{"MarkOfAnEarlierDeferredOfTheIDKeepsNobodyFromWaiting", goneMarkIsOfNobody},
+	{"CancelOfTwoAtOnceReachesWhatBothHaveWaitedFor", cancelledAtOnce},
+	{"CancelOfAJoinThatNobodyHasMetReachesItsMembers", cancelledUnmet},
+	{"MalformedMessageSettlesWhatIsWaitedFor", malformedMember},
+	{"MalformedMessageSettlesWhatWasHeldBefore", malformedAfterACommand},
+	{"CallbackWhoseIDIsTakenDoesNotKeepItsParent", idOfACallbackIsTaken},
 	{"CallThatIsSetAsideDoesNotKeepItsParent", goneParentOfACallSetAside},
+}
+
+var staleCases = []rigCase{
+	{"WakeThatIsAheadOfAReplicaLosesNoCallback", staleForACallback},
+	{"WakeThatIsAheadOfAReplicaLosesNoJoin", staleForAJoin},
+	{"CallbackThatIsAheadOfAReplicaIsNotLost", staleForAFiredOne},
+	{"CallbackAddedToWhatHasSettledAheadOfAReplicaIsNotLost", staleForALateOne},
 }
 
 // A handler performs calls of one name; its string is the result.

@@ -31,6 +31,9 @@ func TestDeferredsOverTime(t *testing.T, clock Clock, open func(t *testing.T) Pa
 		{"FailureIsListedAfterTheGraceTimeAndNotBefore", unhandledAfterTheGrace},
 		{"MemberNobodyKnowsHasFailedLast", unknownIsLast},
 		{"CallbackIsNotBegunAfterItsTimeInItsLane", beginByInTheLane},
+		{"JoinOverABacklogLooksForEachMemberOnce", backlogOfAJoin},
+		{"CallbacksOverABacklogAreQuiet", backlogOfParents},
+		{"MemberThatDoesNotExistIsFoundOut", backlogWithAGhost},
 		{"FloodOfAnnotationsIsAWriteForEachKeyAndInterval", annotationFlood},
 	}, resultCasesOverTime...) {
 		t.Run(c.name, func(t *testing.T) {
