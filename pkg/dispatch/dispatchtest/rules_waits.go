@@ -73,6 +73,10 @@ func TestRulesOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair)
 		{"ManyFailuresAreListedOnceEach", manyListed},
 		{"NoticeThatWasRefusedSilencesNobody", refusedNotice},
 		{"WakeOfAWideJoinReadsFew", wideReadsFew},
+		{"CallbackGoesIntoItsLaneThoughThatWasRefusedOnce", forwardRefused},
+		{"CancelPassesOnThoughThatWasRefusedOnce", passingOnRefused},
+		{"MemberThatSettlesWhileTheJoinTurnsToItIsNoticed", settledMeanwhile},
+		{"CommandWhoseWriteHasNoAnswerIsAnsweredWhenItIsDone", writeWithoutAnswer},
 		{"AlarmThatIsStoredLateDoesNotReplaceTheScheduleOfItsCall", lateAlarm},
 	}, clock, open)
 }
@@ -85,6 +89,7 @@ type tapped struct {
 	stored  func(m dispatch.Message)
 	settled func(s dispatch.Settlement)
 	write   func(w dispatch.Write) error
+	watched func()
 }
 
 func (r *rig) tap(t tapped) *dispatch.Queue {
@@ -138,6 +143,13 @@ func (s tappedStore) Write(ctx context.Context, writes []dispatch.Write) []dispa
 		}
 	}
 	return answers
+}
+
+func (s tappedStore) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch.Entry, error) {
+	if s.watched != nil {
+		s.watched()
+	}
+	return s.Store.Watch(ctx, keys)
 }
 
 var errOnce = errors.New("dispatchtest: refused once")
