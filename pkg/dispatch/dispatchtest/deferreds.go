@@ -90,6 +90,7 @@ var innerCases = []rigCase{
 	{"AdopterOfACancelledOneIsCancelled", innerCancelled},
 	{"AdopterOfACancelledOneIsCancelledThreeDeep", innerCancelledDeep},
 	{"AdopterOfAnExpiringOneExpires", innerExpires},
+	{"CancelSettlesWhateverIsOpen", cancelAnyState},
 	{"CancelOfAnAdopterReachesTheInner", adoptCancel},
 	{"CancelOfAnAdopterReachesTheInnerThreeDeep", outerCancelledDeep},
 	{"CancelOfAnAdopterReachesTheMembersOfAJoin", outerOfAJoinCancelled},
