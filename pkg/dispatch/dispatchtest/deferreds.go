@@ -91,6 +91,7 @@ var innerCases = []rigCase{
 	{"AdopterOfACancelledOneIsCancelledThreeDeep", innerCancelledDeep},
 	{"AdopterOfAnExpiringOneExpires", innerExpires},
 	{"CancelSettlesWhateverIsOpen", cancelAnyState},
+	{"CancelByAMessageSettlesWhateverIsOpen", cancelAnyStateByWord},
 	{"CancelOfAnAdopterReachesTheInner", adoptCancel},
 	{"CancelOfAnAdopterReachesTheInnerThreeDeep", outerCancelledDeep},
 	{"CancelOfAnAdopterReachesTheMembersOfAJoin", outerOfAJoinCancelled},

@@ -8,9 +8,24 @@ import (
 	"zasync/pkg/dispatch"
 )
 
-// Whatever a deferred is doing, a cancel settles it at once, its errback runs, and
-// nothing of it happens afterwards.
+// Who cancels through a queue has written the record when he is answered.
 func cancelAnyState(r *rig) {
+	cancelled(r, func(id deferred.ID) {
+		r.cancel(id, "not needed")
+		if rec, err := r.queue.Record(r.ctx, id); err != nil || rec.State != deferred.Cancelled {
+			r.Errorf("%s is answered to be cancelled and is %s (%v)", id, rec.State, err)
+		}
+	})
+}
+
+// Another client only says so, and a worker does it.
+func cancelAnyStateByWord(r *rig) {
+	cancelled(r, func(id deferred.ID) { r.command(deferred.Cancel, id, `{"reason":"not needed"}`) })
+}
+
+// cancelled: whatever a deferred is doing, a cancel settles it, its errback runs,
+// and nothing of it happens afterwards.
+func cancelled(r *rig, cancel func(deferred.ID)) {
 	r.perform(map[string]handler{"mend": succeeds(`"mended"`), "adopt": r.adopts("inner")})
 	errback := []deferred.Callback{{On: deferred.OnFailure, Call: named("mend", "")}}
 	with := func(c deferred.Call) deferred.Call { c.Callbacks = errback; return c }
@@ -39,10 +54,8 @@ func cancelAnyState(r *rig) {
 		"delayed": deferred.Scheduled, "retried": deferred.Scheduled, "running": deferred.Running, "pending": deferred.Pending, "held": deferred.Held,
 	} {
 		r.becomes(id, state)
-		r.cancel(id, "not needed")
-		if rec, err := r.queue.Record(r.ctx, id); err != nil || ending(rec) != `cancelled cancelled: not needed` {
-			r.Errorf("%s, which was %s, is answered to be cancelled and has %s (%v)", id, state, ending(rec), err)
-		}
+		cancel(id)
+		r.ends(id, `cancelled cancelled: not needed`)
 		r.gives(deferred.ChildID(id, 0), `"mended"`)
 	}
 	if err := w.feed.Settle(r.ctx, running, deferred.Outcome{State: deferred.Succeeded}); !errors.Is(err, deferred.ErrLost) {
