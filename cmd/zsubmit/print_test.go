@@ -23,7 +23,7 @@ func hostile(s deferred.State) deferred.Record {
 		Waits:     &deferred.Waits{Mode: evil, On: []deferred.ID{evil}},
 		SettledBy: evil, HoldReason: evil,
 		Submitted: time.Now(), NotBefore: time.Now().Add(time.Hour),
-		Counts: deferred.Counts{Failures: 1}, Failure: &deferred.Failure{Kind: evil, Message: evil, Stack: evil},
+		Counts: deferred.Counts{Failures: 1}, Failure: &deferred.Failure{Kind: evil, Message: evil, Stack: evil, Chain: []deferred.Cause{{Kind: evil, Message: evil}}},
 	}
 	if s == deferred.Succeeded {
 		r.Failure, r.Result = nil, deferred.JSON([]byte("{\"a\":\r\n\"\u009b31m\u202e\x7f\"}"))
@@ -38,6 +38,9 @@ func TestHostileTextNeverReachesTheTerminal(t *testing.T) {
 		"table": func(w io.Writer, r *deferred.Record) error { return printWhole(&printer{out: w, form: asTable}, r) },
 		"details": func(w io.Writer, r *deferred.Record) error {
 			return printWhole(&printer{out: w, form: asTable, single: true}, r)
+		},
+		"trace": func(w io.Writer, r *deferred.Record) error {
+			return printWhole(&printer{out: w, form: asTable, trace: deferred.DetailVerbose}, r)
 		},
 		"json":   func(w io.Writer, r *deferred.Record) error { return printWhole(&printer{out: w, form: asJSON}, r) },
 		"jsonl":  func(w io.Writer, r *deferred.Record) error { return printWhole(&printer{out: w, form: asLines}, r) },
@@ -150,36 +153,51 @@ func equalJSON(t *testing.T, a, b any) bool {
 	return string(x) == string(y)
 }
 
-// A table has one line of it, the details of a record say where the trace is, and
-// JSON has all.
+// A table has one line of it, the details of a record as much as was asked for,
+// and JSON has all.
 func TestTraceOfAFailureIsAsLongAsTheFormAllows(t *testing.T) {
 	r := deferred.Record{ID: "a", State: deferred.Failed, Failure: &deferred.Failure{
-		Kind: "panic", Message: "index out of range", Chain: []deferred.Cause{{Kind: "odd", Message: "inner"}}, Stack: "main.run()\n\tmain.go:7",
+		Kind: "panic", Message: "index out of range", Chain: []deferred.Cause{{Kind: "odd", Message: "inner"}}, Stack: "main.run()\n\tmain.go:7\n",
 	}}
+	const (
+		brief  = "failure    panic: index out of range\n"
+		cause  = "           caused by odd: inner\n"
+		stack  = "           main.run()\n               main.go:7\n"
+		advice = "stack      see zsubmit status --trace verbose\n"
+	)
 	for _, c := range []struct {
-		name      string
-		printer   printer
-		has, lack []string
+		name    string
+		printer printer
+		end     string
 	}{
-		{"brief", printer{form: asTable}, []string{"panic: index out of range"}, []string{"main.run", "inner", "-o json"}},
-		{"default", printer{form: asTable, single: true}, []string{"failure    panic: index out of range", "see -o json"}, []string{"main.run"}},
-		{"verbose", printer{form: asJSON, single: true}, []string{`"message": "index out of range"`, `"message": "inner"`, `main.run()\n\tmain.go:7`}, nil},
+		{"a table", printer{form: asTable}, "panic: index out of range\n"},
+		{"details", printer{form: asTable, single: true}, brief + cause + advice},
+		{"brief", printer{form: asTable, trace: deferred.DetailBrief}, brief + advice},
+		{"default", printer{form: asTable, trace: deferred.DetailDefault}, brief + cause + advice},
+		{"verbose", printer{form: asTable, trace: deferred.DetailVerbose}, brief + cause + stack},
+		{"JSON", printer{form: asLines}, `"failure":{"kind":"panic","message":"index out of range","chain":[{"kind":"odd","message":"inner"}],"stack":"main.run()\n\tmain.go:7\n"}}` + "\n"},
 	} {
 		var out strings.Builder
 		c.printer.out = &out
 		if err := printWhole(&c.printer, &r); err != nil {
 			t.Fatal(err)
 		}
-		for _, text := range c.has {
-			if !strings.Contains(out.String(), text) {
-				t.Errorf("%s: no %q in\n%s", c.name, text, out.String())
-			}
+		if !strings.HasSuffix(out.String(), c.end) {
+			t.Errorf("%s: it does not end with\n%s\nbut is\n%s", c.name, c.end, out.String())
 		}
-		for _, text := range c.lack {
-			if strings.Contains(out.String(), text) {
-				t.Errorf("%s: %q in\n%s", c.name, text, out.String())
-			}
+	}
+}
+
+func TestDetailsOfSeveralRecordsStandApart(t *testing.T) {
+	var out strings.Builder
+	p := printer{out: &out, form: asTable, trace: deferred.DetailBrief}
+	for _, id := range []deferred.ID{"a", "b"} {
+		if err := p.print(&deferred.Record{ID: id, State: deferred.Pending}); err != nil {
+			t.Fatal(err)
 		}
+	}
+	if want := "\n\nid         b\n"; strings.Count(out.String(), "\n\n") != 1 || !strings.Contains(out.String(), want) {
+		t.Errorf("no %q in\n%s", want, out.String())
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 type printer struct {
 	out    io.Writer
 	form   form
-	single bool // one record was asked for: as JSON it is an object, as a table its details
+	single bool            // one record was asked for: as JSON it is an object, as a table its details
+	trace  deferred.Detail // of the failures in details; if it is given there are no tables but details
 	table  *terminal.Table
 	count  int
 }
@@ -95,8 +96,8 @@ func (p *printer) indented(before, prefix string, text []byte, after string) err
 
 func (p *printer) row(r *deferred.Record) error {
 	now := time.Now()
-	if p.single {
-		return printDetails(p.out, r, now)
+	if p.single || p.trace != "" {
+		return p.details(r, now)
 	}
 	if p.table == nil {
 		p.table = &terminal.Table{Columns: []terminal.Column{
@@ -106,4 +107,13 @@ func (p *printer) row(r *deferred.Record) error {
 	}
 	p.table.Add(string(r.ID), r.Name, r.Queue, string(r.State), fmt.Sprint(r.Attempt), age(r.Submitted, now), info(r, now))
 	return nil
+}
+
+func (p *printer) details(r *deferred.Record, now time.Time) error {
+	if p.count > 1 {
+		if err := p.line(nil); err != nil {
+			return err
+		}
+	}
+	return printDetails(p.out, r, p.trace, now)
 }

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
+	"zasync/cmd/internal/cmdline"
 	"zasync/cmd/internal/connect"
 	"zasync/pkg/deferred"
 
@@ -15,17 +17,23 @@ type statusOptions struct {
 	base
 	ids    []deferred.ID
 	single bool
+	trace  deferred.Detail // "" if it was not asked for
 }
 
 func statusCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name: "status", Usage: "show where calls stand", ArgsUsage: "ID...|-",
-		Description: `With -o json it is the record as it is stored.
+		Description: `With -o json it is the record as it is stored. With --trace there are the details of
+each, however many, and of a failure its kind and message (brief), also what it was
+caused by (default), or the stack as well (verbose).
 
   zsubmit status "$id"
   zsubmit status "$id" -o json | jq .failure
-  zsubmit list --state failed -o id | zsubmit status -`,
-		Flags: flags(formFlag("print `FORM`: table, json, jsonl or id (default: table)")),
+  zsubmit list --state failed -o id | zsubmit status - --trace verbose`,
+		Flags: flags(
+			&cli.StringFlag{Name: "trace", Usage: "tell failures by `DETAIL` brief, default or verbose", Value: string(deferred.DetailDefault)},
+			formFlag("print `FORM`: table, json, jsonl or id (default: table)"),
+		),
 		Action: func(c *cli.Context) error {
 			o, err := readStatus(c, s)
 			if err != nil {
@@ -42,8 +50,27 @@ func readStatus(c *cli.Context, s streams) (statusOptions, error) {
 		return statusOptions{}, err
 	}
 	b.form = cmp.Or(b.form, asTable)
+	trace, err := readTrace(c, b.form)
+	if err != nil {
+		return statusOptions{}, err
+	}
 	ids, err := readIDs(c, s)
-	return statusOptions{base: b, ids: ids, single: len(ids) == 1 && !fromStdin(c)}, err
+	return statusOptions{base: b, ids: ids, single: len(ids) == 1 && !fromStdin(c), trace: trace}, err
+}
+
+func readTrace(c *cli.Context, f form) (deferred.Detail, error) {
+	if !c.IsSet("trace") {
+		return "", nil
+	}
+	d := deferred.Detail(c.String("trace"))
+	details := []deferred.Detail{deferred.DetailBrief, deferred.DetailDefault, deferred.DetailVerbose}
+	switch {
+	case !slices.Contains(details, d):
+		return "", cmdline.Usagef("--trace cannot be %q but one of %s", string(d), listed(details))
+	case f != asTable:
+		return "", cmdline.Usagef("--trace is for -o table; json and jsonl have all of a failure")
+	}
+	return d, nil
 }
 
 func (o *statusOptions) run(ctx context.Context) error {
@@ -52,7 +79,7 @@ func (o *statusOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer q.Close()
-	p := &printer{out: o.out, form: o.form, single: o.single}
+	p := &printer{out: o.out, form: o.form, single: o.single, trace: o.trace}
 	err = o.each(o.ids, func(id deferred.ID) error { return show(ctx, q, p, id) })
 	return errors.Join(err, p.close())
 }

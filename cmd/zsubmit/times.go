@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"zasync/cmd/internal/cmdline"
@@ -45,4 +46,44 @@ func nearest(t, now time.Time, direction int) time.Time {
 		return day.AddDate(0, 0, direction)
 	}
 	return day
+}
+
+// age is how long ago something was, short.
+func age(t, now time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return short(now.Sub(t)) + " ago"
+}
+
+func until(t, now time.Time) string {
+	if !t.After(now) {
+		return "now"
+	}
+	return "in " + short(t.Sub(now))
+}
+
+// short is a duration in its largest unit.
+func short(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%dms", max(d.Milliseconds(), 0))
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.0fs", d.Seconds())
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%.0fm", d.Minutes())
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%.0fh", d.Hours())
+	}
+	return fmt.Sprintf("%.0fd", d.Hours()/24)
+}
+
+func moment(t, now time.Time) string {
+	switch {
+	case t.IsZero():
+		return ""
+	case t.After(now):
+		return fmt.Sprintf("%s (%s)", t.Local().Format(time.DateTime), until(t, now))
+	}
+	return fmt.Sprintf("%s (%s)", t.Local().Format(time.DateTime), age(t, now))
 }

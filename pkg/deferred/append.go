@@ -41,6 +41,7 @@ func (r *Record) AppendJSON(b []byte) ([]byte, error) {
 	o.time("settled", r.Settled)
 	o.text("timeout", span(r.Timeout))
 	o.text("keep", span(r.Keep))
+	o.time("needed", r.Needed)
 	o.relations(r)
 	o.mark("skipped", r.Skipped)
 	o.mark("handled", r.Handled)
@@ -57,6 +58,7 @@ func (r *Record) AppendJSON(b []byte) ([]byte, error) {
 		o.other("failure", r.Failure)
 	}
 	o.text("result_of", string(r.ResultOf))
+	o.mark("holds", r.Holds)
 	return append(o.b, '}'), o.err
 }
 

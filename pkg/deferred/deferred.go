@@ -19,10 +19,11 @@ type Submitter interface {
 
 // A Ledger keeps the facts about deferreds.
 type Ledger interface {
-	// Record is what is known now; ErrNotFound if nothing is.
+	// Record is what is known now; ErrNotFound if nothing is. It may refer to
+	// others for a large result: see [Record.ResultOf].
 	Record(ctx context.Context, id ID) (Record, error)
-	// Await returns the record when it is settled. It waits for as long as ctx
-	// allows, also for a deferred that nobody has seen yet.
+	// Await returns the record when it is settled, with the whole result. It waits
+	// for as long as ctx allows, also for a deferred that nobody has seen yet.
 	Await(ctx context.Context, id ID) (Record, error)
 	// Do gives a command, which is carried out even if the caller dies. A
 	// [*SettledError] says that it came too late.

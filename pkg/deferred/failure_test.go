@@ -241,3 +241,23 @@ func TestOutcomesOtherThanSuccessAreErrors(t *testing.T) {
 		t.Error("cancelled is not ErrCancelled")
 	}
 }
+
+func TestTraceOfAFailureHasTheDetailThatIsAskedFor(t *testing.T) {
+	f := &deferred.Failure{
+		Kind: "payment", Message: "charge: no funds", Stack: "main.run()\n\tmain.go:7\n",
+		Chain: []deferred.Cause{{Kind: "payment", Message: "no funds"}, {Kind: "error", Message: "EOF"}},
+	}
+	brief := []string{"payment: charge: no funds"}
+	whole := append(brief[:1:1], "caused by payment: no funds", "caused by EOF")
+	for d, want := range map[deferred.Detail][]string{
+		deferred.DetailBrief: brief, deferred.DetailDefault: whole, "": whole,
+		deferred.DetailVerbose: append(whole[:3:3], "main.run()", "\tmain.go:7"),
+	} {
+		if diff := cmp.Diff(want, f.Trace(d)); diff != "" {
+			t.Errorf("%s: %s", d, diff)
+		}
+	}
+	if lines := (*deferred.Failure)(nil).Trace(deferred.DetailVerbose); lines != nil {
+		t.Errorf("of no failure there is %q", lines)
+	}
+}

@@ -54,6 +54,13 @@ func goldenJoins() map[string]deferred.Record {
 			r.Result, r.Waits.Winner = deferred.JSON([]byte(`6`)), "a"
 		}),
 		"succeeded_result_of": joined(deferred.JoinAll, deferred.Succeeded, func(r *deferred.Record) { r.ResultOf = "j" }),
+		"succeeded_result_held": joined(deferred.JoinAny, deferred.Succeeded, func(r *deferred.Record) {
+			r.Waits.Winner, r.ResultOf, r.Holds = "a", "a", true
+		}),
+		"succeeded_result_unknown": joined(deferred.JoinAllSettled, deferred.Succeeded, func(r *deferred.Record) {
+			r.Waits.Unknown, r.Waits.Released = []deferred.ID{"b"}, true
+			r.ResultOf, r.Needed = "j", clock(90)
+		}),
 		"failed_all": joined(deferred.JoinAll, deferred.Failed, func(r *deferred.Record) {
 			b.Member = "b"
 			r.Failure, r.Waits.Winner = &b, "b"

@@ -54,6 +54,7 @@ type Waits struct {
 	Attached   int      `json:"attached,omitempty"` // so many of On, from the front, know of this deferred
 	Winner     ID       `json:"winner,omitempty"`   // of any and race: whose outcome it is
 	Released   bool     `json:"released,omitempty"` // settled, and none of On is needed any more
+	Unknown    []ID     `json:"unknown,omitempty"`  // of a list that is made of On: those that had failed, for nobody knew them
 }
 
 // MemberOutcome is an element of the result of [AllSettled].
@@ -142,9 +143,20 @@ func (c *Call) checkUnperformed(f Field) error {
 	return nil
 }
 
+// CheckMembersSize reports members that are too many for a join.
+func CheckMembersSize(members []ID) error {
+	size := len("[]")
+	for _, id := range members {
+		size += len(id) + len(`"",`)
+	}
+	if size > MaxMembersSize {
+		return &SizeError{Field: FieldMembers, Size: size, Limit: MaxMembersSize}
+	}
+	return nil
+}
+
 func checkMembers(members []ID) error {
 	seen := make(map[ID]bool, len(members))
-	size := 2
 	for _, id := range members {
 		if stranger, here := strings.CutPrefix(string(id), hereOnly); here {
 			return &InputError{Field: FieldMembers, Value: stranger, Rule: "must be of a queue, and this one is of this process only (Go, Resolved, Rejected): await it here, or submit a call in its place"}
@@ -156,10 +168,6 @@ func checkMembers(members []ID) error {
 			return &InputError{Field: FieldMembers, Value: string(id), Rule: "must not be there twice"}
 		}
 		seen[id] = true
-		size += len(id) + len(`"",`)
 	}
-	if size > MaxMembersSize {
-		return &SizeError{Field: FieldMembers, Size: size, Limit: MaxMembersSize}
-	}
-	return nil
+	return CheckMembersSize(members)
 }

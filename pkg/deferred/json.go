@@ -37,6 +37,7 @@ type recordJSON struct {
 	Settled   time.Time `json:"settled,omitzero"`
 	Timeout   string    `json:"timeout,omitempty"`
 	Keep      string    `json:"keep,omitempty"`
+	Needed    time.Time `json:"needed,omitzero"`
 
 	Labels    map[string]string `json:"labels,omitempty"`
 	Callbacks []callJSON        `json:"callbacks,omitempty"`
@@ -57,6 +58,7 @@ type recordJSON struct {
 	ResultType string          `json:"result_type,omitempty"`
 	Failure    *Failure        `json:"failure,omitempty"`
 	ResultOf   ID              `json:"result_of,omitempty"`
+	Holds      bool            `json:"holds,omitempty"`
 }
 
 // UnmarshalJSON reads the stored form. A record without an id or with a state
@@ -75,10 +77,10 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 	*r = Record{
 		ID: w.ID, Name: w.Name, Queue: w.Queue, State: w.State, Attempt: w.Attempt, Counts: w.Counts,
 		Retries: w.Retries, Seen: w.Seen, Token: w.Token, Digest: w.Digest,
-		Submitted: w.Submitted, NotBefore: w.NotBefore, BeginBy: w.BeginBy, Deadline: w.Deadline, Started: w.Started, Settled: w.Settled,
+		Submitted: w.Submitted, NotBefore: w.NotBefore, BeginBy: w.BeginBy, Deadline: w.Deadline, Started: w.Started, Settled: w.Settled, Needed: w.Needed,
 		Labels: w.Labels, Parent: w.Parent, Waits: w.Waits, Promise: w.Promise,
 		Skipped: w.Skipped, Handled: w.Handled, SettledBy: w.SettledBy, Obeyed: w.Obeyed, HoldReason: w.HoldReason, Carried: w.Carried,
-		Failure: w.Failure, ResultOf: w.ResultOf,
+		Failure: w.Failure, ResultOf: w.ResultOf, Holds: w.Holds,
 	}
 	return w.contents(r)
 }

@@ -2,6 +2,7 @@ package deferred
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -51,6 +52,7 @@ const (
 	KindTimeout       = "timeout"        // the attempt ran too long
 	KindCycle         = "cycle"          // it would wait for itself
 	KindAllFailed     = "all failed"     // no member of a join of the kind any has succeeded
+	KindNoInput       = "no input"       // what it is to be called with is too large, or was forgotten
 	KindRejected      = "rejected"       // from outside, with no kind of its own
 )
 
@@ -80,6 +82,36 @@ func (f *Failure) Has(kinds ...string) bool {
 	}
 	return slices.Contains(kinds, f.Kind) ||
 		slices.ContainsFunc(f.Chain, func(c Cause) bool { return slices.Contains(kinds, c.Kind) })
+}
+
+// Detail is how much of a failure is told.
+type Detail string
+
+// The details. Any other is taken for the default.
+const (
+	DetailBrief   Detail = "brief"   // its kind and message
+	DetailDefault Detail = "default" // and what it wraps
+	DetailVerbose Detail = "verbose" // and its stack
+)
+
+// Trace gives the failure in lines for people, as data: what somebody else has
+// written is in them as it is, and may hold line breaks too. Of a nil failure
+// there are none.
+func (f *Failure) Trace(d Detail) []string {
+	if f == nil {
+		return nil
+	}
+	lines := []string{f.Error()}
+	if d == DetailBrief {
+		return lines
+	}
+	for _, c := range f.Chain {
+		lines = append(lines, "caused by "+(&Failure{Kind: c.Kind, Message: c.Message}).Error())
+	}
+	if d == DetailVerbose && f.Stack != "" {
+		lines = append(lines, strings.Split(strings.TrimSpace(f.Stack), "\n")...)
+	}
+	return lines
 }
 
 func (f *Failure) Error() string {

@@ -29,6 +29,7 @@ type Record struct {
 	Settled   time.Time
 	Timeout   time.Duration // of an attempt
 	Keep      time.Duration // once settled; 0 is by the outcome
+	Needed    time.Time     // it is kept until then at least: the result of another one is made of it
 
 	Labels    map[string]string
 	Callbacks []RecordedCallback
@@ -50,9 +51,12 @@ type Record struct {
 	Args    Content // only when waiting, or settled otherwise than succeeded: the message is gone
 	Result  Content
 	Failure *Failure
-	// ResultOf is set in place of a result that is too large to be stored: it is
-	// made of the results of that join's members. A ledger does so by itself.
+	// ResultOf is set in place of a result that is large: it is that of the named
+	// deferred, which may refer to another one in turn. A join that names itself
+	// has the list of its members' results. A ledger does so by itself, keeps
+	// what is referred to, and gives the whole result to who waits.
 	ResultOf ID
+	Holds    bool // its entries keep what is referred to; it has not let go of that, or has taken hold of it again
 }
 
 // Counts are the causes of further attempts, counted apart.
@@ -123,13 +127,19 @@ func (r *Record) Settle(s State, f *Failure) {
 		f = &Failure{Kind: string(s), Message: string(s)}
 	}
 	r.State, r.Failure, r.Result, r.Args = s, f, Content{}, Content{}
+	r.ResultOf, r.Holds = "", false
 }
 
 // SettleAs makes the record one that is settled as the other is, value and
-// failure unchanged. It does not write it.
-func (r *Record) SettleAs(other *Record) {
+// failure unchanged. A result of more than inline bytes is not copied but
+// referred to. It does not write it.
+func (r *Record) SettleAs(other *Record, inline int) {
 	r.Settle(other.State, other.Failure)
-	r.Result, r.ResultOf = other.Result, other.ResultOf
+	if other.ResultOf != "" || len(other.Result.Data) > inline {
+		r.ResultOf = other.ID
+		return
+	}
+	r.Result = other.Result
 }
 
 // Unhandled reports whether the deferred has failed and nobody has seen it: no

@@ -35,7 +35,12 @@ func answer(r *deferred.Record, c *deferred.Command) (answered bool, err error) 
 		case !grows(r):
 			return true, &deferred.StateError{ID: r.ID, State: r.State, Verb: c.Verb, Rule: "only a join that waits takes members"}
 		default:
-			return hasAll(r, c.Members), nil
+			all := withMembers(r, c.Members)
+			if len(all) == len(r.Waits.On) {
+				return true, nil
+			}
+			err := deferred.CheckMembersSize(all)
+			return err != nil, err
 		}
 	case deferred.Handle:
 		return true, &deferred.StateError{ID: r.ID, State: r.State, Verb: c.Verb, Rule: "only a failure can be handled"}

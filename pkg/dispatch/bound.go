@@ -9,7 +9,7 @@ import (
 )
 
 // bound keeps the settled records below their number: of those that nothing needs
-// any more, the oldest that succeeded go before their time, and when these are too
+// any more, nor the result of another one is made of, the oldest that succeeded go before their time, and when these are too
 // few the oldest of the others. It makes some room at once, since it has to read
 // everything to find them.
 func (f *feed) bound(ctx context.Context) {
@@ -17,7 +17,7 @@ func (f *feed) bound(ctx context.Context) {
 	if err != nil || n <= f.config.MaxRecords {
 		return
 	}
-	room := f.config.MaxRecords / 20
+	room, now := f.config.MaxRecords/20, f.clock.now()
 	settled, limit := 0, n-f.config.MaxRecords+room
 	var succeeded, others []forgettable
 	for e, err := range f.store.List(ctx, Query{Space: Records}) {
@@ -33,7 +33,7 @@ func (f *feed) bound(ctx context.Context) {
 		if r.State == deferred.Succeeded {
 			list = &succeeded
 		}
-		if r.Seen && f.retention(r) > 0 && len(*list) < limit {
+		if r.Seen && f.retention(r) > 0 && !r.Needed.After(now) && len(*list) < limit {
 			*list = append(*list, forgettable{id: r.ID, revision: revision, unhandled: r.Unhandled()})
 		}
 	}

@@ -23,9 +23,6 @@ func (h *holding) look(ctx context.Context) (decision, error) {
 		if h.parent, _, err = f.readRecord(ctx, h.call.After.Parent); err != nil {
 			return decision{}, err
 		}
-		if err = f.pin(ctx, h); err != nil {
-			return decision{}, err
-		}
 	}
 	x := facts{
 		record: h.record, parent: h.parent, call: h.call, command: h.command, sent: h.delivery.Time, digest: h.digest, now: f.clock.now(),
@@ -36,6 +33,9 @@ func (h *holding) look(ctx context.Context) (decision, error) {
 		x.ownerAlive = f.beat.alive(ctx, r.Token.Worker)
 	}
 	d := decide(x)
+	if err := f.pin(ctx, h, d.deed); err != nil {
+		return decision{}, err
+	}
 	if d.deed != early || x.now.Before(x.sent.Add(x.grace)) {
 		return d, nil
 	}
@@ -82,8 +82,12 @@ func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
 	case hold, release, handle:
 		err = f.obey(ctx, h, d.deed)
 	case add:
-		if err = f.obey(ctx, h, d.deed); err == nil {
+		err = f.obey(ctx, h, d.deed)
+		if err == nil {
 			return false // and tell the new members
+		}
+		if errors.Is(err, ErrTooLarge) {
+			err = f.setAside(ctx, h.delivery, "command", "the record cannot hold so many members")
 		}
 	case forward:
 		err = f.forward(ctx, h)
@@ -113,7 +117,32 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 	if err != nil {
 		return err
 	}
-	switch d.deed {
+	if err := f.conclusive(ctx, h, r, d.deed, f.config.InlineResult); err != nil {
+		return err
+	}
+	if r.State != deferred.Succeeded {
+		r.Args = args
+	}
+	err = h.write(ctx, r, f.clock.now())
+	for _, lessen := range []func(){ // better settled with less than never
+		func() { r.Args = deferred.Content{} },
+		func() { f.refer(ctx, h, r, d.deed) },
+		func() {
+			r.Settle(deferred.Failed, f.tooLarge(r, "the record cannot hold it: "+err.Error()).Failure)
+		},
+	} {
+		if !errors.Is(err, ErrTooLarge) {
+			break
+		}
+		lessen()
+		err = h.write(ctx, r, f.clock.now())
+	}
+	return err
+}
+
+// conclusive writes into the record the outcome that was decided on.
+func (f *feed) conclusive(ctx context.Context, h *holding, r *deferred.Record, d deed, inline int) (err error) {
+	switch d {
 	case poison:
 		r.Counts.Deaths++
 		r.Settle(deferred.Failed, f.ofAttempt(ctx, r, &deferred.Failure{
@@ -122,13 +151,13 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 	case expire:
 		r.Settle(deferred.Expired, f.ofAttempt(ctx, r, expiry(r, f.clock.now())))
 	case passThrough:
-		r.SettleAs(h.parent)
+		settleAs(r, h.parent, inline)
 		r.Skipped = true
 		if r.Handled, err = f.takenBeside(ctx, r.ID, h.parent); err != nil {
 			return err
 		}
 	case conclude:
-		h.conclusion(r)
+		h.conclusion(r, inline)
 	case refuse:
 		r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindCycle, Message: "what it waits for waits, in the end, for it"})
 	case resolve:
@@ -138,17 +167,16 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 		r.SettledBy = h.command.By
 	case merge: // what has settled keeps its outcome; next took the call in
 	default:
-		return fmt.Errorf("dispatch: nobody does %q here", d.deed)
+		return fmt.Errorf("dispatch: nobody does %q here", d)
 	}
-	if r.State != deferred.Succeeded {
-		r.Args = args
+	return nil
+}
+
+// refer has a record that is too large refer to whatever result it has.
+func (f *feed) refer(ctx context.Context, h *holding, r *deferred.Record, d deed) {
+	if d == passThrough || d == conclude {
+		_ = f.conclusive(ctx, h, r, d, 0) // it did before
 	}
-	err = h.write(ctx, r, f.clock.now())
-	if errors.Is(err, ErrTooLarge) {
-		r.Args = deferred.Content{} // better settled without them than never
-		err = h.write(ctx, r, f.clock.now())
-	}
-	return err
 }
 
 // argsOf gives the arguments of a call that is to be settled. A command does not

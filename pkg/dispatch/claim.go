@@ -33,7 +33,7 @@ func (f *feed) Claim(ctx context.Context, o deferred.Offer) (*deferred.Attempt, 
 	}
 	a, err := f.newAttempt(ctx, h, o)
 	if err != nil {
-		f.during(func(ctx context.Context) { f.unclaim(ctx, h, "its input cannot be read: "+err.Error()) })
+		f.during(func(ctx context.Context) { f.withoutInput(ctx, h, err) })
 		return nil, err
 	}
 	return f.begin(h, a), nil
@@ -137,12 +137,12 @@ func (f *feed) Decline(o deferred.Offer, reason string) {
 		f.letCome(h, after, reason, nil)
 		return
 	}
-	f.during(func(ctx context.Context) { f.unclaim(ctx, h, reason) })
+	f.during(func(ctx context.Context) { f.unclaim(ctx, h, 0, reason) })
 }
 
 // unclaim takes back the claim of an attempt that never started, so that it
 // counts as none.
-func (f *feed) unclaim(ctx context.Context, h *holding, reason string) {
+func (f *feed) unclaim(ctx context.Context, h *holding, after time.Duration, reason string) {
 	err := f.commitRecord(ctx, h, func(r *deferred.Record) {
 		r.State, r.Attempt, r.Started = deferred.Pending, r.Attempt-1, time.Time{}
 	})
@@ -152,5 +152,24 @@ func (f *feed) unclaim(ctx context.Context, h *holding, reason string) {
 		f.release(h)
 		return
 	}
-	f.letCome(h, 0, reason, nil)
+	f.letCome(h, after, reason, nil)
+}
+
+// inputTries is how often what the input is made of is looked for before it
+// counts as gone: for some seconds, by then.
+const inputTries = 6
+
+// withoutInput deals with a claimed call whose input cannot be made: it comes
+// again, or has failed if there will never be one.
+func (f *feed) withoutInput(ctx context.Context, h *holding, cause error) {
+	var size *deferred.SizeError
+	gone := errors.Is(cause, deferred.ErrNotFound) && h.delivery.Deliveries >= inputTries
+	if !gone && !errors.As(cause, &size) {
+		f.unclaim(ctx, h, growing(h.delivery.Deliveries), "its input cannot be read: "+cause.Error())
+		return
+	}
+	f.settleClaimed(ctx, h, func(r *deferred.Record) {
+		r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindNoInput, Message: cause.Error()})
+		r.Attempt--
+	})
 }

@@ -14,6 +14,26 @@ import (
 // the caller's answer needs; the message finishes what the caller does not live
 // to finish.
 func (q *Queue) Do(ctx context.Context, c deferred.Command) error {
+	err := q.give(ctx, c)
+	var late *deferred.SettledError
+	if errors.As(err, &late) {
+		q.complete(ctx, late)
+	}
+	return err
+}
+
+// complete gives whoever came too late the whole result.
+func (q *Queue) complete(ctx context.Context, late *deferred.SettledError) {
+	r, _, err := q.readRecord(ctx, late.ID)
+	if err != nil || r == nil || r.ResultOf == "" {
+		return
+	}
+	if o, err := q.whole(ctx, r); err == nil {
+		late.Outcome = o
+	}
+}
+
+func (q *Queue) give(ctx context.Context, c deferred.Command) error {
 	if c.Verb == deferred.Resolve || c.Verb == deferred.Reject {
 		c.By = cmp.Or(c.By, string(deferred.NewID()))
 	}

@@ -8,34 +8,35 @@ import (
 )
 
 // conclusion writes into the record of a waiting deferred what follows from
-// those that it waited for, all of which are in h.members.
-func (h *holding) conclusion(r *deferred.Record) {
+// those that it waited for, all of which are in h.members. What is larger than
+// inline it refers to.
+func (h *holding) conclusion(r *deferred.Record, inline int) {
 	w, members := r.Waits, h.members
 	decisive := first(w.Mode, members)
 	switch w.Mode {
 	case deferred.JoinAll:
 		if decisive < 0 {
 			r.Settle(deferred.Succeeded, nil)
-			h.feed.keepResult(r, members)
+			keepResult(r, members, inline)
 			return
 		}
 		w.Winner = members[decisive].ID
 		r.Settle(deferred.Failed, memberFailure(members[decisive]))
 	case deferred.JoinAllSettled:
 		r.Settle(deferred.Succeeded, nil)
-		h.feed.keepResult(r, members)
+		keepResult(r, members, inline)
 	case deferred.JoinAny:
 		if decisive < 0 {
 			r.Settle(deferred.Failed, allFailed(members))
 			return
 		}
 		w.Winner = members[decisive].ID
-		r.SettleAs(members[decisive])
+		settleAs(r, members[decisive], inline)
 	default: // a race, an adoption, and a callback whose parent does not exist
 		if w.Mode == deferred.JoinRace {
 			w.Winner = members[decisive].ID
 		}
-		r.SettleAs(members[decisive])
+		settleAs(r, members[decisive], inline)
 	}
 }
 
@@ -70,20 +71,27 @@ func cut(s string) string {
 }
 
 // keepResult stores the list of results, or that it is to be made of those of
-// the members, which are kept with it.
-func (q *Queue) keepResult(r *deferred.Record, members []*deferred.Record) {
+// the members, which are kept with it: if they are large, that is. Putting many
+// small ones together would cost a read of each.
+func keepResult(r *deferred.Record, members []*deferred.Record, inline int) {
 	size, refers := 1, false // with brackets and commas
 	for _, m := range members {
-		size += len(m.Result.Data) + 1
+		size += len(m.Result.Data) + len(",")
 		refers = refers || m.ResultOf != ""
 	}
-	if size <= deferred.MaxResultSize && !refers {
-		if list, err := resultOf(r.Waits.Mode, members); err == nil && len(list) <= deferred.MaxResultSize {
+	most := min(deferred.MaxResultSize, inline*len(members))
+	if !refers && (size <= most || len(members) == 0) {
+		if list, err := resultOf(r.Waits.Mode, members); err == nil && (len(list) <= most || len(members) == 0) {
 			r.Result = deferred.JSON(list)
 			return
 		}
 	}
-	r.ResultOf = r.ID
+	r.ResultOf, r.Holds, r.Waits.Unknown = r.ID, true, nil
+	for _, m := range members {
+		if isUnknown(m) { // which no record will tell
+			r.Waits.Unknown = append(r.Waits.Unknown, m.ID)
+		}
+	}
 }
 
 // resultOf is the result of a join as JSON. Those of its members are in it as

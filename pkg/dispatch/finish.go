@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -10,7 +11,8 @@ import (
 
 // finish does what a settled record still owes: what hangs on it is fired and
 // marked, a cancel passes on to what it waited for, its parent and those that it
-// waited for learn that it needs them no longer, a failure that nobody took on is
+// waited for learn that it needs them no longer (those that its result is made of
+// when nothing needs that any more), a failure that nobody took on is
 // listed, and after a command its schedule goes. Every step may have been done
 // before; none harms when it is done again.
 func (f *feed) finish(ctx context.Context, h *holding) error {
@@ -23,15 +25,10 @@ func (f *feed) finish(ctx context.Context, h *holding) error {
 			return err
 		}
 	}
-	if p := h.record.Parent; p != nil && !p.Released {
-		if err := f.tellParent(ctx, p.ID, h.delivery.ID); err != nil {
-			return err
-		}
-		if err := f.amend(ctx, h, func(r *deferred.Record) { r.Parent.Released = true }); err != nil {
-			return err
-		}
+	if err := f.letGoOfRest(ctx, h); err != nil {
+		return err
 	}
-	if err := f.finishWaiting(ctx, h); err != nil {
+	if err := f.letGoOfSources(ctx, h); err != nil {
 		return err
 	}
 	if err := f.listed(ctx, h); err != nil {
@@ -59,28 +56,43 @@ func (f *feed) disarm(ctx context.Context, h *holding) error {
 	return nil
 }
 
-// finishWaiting lets go of what the deferred waited for. One whose result is in
-// the records of others keeps what leads to these until all that hangs on it has
-// settled, and then for as long as itself.
-func (f *feed) finishWaiting(ctx context.Context, h *holding) error {
+// letGoOfRest lets go of the parent and of what the deferred waited for, but for
+// those that its result is made of.
+func (f *feed) letGoOfRest(ctx context.Context, h *holding) error {
 	r := h.record
-	if !holdsMembers(r) {
+	made := setOf(sources(r))
+	var rest []deferred.ID
+	if holdsMembers(r) {
+		if err := f.passCancel(ctx, r); err != nil {
+			return err
+		}
+		rest = slices.DeleteFunc(slices.Clone(r.Waits.On), func(id deferred.ID) bool { return made[id] })
+	}
+	parent := r.Parent != nil && !r.Parent.Released && !made[r.Parent.ID]
+	if parent && !slices.Contains(rest, r.Parent.ID) {
+		rest = append(rest, r.Parent.ID)
+	}
+	if err := f.letGo(ctx, rest, r.ID, time.Time{}); err != nil {
+		return err
+	}
+	if len(rest) == 0 && r.Holds { // nobody was told anything yet
 		return nil
 	}
-	if err := f.passCancel(ctx, r); err != nil {
-		return err
+	if !holdsMembers(r) && !parent {
+		return nil
 	}
-	var keep time.Duration
-	if r.ResultOf != "" {
-		if !done(r) {
-			return nil
-		}
-		keep = f.kept(r)
+	return f.amend(ctx, h, letGoOfAll)
+}
+
+// letGoOfAll marks what the deferred hung on and waited for as told. What its
+// result is made of it may hold still.
+func letGoOfAll(r *deferred.Record) {
+	if r.Parent != nil {
+		r.Parent.Released = true
 	}
-	if err := f.letGo(ctx, h, keep); err != nil {
-		return err
+	if r.Waits != nil && r.Waits.Mode != deferred.AfterParent {
+		r.Waits.Released = true
 	}
-	return f.amend(ctx, h, func(r *deferred.Record) { r.Waits.Released = true })
 }
 
 // fire puts a message for each callback that is not marked, and wakes those that
@@ -152,28 +164,28 @@ func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Reco
 	return nil
 }
 
-// tellParent marks a callback as settled in its parent's record, which may be
-// forgotten once all of them are.
-func (f *feed) tellParent(ctx context.Context, parent, child deferred.ID) error {
-	last := false
-	err := f.changeRecords(ctx, []deferred.ID{parent}, func(r *deferred.Record) bool {
-		marked := unpin(r, child)
-		last = done(r) // also when it was marked before: whoever did so may have died then
-		return marked
-	})
-	if err != nil || !last {
-		return err
-	}
-	return f.put(ctx, wakeOf(parent, child))
-}
-
 // pin notes a callback in the record of its parent that has settled already,
-// which then is kept until the callback has settled too.
-func (f *feed) pin(ctx context.Context, h *holding) error {
+// which then is kept until the callback has settled too. One that is not to go on
+// needs nothing of it.
+func (f *feed) pin(ctx context.Context, h *holding, d deed) error {
 	p := h.parent
-	if p == nil || !p.State.Settled() || h.record != nil && h.record.State.Settled() || p.Attached(h.delivery.ID) != nil {
+	switch d {
+	case claim, takeOver, park, passThrough, expire:
+	default:
 		return nil
 	}
-	_, err := f.attach(ctx, []deferred.ID{p.ID}, deferred.RecordedCallback{On: h.call.After.On, ID: h.delivery.ID, Waiter: true})
+	if p == nil || !p.State.Settled() {
+		return nil
+	}
+	if e := p.Attached(h.delivery.ID); e != nil && (!e.Waiter || !e.Settled && !mayHaveLetGo(p)) {
+		return nil
+	}
+	_, err := f.attach(ctx, h, []deferred.ID{p.ID}, deferred.RecordedCallback{On: h.call.After.On, ID: h.delivery.ID, Waiter: true})
+	if err == nil {
+		h.parent, _, err = f.readRecord(ctx, p.ID)
+	}
+	if err == nil && !settled(h.parent) { // it has been forgotten meanwhile
+		return ErrConflict
+	}
 	return err
 }

@@ -14,6 +14,8 @@ const (
 	// maxAttached bounds what others can add to a record. Who cannot be attached
 	// looks from time to time, and what it waits for may be forgotten before.
 	maxAttached = 4000
+	// maxGone bounds what is left in a record of those that have waited for it.
+	maxGone = 64
 	// fewMembers are looked at more cheaply than it is noted that they are attached.
 	fewMembers = 8
 )
@@ -23,7 +25,7 @@ const (
 func (f *feed) attachAll(ctx context.Context, h *holding) (full bool, err error) {
 	w := h.record.Waits
 	for chunk := range slices.Chunk(w.On[w.Attached:], readAtOnce) {
-		lacking, err := f.attach(ctx, chunk, waiterOf(h.record))
+		lacking, err := f.attach(ctx, h, chunk, waiterOf(h.record))
 		if err != nil {
 			return false, err
 		}
@@ -53,29 +55,63 @@ func waiterOf(r *deferred.Record) deferred.RecordedCallback {
 	return c
 }
 
-// attach adds an entry to each record that does not have it. One that has
-// settled needs to wake nobody, and is only kept.
-func (f *feed) attach(ctx context.Context, ids []deferred.ID, entry deferred.RecordedCallback) (full bool, err error) {
-	err = f.changeRecords(ctx, ids, func(r *deferred.Record) bool {
+// attach adds the entry of a deferred to each record that does not have it. One
+// that has settled needs to wake nobody, and is only kept, with what its result
+// is made of. An entry that is marked as settled is of an earlier deferred of the
+// same id.
+//
+// The deferred's own record is read between the reading of the others and their
+// writing: a worker that is slow must not attach what has settled meanwhile, since
+// nobody would take that entry away. Who lets go writes each of the others too.
+func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry deferred.RecordedCallback) (full bool, err error) {
+	referring := map[deferred.ID]*deferred.Record{}
+	err = f.changeRecords(ctx, ids, func() error { return f.stillOpen(ctx, h) }, func(r *deferred.Record) bool {
+		old := r.Attached(entry.ID)
 		switch {
-		case r.Attached(entry.ID) != nil:
-			return false
-		case len(r.Callbacks) >= maxAttached:
+		case old == nil && len(r.Callbacks) >= maxAttached:
 			full = true
 			return false
+		case old != nil && old.Settled && !old.Waiter:
+			return false
+		}
+		if mayHaveLetGo(r) {
+			referring[r.ID] = r
 		}
 		e := entry
 		e.Fired = e.Fired || r.State.Settled()
-		r.Callbacks = append(r.Callbacks, e)
+		switch {
+		case old == nil:
+			r.Callbacks = append(r.Callbacks, e)
+		case old.Settled:
+			*old = e
+		default:
+			return false
+		}
+		r.Holds = r.ResultOf != ""
 		return true
 	})
+	for _, r := range referring {
+		if err == nil {
+			err = f.align(ctx, r)
+		}
+	}
 	return full, err
+}
+
+// stillOpen is ErrConflict if the deferred has settled since it was looked at, or
+// has been forgotten.
+func (f *feed) stillOpen(ctx context.Context, h *holding) error {
+	r, _, err := f.readRecord(ctx, h.delivery.ID)
+	if err == nil && (r == nil && h.record != nil || settled(r)) {
+		return ErrConflict
+	}
+	return err
 }
 
 // listen makes one member wake the deferred, however it settles; settled says
 // that it has.
 func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled bool, err error) {
-	err = f.changeRecords(ctx, []deferred.ID{member}, func(r *deferred.Record) bool {
+	err = f.changeRecords(ctx, []deferred.ID{member}, nil, func(r *deferred.Record) bool {
 		settled = r.State.Settled()
 		e := r.Attached(waiter)
 		if settled || e == nil || e.Settled || e.On == deferred.OnBoth && !e.Fired {
@@ -87,21 +123,21 @@ func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled 
 	return settled, err
 }
 
-// letGo marks the deferred's entries in those that it waited for as settled.
-// They are kept for keep at least: what was made of them may still refer to them.
-// Their records say so, for they may be written again.
-func (f *feed) letGo(ctx context.Context, h *holding, keep time.Duration) error {
-	for chunk := range slices.Chunk(h.record.Waits.On, readAtOnce) {
+// letGo marks the entries of a deferred in others as settled. What its result is
+// made of is told until when that is needed.
+func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, needed time.Time) error {
+	for chunk := range slices.Chunk(others, readAtOnce) {
 		var idle []Message
-		err := f.changeRecords(ctx, chunk, func(r *deferred.Record) bool {
-			marked := unpin(r, h.record.ID)
-			if marked && keep > 0 && r.State.Settled() {
-				r.Keep = max(f.kept(r), wholeSeconds(f.clock.now().Sub(r.Settled)+keep))
+		err := f.changeRecords(ctx, chunk, nil, func(r *deferred.Record) bool {
+			changed := unpin(r, id)
+			if settled(r) && needed.After(r.Needed) {
+				r.Needed, changed = needed, true
+				r.Holds = r.ResultOf != "" // its own sources have to be told once more
 			}
 			if done(r) { // also when it was marked before: whoever did so may have died then
-				idle = append(idle, wakeOf(r.ID, h.record.ID))
+				idle = append(idle, wakeOf(r.ID, id))
 			}
-			return marked
+			return changed
 		})
 		if err != nil {
 			return err
@@ -113,32 +149,58 @@ func (f *feed) letGo(ctx context.Context, h *holding, keep time.Duration) error 
 	return nil
 }
 
-// unpin marks the entry of a deferred that does not need the record any more.
-// It leaves a marked one also where there is none: a worker that is slow may be
-// about to attach the deferred still, and nobody would mark that entry ever.
-func unpin(r *deferred.Record, id deferred.ID) (changed bool) {
-	e := r.Attached(id)
+// unpin lets a record know that a deferred does not need it any more. The entry
+// of one that waited for it goes, so that a record that stays open for long does
+// not grow with all that have ever waited for it; of one that has settled it
+// stays, marked, for those who look at what came of it. The record is to be
+// written also if there is no such entry: a worker that is slow may be about to
+// attach the deferred still, and must not succeed.
+func unpin(r *deferred.Record, id deferred.ID) (write bool) {
+	i := slices.IndexFunc(r.Callbacks, func(c deferred.RecordedCallback) bool { return c.ID == id })
 	switch {
-	case e == nil && len(r.Callbacks) < maxAttached:
-		r.Callbacks = append(r.Callbacks, deferred.RecordedCallback{ID: id, Waiter: true, On: deferred.OnBoth, Fired: true, Settled: true})
-	case e == nil || e.Settled:
-		return false
+	case i < 0:
+		return true
+	case !r.Callbacks[i].Waiter:
+		write = !r.Callbacks[i].Settled
+	case !r.State.Settled():
+		r.Callbacks = slices.Delete(r.Callbacks, i, i+1)
+		return true
 	default:
-		e.Fired, e.Settled = true, true
+		write = true
 	}
-	return true
+	r.Callbacks[i].Fired, r.Callbacks[i].Settled = true, true
+	forgetWaiters(r)
+	return write
 }
 
-// done: all that hangs on a join has settled, and only now it can let go of its
-// members, to whose results its own refers.
+// forgetWaiters takes away the oldest of very many that have waited for a record.
+func forgetWaiters(r *deferred.Record) {
+	gone := 0
+	for i := range r.Callbacks {
+		if c := &r.Callbacks[i]; c.Waiter && c.Settled {
+			gone++
+		}
+	}
+	r.Callbacks = slices.DeleteFunc(r.Callbacks, func(c deferred.RecordedCallback) bool {
+		if gone <= maxGone || !c.Waiter || !c.Settled {
+			return false
+		}
+		gone--
+		return true
+	})
+}
+
+// done: all that hangs on a settled record has settled as well, and only now it
+// can let go of what its result is made of.
 func done(r *deferred.Record) bool {
-	return r.State.Settled() && holdsMembers(r) && !slices.ContainsFunc(r.Callbacks, func(c deferred.RecordedCallback) bool { return !c.Settled })
+	return r.State.Settled() && (holdsMembers(r) || r.Holds) && idle(r)
 }
 
 // changeRecords changes records, each by a compare-and-set of its own, until all
 // are as change wants them. A record that is not there is given as a stub.
-// change may be called for a record several times.
-func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, change func(*deferred.Record) bool) error {
+// change may be called for a record several times. Nothing is written unless fence,
+// if there is one, is nil after the reading.
+func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func() error, change func(*deferred.Record) bool) error {
 	for wait := 5 * time.Millisecond; len(ids) > 0; wait = min(2*wait, time.Second) {
 		entries, err := f.store.Read(ctx, recordKeys(ids))
 		if err != nil {
@@ -161,6 +223,11 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, change func
 				return err
 			}
 			writes = append(writes, w)
+		}
+		if fence != nil && len(writes) > 0 {
+			if err := fence(); err != nil {
+				return err
+			}
 		}
 		ids = ids[:0:0]
 		for i, w := range f.store.Write(ctx, writes) {

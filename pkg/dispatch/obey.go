@@ -77,16 +77,30 @@ func (f *facts) addition() decision {
 	switch r := f.record; {
 	case r == nil || !r.Seen:
 		return decision{deed: early, why: "no join of this id is known"}
-	case grows(r) && hasAll(r, f.command.Members):
-		return decision{deed: evaluate, why: "members were added"}
-	case grows(r):
-		return decision{deed: add, why: "members were added"}
+	case !grows(r):
+		return decision{deed: setAside, why: "it is not a join that waits"}
 	}
-	return decision{deed: setAside, why: "it is not a join that waits"}
+	all := withMembers(f.record, f.command.Members)
+	switch err := deferred.CheckMembersSize(all); {
+	case len(all) == len(f.record.Waits.On):
+		return decision{deed: evaluate, why: "members were added"}
+	case err != nil:
+		return decision{deed: setAside, why: err.Error()}
+	}
+	return decision{deed: add, why: "members were added"}
 }
 
-func hasAll(r *deferred.Record, members []deferred.ID) bool {
-	return !slices.ContainsFunc(members, func(id deferred.ID) bool { return id != r.ID && !slices.Contains(r.Waits.On, id) })
+// withMembers are the members of a join and those that are new.
+func withMembers(r *deferred.Record, members []deferred.ID) []deferred.ID {
+	all, has := slices.Clip(r.Waits.On), setOf(r.Waits.On)
+	has[r.ID] = true
+	for _, id := range members {
+		if !has[id] {
+			has[id] = true
+			all = append(all, id)
+		}
+	}
+	return all
 }
 
 // grows: members can be added to the deferred.
@@ -115,11 +129,7 @@ func change(r *deferred.Record, c *deferred.Command) {
 	case deferred.Handle:
 		r.Handled = true
 	case deferred.Add:
-		for _, id := range c.Members {
-			if id != r.ID && !slices.Contains(r.Waits.On, id) {
-				r.Waits.On = append(r.Waits.On, id)
-			}
-		}
+		r.Waits.On = withMembers(r, c.Members)
 	}
 }
 

@@ -18,6 +18,10 @@ type Config struct {
 	// KeepSucceeded and KeepOthers are how long a settled record is kept. 0 is
 	// one hour, and seven days.
 	KeepSucceeded, KeepOthers time.Duration
+	// InlineResult is how many bytes of another deferred's result are copied into
+	// the record of one that takes it over, or of each member into the list of a
+	// join. Larger ones are referred to. 0 is 4 KiB.
+	InlineResult int
 	// ParentGrace is how long a callback waits for a parent that nobody has
 	// seen before it fails. 0 is ten minutes.
 	ParentGrace time.Duration
@@ -46,6 +50,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.MaxDeaths, 3)
 	orDefault(&c.KeepSucceeded, time.Hour)
 	orDefault(&c.KeepOthers, 7*24*time.Hour)
+	orDefault(&c.InlineResult, 4<<10)
 	orDefault(&c.ParentGrace, 10*time.Minute)
 	orDefault(&c.UnhandledGrace, time.Minute)
 	orDefault(&c.MaxRecords, 1_000_000)

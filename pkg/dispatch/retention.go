@@ -20,11 +20,11 @@ const (
 )
 
 // retention is 0, for ever, until nothing needs the record any more: it has met
-// retention is 0, for ever, until nothing needs the record any more: it has met
 // its call, or waited long enough for it, and no message of that is left behind,
 // what hangs on it has settled, its own parent knows that it has, and what it
 // waited for has been let go. From then on it is what is left of the time for
-// which such an outcome is kept, counted from its settling.
+// which such an outcome is kept, counted from its settling, or for which a result
+// that is made of it is.
 func (q *Queue) retention(r *deferred.Record) time.Duration {
 	for i := range r.Callbacks {
 		if !r.Callbacks[i].Settled {
@@ -34,11 +34,13 @@ func (q *Queue) retention(r *deferred.Record) time.Duration {
 	if !r.Seen {
 		return retentionUnmet(r)
 	}
-	if !r.State.Settled() || r.Parent != nil && !r.Parent.Released || r.Carried || holdsMembers(r) {
+	if !r.State.Settled() || r.Parent != nil && !r.Parent.Released || r.Carried || holdsMembers(r) || r.Holds {
 		return 0
 	}
-	keep := q.kept(r)
-	left := max(keep-max(q.clock.now().Sub(r.Settled), 0), min(keep, forgetLate))
+	left := max(q.timeLeft(r), time.Second)
+	if r.ResultOf == "" { // its sources are kept for so long, and no longer
+		left = max(left, q.least(r))
+	}
 	return wholeSeconds(left)
 }
 
@@ -48,7 +50,7 @@ func retentionUnmet(r *deferred.Record) time.Duration {
 	switch {
 	case r.State.Settled(), r.State == deferred.Held:
 		return forgetUnmet
-	case r.State == deferred.Pending && (len(r.Callbacks) > 0 || r.Obeyed > 0):
+	case r.State == deferred.Pending:
 		return forgetStub
 	}
 	return 0
@@ -58,6 +60,15 @@ func retentionUnmet(r *deferred.Record) time.Duration {
 func wholeSeconds(d time.Duration) time.Duration {
 	return (d + time.Second - 1).Truncate(time.Second)
 }
+
+// timeLeft is what is left of the time for which a settled record is kept.
+func (q *Queue) timeLeft(r *deferred.Record) time.Duration {
+	now := q.clock.now()
+	return max(q.kept(r)-max(now.Sub(r.Settled), 0), r.Needed.Sub(now))
+}
+
+// least is for how long it is kept at least once nothing needs it any more.
+func (q *Queue) least(r *deferred.Record) time.Duration { return min(q.kept(r), forgetLate) }
 
 // kept is how long a record is kept after it has settled.
 func (q *Queue) kept(r *deferred.Record) time.Duration {

@@ -116,7 +116,7 @@ func (f *feed) conclude(r *deferred.Record, h *holding, o deferred.Outcome) {
 func (f *feed) concludeFailure(r *deferred.Record, h *holding, o deferred.Outcome) {
 	c := h.call
 	if p := h.parent; p != nil && passesOn(o.Failure, p.Failure) {
-		r.SettleAs(p)
+		r.SettleAs(p, f.config.InlineResult)
 		r.Args = c.Args
 		return
 	}
@@ -193,14 +193,18 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 }
 
 func (f *feed) expireClaimed(ctx context.Context, h *holding) {
-	f.release(h)
-	expired := func(r *deferred.Record) {
+	f.settleClaimed(ctx, h, func(r *deferred.Record) {
 		r.Settle(deferred.Expired, expiry(r, f.clock.now()))
-		r.Attempt, r.Args = 0, h.call.Args
-	}
-	err := f.commitRecord(ctx, h, expired)
+		r.Attempt = 0
+	})
+}
+
+// settleClaimed settles a call that was claimed and does not start.
+func (f *feed) settleClaimed(ctx context.Context, h *holding, change func(*deferred.Record)) {
+	f.release(h)
+	err := f.commitRecord(ctx, h, func(r *deferred.Record) { change(r); r.Args = h.call.Args })
 	if errors.Is(err, ErrTooLarge) {
-		err = f.commitRecord(ctx, h, func(r *deferred.Record) { expired(r); r.Args = deferred.Content{} })
+		err = f.commitRecord(ctx, h, change)
 	}
 	if err != nil {
 		f.drop(h)

@@ -100,6 +100,10 @@ func unknownMember(id deferred.ID) *deferred.Record {
 	}}
 }
 
+func isUnknown(m *deferred.Record) bool {
+	return m.Settled.IsZero() && m.Failure != nil && m.Failure.Kind == deferred.KindParentUnknown
+}
+
 // waitFor makes member i the one whose settling wakes the deferred.
 func (s *standing) waitFor(ctx context.Context, i int, r *deferred.Record) error {
 	s.unseen = r == nil || !r.Seen

@@ -4,67 +4,122 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"zasync/pkg/deferred"
 )
 
-// maxWhole bounds a result that is put together of many, in bytes.
-const maxWhole = 256 << 20
+const (
+	// maxWhole bounds a result that is put together of many, in bytes.
+	maxWhole = 256 << 20
+	// maxParts bounds the records that are read for it.
+	maxParts = 1 << 20
+)
 
-// whole gives the outcome of a settled record. A result that was too large to be
-// stored is put together from those of the members of its join.
+// whole gives the outcome of a settled record with its result, also one that is
+// in other records.
 func (q *Queue) whole(ctx context.Context, r *deferred.Record) (deferred.Outcome, error) {
 	o := r.Outcome()
 	if r.ResultOf == "" {
 		return o, nil
 	}
-	join := r
-	if r.ResultOf != r.ID {
-		var err error
-		if join, _, err = q.readRecord(ctx, r.ResultOf); err != nil {
-			return o, err
-		}
-	}
-	if join == nil || join.Waits == nil {
-		return o, fmt.Errorf("%w: %s, of whose members the result of %s is made", deferred.ErrNotFound, r.ResultOf, r.ID)
-	}
-	members, err := q.membersOf(ctx, join)
-	if err != nil {
-		return o, err
-	}
-	data, err := resultOf(join.Waits.Mode, members)
-	o.Result = deferred.JSON(data)
+	var err error
+	o.Result, err = (&assembly{queue: q}).result(ctx, r)
 	return o, err
 }
 
-func (q *Queue) membersOf(ctx context.Context, join *deferred.Record) ([]*deferred.Record, error) {
+// assembly is one result in the making.
+type assembly struct {
+	queue       *Queue
+	size, parts int
+}
+
+func (a *assembly) result(ctx context.Context, r *deferred.Record) (deferred.Content, error) {
+	for r.ResultOf != "" && r.ResultOf != r.ID {
+		next, err := a.read(ctx, r, []deferred.ID{r.ResultOf})
+		if err != nil {
+			return deferred.Content{}, err
+		}
+		r = next[0]
+	}
+	if r.ResultOf == "" {
+		return r.Result, nil
+	}
+	if r.Waits == nil {
+		return deferred.Content{}, fmt.Errorf("%w: the members of %s, of whose results its own is made", deferred.ErrNotFound, r.ID)
+	}
+	members, err := a.members(ctx, r)
+	if err != nil {
+		return deferred.Content{}, err
+	}
+	data, err := resultOf(r.Waits.Mode, members)
+	return deferred.JSON(data), err
+}
+
+// members are those of a join, each with its whole result.
+func (a *assembly) members(ctx context.Context, join *deferred.Record) ([]*deferred.Record, error) {
+	unknown := setOf(join.Waits.Unknown)
 	members := make([]*deferred.Record, 0, len(join.Waits.On))
-	size := 0
 	for chunk := range slices.Chunk(join.Waits.On, readAtOnce) {
-		records, err := q.readRecords(ctx, chunk)
+		known := slices.DeleteFunc(slices.Clone(chunk), func(id deferred.ID) bool { return unknown[id] })
+		records, err := a.read(ctx, join, known)
 		if err != nil {
 			return nil, err
 		}
-		for i, m := range records {
-			if !settled(m) && join.Waits.Mode == deferred.JoinAllSettled {
-				records[i] = unknownMember(chunk[i])
+		for _, id := range chunk {
+			if unknown[id] { // also if it has come since: how the join ended does not change
+				members = append(members, unknownMember(id))
 				continue
 			}
-			if !settled(m) {
-				return nil, fmt.Errorf("%w: %s, a member of %s, whose result is made of its members'", deferred.ErrNotFound, chunk[i], join.ID)
+			m := records[0]
+			records = records[1:]
+			if m.Result, err = a.result(ctx, m); err != nil {
+				return nil, err
 			}
-			if m.ResultOf != "" { // a large join within a large join
-				o, err := q.whole(ctx, m)
-				if err != nil {
-					return nil, err
-				}
-				m.Result = o.Result
-			}
-			if size += len(m.Result.Data); size > maxWhole {
-				return nil, &deferred.SizeError{Field: deferred.FieldResult, Size: size, Limit: maxWhole}
-			}
+			members = append(members, m)
 		}
-		members = append(members, records...)
 	}
 	return members, nil
+}
+
+// read gives settled records. A replica may lag behind the one that gave the
+// record that refers to them: so what is missing is looked for again, for a while.
+func (a *assembly) read(ctx context.Context, r *deferred.Record, ids []deferred.ID) ([]*deferred.Record, error) {
+	if a.parts += len(ids); a.parts > maxParts {
+		return nil, &deferred.SizeError{Field: deferred.FieldResult, Size: a.size, Limit: maxWhole}
+	}
+	for wait := 20 * time.Millisecond; ; wait *= 2 {
+		records, err := a.queue.readRecords(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		missing := slices.IndexFunc(records, func(r *deferred.Record) bool { return !settled(r) })
+		if missing < 0 {
+			return records, a.add(records)
+		}
+		if wait > time.Second/2 {
+			return nil, fmt.Errorf("%w: %s, of whose result that of %s is made", deferred.ErrNotFound, ids[missing], r.ID)
+		}
+		if err := pause(ctx, wait); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (a *assembly) add(records []*deferred.Record) error {
+	for _, r := range records {
+		a.size += len(r.Result.Data)
+	}
+	if a.size > maxWhole {
+		return &deferred.SizeError{Field: deferred.FieldResult, Size: a.size, Limit: maxWhole}
+	}
+	return nil
+}
+
+func setOf(ids []deferred.ID) map[deferred.ID]bool {
+	set := make(map[deferred.ID]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
 }

@@ -11,7 +11,7 @@ import (
 // TestDeferreds has what deferreds promise beyond single calls: callbacks,
 // joins, promises.
 func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
-	runCases(t, slices.Concat(callbackCases, joinCases, innerCases, promiseCases, noteCases, commandCases, oddNoteCases, seenCases), clock, open)
+	runCases(t, slices.Concat(callbackCases, joinCases, innerCases, promiseCases, noteCases, commandCases, oddNoteCases, seenCases, goneCases, resultCases), clock, open)
 }
 
 var callbackCases = []rigCase{
@@ -129,6 +129,14 @@ var noteCases = []rigCase{
 	{"OldAttemptThatAnnotatesWhatHasSettledIsRefusedOrPast", oldNoteOnFinished},
 	{"ThousandAnnotationsAreFewWrites", manyAnnotations},
 	{"WhatIsCountedAsPendingIsWhatAWorkerTakes", pendingIsTaken},
+}
+
+var goneCases = []rigCase{
+	{"WhatStaysOpenKeepsNothingOfThoseThatHaveWaitedForIt", goneLeaveNothing},
+	{"WhatHasSettledRemembersTheLatestOfThoseThatHaveWaitedForIt", goneFromASettledOne},
+	{"IDThatWasForgottenWaitsAgainForTheSame", goneIDIsUsedAgain},
+	{"MarkOfAnEarlierDeferredOfTheIDKeepsNobodyFromWaiting", goneMarkIsOfNobody},
+	{"CallThatIsSetAsideDoesNotKeepItsParent", goneParentOfACallSetAside},
 }
 
 // A handler performs calls of one name; its string is the result.

@@ -17,7 +17,7 @@ import (
 // time lets pass: what is kept for minutes, and what is to happen so
 // often in an interval.
 func TestDeferredsOverTime(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
-	for _, c := range []rigCase{
+	for _, c := range append([]rigCase{
 		{"MemberIsKeptWhileAJoinWaitsAndForgottenAfter", memberIsKept},
 		{"InnerIsKeptWhileItsAdopterWaitsAndForgottenAfter", innerIsKept},
 		{"ParentIsKeptWhileACallbackIsDelayedAndForgottenAfter", parentIsKept},
@@ -32,10 +32,10 @@ func TestDeferredsOverTime(t *testing.T, clock Clock, open func(t *testing.T) Pa
 		{"MemberNobodyKnowsHasFailedLast", unknownIsLast},
 		{"CallbackIsNotBegunAfterItsTimeInItsLane", beginByInTheLane},
 		{"FloodOfAnnotationsIsAWriteForEachKeyAndInterval", annotationFlood},
-	} {
+	}, resultCasesOverTime...) {
 		t.Run(c.name, func(t *testing.T) {
 			clock(t, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), 3*long)
+				ctx, cancel := context.WithTimeout(t.Context(), 5*24*time.Hour)
 				defer cancel()
 				r := &rig{T: t, ctx: ctx, pair: open(t)}
 				r.queue = r.over(r.pair.Store, r.pair.Broker)

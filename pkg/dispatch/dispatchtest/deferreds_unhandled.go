@@ -77,9 +77,8 @@ func unhandledAfterTheRace(r *rig) {
 	}
 	r.await("race", deferred.Succeeded)
 	eventually(r.T, "the race lets go", func() bool {
-		rec, _ := q.Record(r.ctx, "a")
-		e := rec.Attached("race")
-		return e != nil && e.Settled
+		rec, _ := q.Record(r.ctx, "race")
+		return rec.Waits != nil && rec.Waits.Released
 	})
 	w.fail(a, deferred.Permanent(errors.New("no")))
 	eventually(r.T, "what lost the race is listed", func() bool { return listsUnhandled(r, q, "a") })

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
@@ -18,16 +19,22 @@ import (
 // promises; some are cancelled meanwhile. In the end every node has settled, each
 // as what it hangs on asks for, and every callback ran once on its branch and not
 // at all on the others.
+//
+// It does so twice, the second time with every result that is taken over by reference.
 func TestGraph(t *testing.T, clock Clock, open func(t *testing.T) Pair, nodes int) {
-	clock(t, func(t *testing.T) {
-		ctx, cancel := patiently(t)
-		defer cancel()
-		r := &rig{T: t, ctx: ctx, pair: open(t)}
-		r.queue = dispatch.New(r.pair.Store, r.pair.Broker, dispatch.Config{Lease: r.pair.Lease, Logger: silent()})
-		g := newGraph(r, nodes, 7)
-		g.run()
-		g.check()
-	})
+	for name, inline := range map[string]int{"Copied": 0, "ReferredTo": 1} {
+		t.Run(name, func(t *testing.T) {
+			clock(t, func(t *testing.T) {
+				ctx, cancel := patiently(t)
+				defer cancel()
+				r := &rig{T: t, ctx: ctx, pair: open(t), inline: inline}
+				r.queue = dispatch.New(r.pair.Store, r.pair.Broker, dispatch.Config{Lease: r.pair.Lease, InlineResult: inline, Logger: silent()})
+				g := newGraph(r, nodes, 7)
+				g.run()
+				g.check()
+			})
+		})
+	}
 }
 
 type graph struct {
@@ -48,7 +55,11 @@ type graph struct {
 func newGraph(r *rig, nodes int, seed uint64) *graph {
 	g := &graph{rig: r, random: rand.New(rand.NewPCG(seed, seed)), runs: map[deferred.ID]int{}, attempts: map[string]int{}, lasts: func(context.Context) {}}
 	for i := range nodes {
-		g.calls = append(g.calls, g.node(i))
+		c := g.node(i)
+		if r.inline > 0 {
+			c.Keep = time.Duration(2+(i*7)%5) * time.Hour
+		}
+		g.calls = append(g.calls, c)
 	}
 	return g
 }

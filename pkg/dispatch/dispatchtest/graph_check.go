@@ -2,6 +2,7 @@ package dispatchtest
 
 import (
 	"encoding/json"
+	"strings"
 
 	"zasync/pkg/deferred"
 )
@@ -11,7 +12,7 @@ func (g *graph) check() {
 	records := map[deferred.ID]deferred.Record{}
 	calls := append(g.calls, g.late...)
 	for _, c := range calls {
-		r, err := g.queue.Record(g.ctx, c.ID)
+		r, err := g.queue.Await(g.ctx, c.ID) // which has settled
 		if err != nil {
 			g.Fatal(err)
 		}
@@ -118,9 +119,28 @@ func (g *graph) checkJoin(r *deferred.Record, records map[deferred.ID]deferred.R
 		g.same(r, &winner, "won the race")
 		return
 	}
-	if r.State != want {
+	switch {
+	case r.State != want:
 		g.Errorf("join %s (%s) with %d of %d succeeded has %s", r.ID, j.Mode, succeeded, len(j.On), r.State)
+	case j.Mode == deferred.JoinAny && want == deferred.Succeeded:
+		winner := records[r.Waits.Winner]
+		g.same(r, &winner, "was the first")
+	case j.Mode == deferred.JoinAll && want == deferred.Succeeded:
+		if list := listOf(j.On, records); string(r.Result.Data) != list {
+			g.Errorf("join %s has %s, want %s", r.ID, r.Result.Data, list)
+		}
 	}
+}
+
+func listOf(ids []deferred.ID, records map[deferred.ID]deferred.Record) string {
+	results := make([]string, len(ids))
+	for i, id := range ids {
+		r := records[id].Result
+		if results[i] = string(r.Data); r.IsZero() {
+			results[i] = "null"
+		}
+	}
+	return "[" + strings.Join(results, ",") + "]"
 }
 
 func (g *graph) same(r, other *deferred.Record, how string) {

@@ -23,7 +23,7 @@ var (
 var keeps = plot{
 	// The records of the story and two older ones: so of the five older ones three
 	// have to go, whenever that is noticed.
-	config: dispatch.Config{MaxRecords: 19, SweepEvery: time.Second, UnhandledGrace: time.Millisecond},
+	config: dispatch.Config{InlineResult: 1, MaxRecords: 19, SweepEvery: time.Second, UnhandledGrace: time.Millisecond},
 	before: olderRecords, calls: keepingCalls, ask: askKeeping, handle: handleKeeping, want: wantKeeping,
 	names: []string{"value", "fail", "huge", "size", "note", "echo", "never"},
 	times: map[deferred.ID]int{

@@ -73,11 +73,13 @@ type rig struct {
 	pair  Pair
 	queue *dispatch.Queue
 	hands []*hand
+	// inline is what a record takes in of another one's result; 0 is the default.
+	inline int
 }
 
 func (r *rig) over(s dispatch.Store, b dispatch.Broker) *dispatch.Queue {
 	return dispatch.New(s, b, dispatch.Config{
-		Lease: r.pair.Lease, ParentGrace: 3 * time.Second, Logger: silent(),
+		Lease: r.pair.Lease, ParentGrace: 3 * time.Second, InlineResult: r.inline, Logger: silent(),
 	})
 }
 

@@ -35,10 +35,10 @@ func ruleCancelOutlivesItsMessage(r *rig) {
 	if err := q.Open("a").Cancel(r.ctx, "no"); err != nil {
 		r.Fatal(err)
 	}
-	time.Sleep(beyondKept) // no worker is there at all
+	r.pass(beyondKept) // no worker is there at all
 	r.join(q, "other")
 	r.becomesEmpty(dispatch.Commands) // only one of another lane
-	time.Sleep(beyondKept)
+	r.pass(beyondKept)
 	r.join(q, "greet").idle(2 * time.Second)
 	r.becomesEmpty(dispatch.Ready)
 	r.isForgotten("a")
@@ -57,7 +57,7 @@ func ruleErrbackOfTheExpiredRunsOnce(r *rig) {
 	errback := deferred.ChildID("a", 0)
 	r.gives(errback, `1`)
 	r.isForgotten(errback)
-	time.Sleep(beyondKept)
+	r.pass(beyondKept)
 	r.join(q, "greet").idle(2 * time.Second)
 	r.becomesEmpty(dispatch.Ready)
 	r.isForgotten("a")

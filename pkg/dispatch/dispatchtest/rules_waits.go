@@ -64,17 +64,27 @@ func TestRulesOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair)
 		{"FailureIsListedAfterItsGrace", listedAfterItsGrace},
 		{"EntryThatIsNotTrueAnyMoreIsTakenOff", staleEntryGoes},
 		{"CausesOfManyAreNamedUpToANumber", manyCauses},
+		{"HoldOfOneWhoDiedHoldsWhatHasNotStarted", heldForTheDead},
+		{"OfHoldAndReleaseTheLaterWordCounts", laterWordCounts},
+		{"WordOfADeadlineThatHasNotPassedIsNone", untrueExpiry},
+		{"WordForAPromiseWaitsForItThoughItHasARecord", earlyWordForAStub},
+		{"MembersThatAreAddedCountOnce", addedMembers},
+		{"OnlyAJoinTakesMembers", addedToNoJoin},
+		{"ManyFailuresAreListedOnceEach", manyListed},
+		{"NoticeThatWasRefusedSilencesNobody", refusedNotice},
+		{"WakeOfAWideJoinReadsFew", wideReadsFew},
 		{"AlarmThatIsStoredLateDoesNotReplaceTheScheduleOfItsCall", lateAlarm},
 	}, clock, open)
 }
 
 // tapped are seams that a case looks into: put and write are asked before each
 // message and each write, and an error is the answer in its place. stored is told
-// of each message that is.
+// of each message that is, and settled of each verdict but the keeping of leases.
 type tapped struct {
-	put    func(m dispatch.Message) error
-	stored func(m dispatch.Message)
-	write  func(w dispatch.Write) error
+	put     func(m dispatch.Message) error
+	stored  func(m dispatch.Message)
+	settled func(s dispatch.Settlement)
+	write   func(w dispatch.Write) error
 }
 
 func (r *rig) tap(t tapped) *dispatch.Queue {
@@ -100,6 +110,16 @@ func (b tappedBroker) Put(ctx context.Context, messages []dispatch.Message) []di
 		}
 	}
 	return answers
+}
+
+func (b tappedBroker) Settle(ctx context.Context, settlements []dispatch.Settlement) error {
+	err := b.Broker.Settle(ctx, settlements)
+	for _, s := range settlements {
+		if b.settled != nil && s.Verdict != dispatch.Extend {
+			b.settled(s)
+		}
+	}
+	return err
 }
 
 type tappedStore struct {

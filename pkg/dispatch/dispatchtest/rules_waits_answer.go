@@ -131,6 +131,7 @@ func wrongTokens(r *rig) {
 		}
 		r.put(dispatch.Message{Route: dispatch.Commands, Verb: "resolve", ID: token.ID(), Body: []byte(`{"token":"` + string(token) + `","value":1}`)})
 	}
+	eventually(r.T, "two words are set aside", func() bool { return r.pending(dispatch.Aside) == 2 })
 	if n := given.Load(); n > 1 { // a call that nobody has met may be a promise
 		r.Errorf("%d commands were given", n)
 	}

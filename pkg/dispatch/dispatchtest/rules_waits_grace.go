@@ -41,10 +41,10 @@ func knownMembers(r *rig) {
 
 // One that nobody knows settled after all others, whichever place it has.
 func unknownMemberIsLast(r *rig) {
+	r.queue = r.graceless()
 	r.submit(named("bad", "known"))
 	r.perform(map[string]handler{"bad": fails("odd")})
 	r.await("known", deferred.Failed)
-	r.queue = r.graceless()
 	r.submit(joinOf("all", deferred.JoinAll, "nobody", "known", "no-one"), joinOf("race", deferred.JoinRace, "nobody", "known", "no-one"))
 	r.failsWith("all", "odd")
 	r.failsWith("race", "odd")

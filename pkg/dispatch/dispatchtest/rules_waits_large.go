@@ -87,7 +87,7 @@ func untoldByJoin(r *rig) {
 	}
 }
 
-// The members are kept for as long as the join whose result is made of theirs, from
+// The members are kept for a little longer than the join whose result is made of theirs, from
 // when it has let go of them.
 func largeMembersAreKept(r *rig) {
 	spy := &ttls{Store: r.pair.Store, last: map[string]time.Duration{}}
@@ -98,8 +98,8 @@ func largeMembersAreKept(r *rig) {
 	r.submit(c)
 	r.comesToBe("large", "lets go of its members", released)
 	for _, id := range []deferred.ID{"a", "b", "large"} {
-		if ttl := spy.of(id); ttl != c.Keep {
-			r.Errorf("%s is kept for %v, want %v", id, ttl, c.Keep)
+		if ttl := spy.of(id); ttl < c.Keep || ttl > c.Keep+time.Minute {
+			r.Errorf("%s is kept for %v, want %v and not much more", id, ttl, c.Keep)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package dispatchtest
 
 import (
 	"errors"
+	"strconv"
 	"sync/atomic"
 
 	"zasync/pkg/deferred"
@@ -60,6 +61,34 @@ func fewWakes(r *rig) {
 		if _, err := r.queue.Await(r.ctx, id); err != nil {
 			r.Fatal(err)
 		}
+	}
+}
+
+// A join of many that is woken goes on from where it stands, and does not look at
+// all of them.
+func wideReadsFew(r *rig) {
+	counting := &countingStore{Store: r.pair.Store}
+	r.join(r.over(counting, r.pair.Broker), "nothing")
+	r.openGate()
+	members := []deferred.ID{"gate"}
+	for i := range 200 {
+		id := deferred.ID("m-" + strconv.Itoa(i))
+		members = append(members, id)
+		r.write(id, func(rec *deferred.Record) { rec.State, rec.Seen, rec.Name = deferred.Pending, true, "nobody" })
+	}
+	r.submit(joinOf("join", deferred.JoinAll, members...))
+	r.becomesEmpty(dispatch.Later)
+	before := counting.reads.Load()
+	if err := deferred.ResolvePromise(r.ctx, r.queue, gateToken, 1); err != nil {
+		r.Fatal(err)
+	}
+	r.comesToBe("m-0", "is the one that wakes it", func(rec *deferred.Record) bool {
+		e := rec.Attached("join")
+		return e != nil && e.On == deferred.OnBoth
+	})
+	r.becomesEmpty(dispatch.Commands)
+	if n := counting.reads.Load() - before; n > 50 {
+		r.Errorf("%d records were read for one wake of a join of %d", n, len(members))
 	}
 }
 

@@ -9,9 +9,8 @@ import (
 
 // What is too large to be stored is made of what is there, and of what is not.
 func largeWithAnUnknown(r *rig) {
-	r.largeMembers()
 	r.queue = r.graceless()
-	r.perform(nil)
+	r.largeMembers()
 	r.submit(joinOf("large", deferred.JoinAllSettled, "a", "nobody", "b"))
 	whole := func(id string) string { return `{"id":"` + id + `","state":"succeeded","result":` + huge + `}` }
 	var got []deferred.MemberOutcome
@@ -50,15 +49,12 @@ func largeWithoutItsMembers(r *rig) {
 	if _, err := r.queue.Await(r.ctx, "of-large"); !errors.Is(err, deferred.ErrNotFound) {
 		r.Errorf("without the join that its result is of it is read as %v", err)
 	}
-	r.write("large", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, 1) }) // another one, which is no join
-	if _, err := r.queue.Await(r.ctx, "of-large"); !errors.Is(err, deferred.ErrNotFound) {
-		r.Errorf("with another deferred in place of the join it is read as %v", err)
-	}
 }
 
 // Results that fit by themselves, and not with what a list puts around them, make a
 // large one.
 func largeByItsFrame(r *rig) {
+	r.queue = dispatch.New(r.pair.Store, r.pair.Broker, dispatch.Config{Lease: r.pair.Lease, InlineResult: deferred.MaxResultSize, Logger: silent()})
 	r.perform(map[string]handler{"greet": succeeds(huge)})
 	r.submit(named("greet", "a"))
 	r.await("a", deferred.Succeeded)

@@ -22,19 +22,21 @@ func TestStorm(t *testing.T, clock Clock, open func(t *testing.T) Pair, nodes in
 	clock(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		r := &rig{T: t, ctx: ctx, pair: open(t)}
+		r := &rig{T: t, ctx: ctx, pair: open(t), inline: int(seed % 2)} // half of them with all that is taken over by reference
 		r.queue = dispatch.New(r.pair.Store, r.pair.Broker, stormConfig(r))
 		g := &stormyGraph{graph: newGraph(r, nodes, seed), storm: &storm{random: rand.New(rand.NewPCG(seed, 1))}}
 		g.mortal, g.lasts = true, func(ctx context.Context) { g.storm.last(ctx); g.storm.last(ctx) }
 		g.perform()
 		g.empties()
 		g.check()
+		g.outlasts()
 		g.sleep(time.Minute) // the dead have operations on their way
+		g.empties()          // and none of them leaves anything behind
 	})
 }
 
 func stormConfig(r *rig) dispatch.Config {
-	return dispatch.Config{Lease: r.pair.Lease, MaxDeaths: 1000, Logger: silent()}
+	return dispatch.Config{Lease: r.pair.Lease, MaxDeaths: 1000, InlineResult: r.inline, Logger: silent()}
 }
 
 type stormyGraph struct {

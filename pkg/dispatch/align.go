@@ -1,0 +1,128 @@
+package dispatch
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// The entries of a record in its sources are written after the record says that it
+// holds them, or before it says that it does not. Between the two a process may die.
+// Who goes on from there aligns them.
+
+// alignAll aligns a settled record and all that it hung on: those may have taken
+// hold of their sources for it when it was open.
+func (f *feed) alignAll(ctx context.Context, r *deferred.Record) error {
+	var ids []deferred.ID
+	if r.Parent != nil {
+		ids = append(ids, r.Parent.ID)
+	}
+	if r.Waits != nil {
+		ids = append(ids, r.Waits.On...)
+	}
+	others, err := f.referring(ctx, ids)
+	if err != nil {
+		return err
+	}
+	return f.align(ctx, append(others, r)...)
+}
+
+// align has the entries of records in their sources say what the records say, and
+// those of the sources in theirs.
+func (f *feed) align(ctx context.Context, records ...*deferred.Record) error {
+	seen := map[deferred.ID]bool{}
+	for next := records; len(next) > 0; next = next[1:] {
+		r := next[0]
+		if seen[r.ID] || r.ResultOf == "" {
+			continue
+		}
+		seen[r.ID] = true
+		if err := f.alignOne(ctx, r); err != nil {
+			return err
+		}
+		further, err := f.referring(ctx, sources(r))
+		if err != nil {
+			return err
+		}
+		next = append(next, further...)
+	}
+	return nil
+}
+
+func (f *feed) alignOne(ctx context.Context, r *deferred.Record) error {
+	for {
+		if err := f.mark(ctx, r); err != nil {
+			return err
+		}
+		// What was hung on it may have gone meanwhile, or something been hung on it.
+		now, _, err := f.readRecord(ctx, r.ID)
+		switch {
+		case err != nil:
+			return err
+		case now == nil:
+			return f.letGoAnew(ctx, r)
+		case now.Holds == r.Holds:
+			return nil
+		}
+		r = now
+	}
+}
+
+// mark makes the entries of a record in its sources what it says.
+func (f *feed) mark(ctx context.Context, r *deferred.Record) error {
+	if !r.Holds {
+		return f.letGoAnew(ctx, r)
+	}
+	for chunk := range slices.Chunk(sources(r), readAtOnce) {
+		err := f.changeRecords(ctx, chunk, nil, func(x *deferred.Record) bool { return x.State.Settled() && pinAgain(x, r.ID) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// letGoAnew writes the sources also if nothing changes in them: what a process
+// that has died had on its way cannot be stored after that.
+func (f *feed) letGoAnew(ctx context.Context, r *deferred.Record) error {
+	for chunk := range slices.Chunk(sources(r), readAtOnce) {
+		err := f.changeRecords(ctx, chunk, nil, func(x *deferred.Record) bool { unpin(x, r.ID); return x.State.Settled() })
+		if err != nil {
+			return err
+		}
+	}
+	return f.letGo(ctx, sources(r), r.ID, time.Time{}) // and wakes those that are done with it
+}
+
+// referring gives those of the records that may have let go of their sources.
+func (f *feed) referring(ctx context.Context, ids []deferred.ID) (referring []*deferred.Record, err error) {
+	for chunk := range slices.Chunk(ids, readAtOnce) {
+		records, err := f.readRecords(ctx, chunk)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range records {
+			if r != nil && mayHaveLetGo(r) {
+				referring = append(referring, r)
+			}
+		}
+	}
+	return referring, nil
+}
+
+// pinAgain makes good the entry of one that has let go of the record.
+func pinAgain(x *deferred.Record, id deferred.ID) (changed bool) {
+	e := x.Attached(id)
+	switch {
+	case e != nil && e.Settled:
+		e.Settled = false
+	case e == nil && len(x.Callbacks) < maxAttached:
+		x.Callbacks = append(x.Callbacks, deferred.RecordedCallback{ID: id, Waiter: true, On: deferred.OnBoth, Fired: true})
+	default:
+		return false
+	}
+	x.Holds = x.ResultOf != ""
+	return true
+}

@@ -1,0 +1,85 @@
+package dispatch
+
+import (
+	"context"
+	"slices"
+
+	"zasync/pkg/deferred"
+)
+
+// A record with a large result refers to its sources: to the one that it took
+// the result over from, or, of a join, to its members. They exist for as long as
+// it does. Its entries in them keep them until all that hangs on it has settled.
+// Then it lets go, and says in the same writes until when they are needed still;
+// it is not kept for longer itself. Whoever hangs itself on it after that has it
+// take hold of them again.
+
+// outlive is by how much what is referred to is kept for longer than what refers
+// to it: the clocks of two workers may differ, and times to live are whole seconds.
+const outlive = deferred.MinKeep / 2
+
+// settleAs settles the record as the other one. It refers only to what its entry
+// keeps: to a record that was too full for one it does not.
+func settleAs(r, other *deferred.Record, inline int) {
+	if e := other.Attached(r.ID); e == nil || e.Settled {
+		inline = deferred.MaxResultSize
+	}
+	r.SettleAs(other, inline)
+	r.Holds = r.ResultOf != ""
+}
+
+// sources are those that the result of a settled record is made of.
+func sources(r *deferred.Record) []deferred.ID {
+	switch {
+	case r.ResultOf == "":
+		return nil
+	case r.ResultOf != r.ID:
+		return []deferred.ID{r.ResultOf}
+	case r.Waits != nil:
+		return r.Waits.On
+	}
+	return nil
+}
+
+// idle: all that hangs on the record has settled.
+func idle(r *deferred.Record) bool {
+	return !slices.ContainsFunc(r.Callbacks, func(c deferred.RecordedCallback) bool { return !c.Settled })
+}
+
+// letGoOfSources is done once all that hangs on the record has settled, and then
+// counts only if nothing was hung on it meanwhile, and it is not needed for longer.
+func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
+	redelivered := h.delivery.Deliveries > 1 // somebody may have died in the middle of it
+	for again := redelivered; h.record != nil && h.record.Holds; again = true {
+		r := h.record
+		if !idle(r) {
+			if again || !r.Needed.IsZero() {
+				return f.align(ctx, r)
+			}
+			return nil
+		}
+		end := f.clock.now().Add(max(f.timeLeft(r), f.least(r)))
+		if err := f.letGo(ctx, sources(r), r.ID, end.Add(outlive)); err != nil {
+			return err
+		}
+		err := f.amend(ctx, h, func(r *deferred.Record) {
+			if idle(r) && !r.Needed.After(end) {
+				r.Holds, r.Needed = false, end
+				letGoOfAll(r)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if redelivered && h.record != nil {
+		return f.alignAll(ctx, h.record)
+	}
+	return nil
+}
+
+// mayHaveLetGo: a record is told until when it is needed only once it, or one
+// that refers to it, lets go.
+func mayHaveLetGo(r *deferred.Record) bool {
+	return r.State.Settled() && r.ResultOf != "" && !r.Needed.IsZero()
+}
