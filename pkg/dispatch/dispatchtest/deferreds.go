@@ -90,6 +90,8 @@ var innerCases = []rigCase{
 	{"AdopterOfACancelledOneIsCancelled", innerCancelled},
 	{"AdopterOfACancelledOneIsCancelledThreeDeep", innerCancelledDeep},
 	{"AdopterOfAnExpiringOneExpires", innerExpires},
+	{"CancelSettlesWhateverIsOpen", cancelAnyState},
+	{"CancelByAMessageSettlesWhateverIsOpen", cancelAnyStateByWord},
 	{"CancelOfAnAdopterReachesTheInner", adoptCancel},
 	{"CancelOfAnAdopterReachesTheInnerThreeDeep", outerCancelledDeep},
 	{"CancelOfAnAdopterReachesTheMembersOfAJoin", outerOfAJoinCancelled},
