@@ -31,6 +31,7 @@ func TestDeferredsOverTime(t *testing.T, clock Clock, open func(t *testing.T) Pa
 		{"FailureIsListedAfterTheGraceTimeAndNotBefore", unhandledAfterTheGrace},
 		{"MemberNobodyKnowsHasFailedLast", unknownIsLast},
 		{"CallbackIsNotBegunAfterItsTimeInItsLane", beginByInTheLane},
+		{"DeadlineIsKeptWhileAnOutcomeIsOnItsWay", slowOutcome},
 		{"FloodOfAnnotationsIsAWriteForEachKeyAndInterval", annotationFlood},
 	}, resultCasesOverTime...) {
 		t.Run(c.name, func(t *testing.T) {
