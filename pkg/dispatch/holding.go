@@ -27,6 +27,7 @@ type holding struct {
 	// Guarded by feed.mu, once claimed:
 	attempt  *deferred.Attempt
 	begun    time.Time
+	deadline time.Time // of the call, which may be told another one after the attempt
 	watched  bool
 	overdue  bool
 	settling bool

@@ -16,7 +16,7 @@ const watchDelay = 100 * time.Millisecond
 func (f *feed) begin(h *holding, a *deferred.Attempt) *deferred.Attempt {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	h.attempt, h.begun = a, time.Now()
+	h.attempt, h.begun, h.deadline = a, time.Now(), h.call.Deadline
 	return a
 }
 
@@ -85,7 +85,7 @@ func (f *feed) overdue(now time.Time) []deferred.ID {
 	defer f.mu.Unlock()
 	var ids []deferred.ID
 	for id, h := range f.held {
-		if h.attempt != nil && !h.overdue && !h.call.Deadline.IsZero() && !now.Before(h.call.Deadline) {
+		if h.attempt != nil && !h.overdue && !h.deadline.IsZero() && !now.Before(h.deadline) {
 			h.overdue = true
 			ids = append(ids, id)
 		}

@@ -1,7 +1,9 @@
 package dispatchtest
 
 import (
+	"errors"
 	"strconv"
+	"time"
 
 	"zasync/pkg/deferred"
 )
@@ -62,4 +64,31 @@ func slotIsFree(r *rig) {
 	inner.succeed(inner.claim())
 	r.ends("waits", `succeeded "done"`)
 	r.ends("ends", `succeeded "done"`)
+}
+
+// A store may take long to say that an outcome is there. The deadline of the call
+// is kept meanwhile. The one without a deadline is for the race detector: it is
+// looked at all the time too, and what is looked at changes after the commit.
+func slowOutcome(r *rig) {
+	token := r.promise("p")
+	for _, id := range []deferred.ID{"bounded", "unbounded"} {
+		s := &meddler{Store: r.pair.Store, before: func(rec *deferred.Record) bool {
+			return rec.ID == id && rec.State == deferred.Waiting
+		}}
+		s.meddle = func() { r.pass(time.Minute) }
+		w := r.join(r.over(s, r.pair.Broker), string(id))
+		c := named(string(id), id)
+		if id == "bounded" {
+			c.Deadline = time.Now().Add(time.Minute / 2)
+		}
+		r.submit(c)
+		err := w.feed.Settle(r.ctx, w.claim(), deferred.OutcomeOf(deferred.Adopt(r.queue.Open("p"))))
+		if err != nil && !errors.Is(err, deferred.ErrLost) {
+			r.Fatal(err)
+		}
+	}
+	r.await("bounded", deferred.Expired)
+	r.waits("unbounded", "p")
+	r.resolve(token, 1)
+	r.ends("unbounded", `succeeded 1`)
 }

@@ -34,6 +34,7 @@ func TestDeferredsOverTime(t *testing.T, clock Clock, open func(t *testing.T) Pa
 		{"JoinOverABacklogLooksForEachMemberOnce", backlogOfAJoin},
 		{"CallbacksOverABacklogAreQuiet", backlogOfParents},
 		{"MemberThatDoesNotExistIsFoundOut", backlogWithAGhost},
+		{"DeadlineIsKeptWhileAnOutcomeIsOnItsWay", slowOutcome},
 		{"FloodOfAnnotationsIsAWriteForEachKeyAndInterval", annotationFlood},
 	}, resultCasesOverTime...) {
 		t.Run(c.name, func(t *testing.T) {
