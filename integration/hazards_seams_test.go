@@ -260,7 +260,7 @@ type lateParker struct {
 }
 
 func (b *lateParker) Put(ctx context.Context, ms []dispatch.Message) []dispatch.Stored {
-	if ms[0].Route == dispatch.Delay {
+	if ms[0].Route == dispatch.Delay && ms[0].ID == "a" {
 		b.once.Do(b.before)
 	}
 	return b.Broker.Put(ctx, ms)
