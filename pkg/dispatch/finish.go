@@ -143,9 +143,10 @@ func markFired(r *deferred.Record, fired map[deferred.ID]bool) {
 }
 
 // amend changes the marks of a settled record, whatever others add to it. A
-// record that is gone has been forgotten: there is nothing left to mark.
+// record that is gone has been forgotten: the marks are made here only, so that
+// each step is done once.
 func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Record)) error {
-	for h.record != nil {
+	for {
 		r := h.record.Clone()
 		change(&r)
 		err := h.write(ctx, &r, r.Settled)
@@ -160,11 +161,11 @@ func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Reco
 			return err
 		}
 		if back == nil {
+			h.record = &r
 			return nil
 		}
 		h.record, h.revision = back, revision
 	}
-	return nil
 }
 
 // pin notes a callback in the record of its parent that has settled already,

@@ -35,8 +35,8 @@ func (s *rings) now() bool {
 	return false
 }
 
-// held has a call that is held, and parked.
-func (r *rig) held() *hand {
+// held has a call that is held, and parked by a worker that has left.
+func (r *rig) held() {
 	c := greeting("a")
 	c.BeginBy = time.Now().Add(time.Hour) // so that it is looked at before it is offered
 	r.submit(c)
@@ -46,14 +46,14 @@ func (r *rig) held() *hand {
 	w := r.join(r.over(r.pair.Store, r.pair.Broker), "greet")
 	r.becomesEmpty(dispatch.Ready)
 	r.becomesEmpty(dispatch.Commands)
-	return w
+	w.leaveNow()
 }
 
 // Who releases a call has its schedule fire at once: he has written the record, so
 // that a worker finds nothing left to do.
 func releaseRings(r *rig) {
 	var s rings
-	w := r.held()
+	r.held()
 	q := r.tap(tapped{stored: s.stored})
 	if err := q.Open("a").Release(r.ctx); err != nil {
 		r.Fatal(err)
@@ -61,15 +61,15 @@ func releaseRings(r *rig) {
 	if !s.now() {
 		r.Error("the schedule was not told to fire")
 	}
+	w := r.join(r.queue, "greet")
 	w.succeed(w.claim())
 }
 
 // A worker does the same for one who died when he had given the command.
 func releaseRingsForTheDead(r *rig) {
 	var s rings
-	w := r.held()
+	r.held()
 	r.join(r.tap(tapped{stored: s.stored}), "nothing")
-	w.leaveNow() // so that the command is the other worker's
 	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "release", ID: "a"})
 	r.becomesEmpty(dispatch.Commands)
 	if rec := r.record("a"); rec.State != deferred.Pending || rec.Obeyed == 0 {
@@ -78,7 +78,7 @@ func releaseRingsForTheDead(r *rig) {
 	if !s.now() {
 		r.Error("the schedule was not told to fire")
 	}
-	w = r.join(r.queue, "greet")
+	w := r.join(r.queue, "greet")
 	w.succeed(w.claim())
 }
 
