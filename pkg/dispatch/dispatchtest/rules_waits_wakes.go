@@ -100,7 +100,8 @@ func recordGoesMeanwhile(r *rig) {
 	q := r.tap(tapped{
 		write: func(w dispatch.Write) error {
 			var rec deferred.Record
-			if w.Key != key || rec.UnmarshalJSON(w.Value) != nil || !rec.State.Settled() || rec.Unfired() {
+			isRecord := w.Key == key && rec.UnmarshalJSON(w.Value) == nil
+			if !isRecord || !rec.State.Settled() || rec.Unfired() {
 				return nil
 			}
 			return r.pair.Store.Write(r.ctx, []dispatch.Write{{Key: key, Expect: dispatch.Unconditional, Delete: true}})[0].Err
