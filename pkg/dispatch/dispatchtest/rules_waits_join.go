@@ -52,9 +52,7 @@ func (w *world) open() {
 		w.submit(joinOf(w.join(m), m, w.member(0), w.member(1), w.member(2)))
 	}
 	w.becomesEmpty(dispatch.Later)
-	if n := w.pending(dispatch.Delay); n > 0 {
-		w.Errorf("%d alarms: of what is seen, nobody needs any", n)
-	}
+	w.becomesEmpty(dispatch.Delay) // of what is seen nobody needs an alarm, but for a second look
 }
 
 func (w *world) settle() {
