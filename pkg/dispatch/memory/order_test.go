@@ -39,7 +39,7 @@ func TestEveryOperationOfWhatWaitsMayFailOrBeTheLast(t *testing.T) {
 }
 
 func TestEveryOperationOfWhatIsKeptMayFailOrBeTheLast(t *testing.T) {
-	dispatchtest.TestOrderOfKeeping(t, synctest.Test, pair, 1)
+	dispatchtest.TestOrderOfKeeping(t, synctest.Test, pair, everyKept)
 }
 
 func TestRandomGraphSettlesAsItsEdgesSay(t *testing.T) {
