@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -53,8 +54,9 @@ func (f *feed) align(ctx context.Context, records ...*deferred.Record) error {
 
 func (f *feed) alignOne(ctx context.Context, r *deferred.Record) error {
 	for {
-		if err := f.mark(ctx, r); err != nil {
-			return err
+		marked := f.mark(ctx, r)
+		if marked != nil && !errors.Is(marked, ErrConflict) {
+			return marked
 		}
 		// What was hung on it may have gone meanwhile, or something been hung on it.
 		now, err := f.touch(ctx, r.ID)
@@ -63,7 +65,7 @@ func (f *feed) alignOne(ctx context.Context, r *deferred.Record) error {
 			return err
 		case !now.State.Settled():
 			return f.letGoAnew(ctx, r)
-		case now.Holds == r.Holds:
+		case now.Holds == r.Holds && marked == nil:
 			return nil
 		}
 		r = now
@@ -80,13 +82,23 @@ func (f *feed) touch(ctx context.Context, id deferred.ID) (now *deferred.Record,
 	return now, err
 }
 
-// mark makes the entries of a record in its sources what it says.
+// mark makes the entries of a record in its sources what it says. It is ErrConflict
+// if the record says otherwise by now: what is looked at between the reading of the
+// sources and their writing cannot be let go of between the two unnoticed, since who
+// lets go reads the record first and writes the sources then.
 func (f *feed) mark(ctx context.Context, r *deferred.Record) error {
 	if !r.Holds {
 		return f.letGoAnew(ctx, r)
 	}
+	holds := func() error {
+		now, err := f.touch(ctx, r.ID)
+		if err == nil && !now.Holds {
+			return ErrConflict
+		}
+		return err
+	}
 	for chunk := range slices.Chunk(sources(r), readAtOnce) {
-		err := f.changeRecords(ctx, chunk, nil, func(x *deferred.Record) bool { return x.State.Settled() && pinAgain(x, r.ID) })
+		err := f.changeRecords(ctx, chunk, holds, func(x *deferred.Record) bool { return x.State.Settled() && pinAgain(x, r.ID) })
 		if err != nil {
 			return err
 		}

@@ -12,14 +12,15 @@ import (
 const maxGone = 64
 
 // letGo tells others that a deferred needs them no longer, and gives what they
-// were like then. What its result is made of is told until when that is needed.
+// were like then. What its result is made of is told until when that is needed, and
+// written in any case: see align.
 func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, needed time.Time) (map[deferred.ID]member, error) {
 	members := map[deferred.ID]member{}
 	for chunk := range slices.Chunk(others, readAtOnce) {
 		var idle []Message
 		err := f.changeRecords(ctx, chunk, nil, func(r *deferred.Record) bool {
 			members[r.ID] = memberOf(r, id)
-			changed := unpin(r, id)
+			changed := unpin(r, id) || settled(r) && !needed.IsZero()
 			if settled(r) && needed.After(r.Needed) {
 				r.Needed, changed = needed, true
 				r.Holds = r.ResultOf != "" // its own sources have to be told once more

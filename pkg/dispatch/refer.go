@@ -55,12 +55,12 @@ func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 	for again := redelivered; h.record != nil && h.record.Holds; again = true {
 		r := h.record
 		if !idle(r) {
-			if again || !r.Needed.IsZero() {
+			if again || mayHaveLetGo(r) {
 				return f.align(ctx, r)
 			}
 			return nil
 		}
-		end := f.clock.now().Add(max(f.timeLeft(r), f.least(r)))
+		end := laterOf(f.end(r), f.clock.now().Add(f.least(r)))
 		if _, err := f.letGo(ctx, sources(r), r.ID, end.Add(outlive)); err != nil {
 			return err
 		}
@@ -79,7 +79,10 @@ func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 // they were let go of.
 func (f *feed) forgo(ctx context.Context, h *holding, end time.Time) error {
 	r := h.record.Clone()
-	r.Holds, r.Needed = false, end
+	r.Holds = false
+	if end.After(f.end(&r)) {
+		r.Needed = end
+	}
 	letGoOfAll(&r)
 	err := h.write(ctx, &r, r.Settled)
 	if errors.Is(err, ErrConflict) || errors.Is(err, ErrUnknown) {
@@ -88,8 +91,13 @@ func (f *feed) forgo(ctx context.Context, h *holding, end time.Time) error {
 	return err
 }
 
-// mayHaveLetGo: a record is told until when it is needed only once it, or one
-// that refers to it, lets go.
+// mayHaveLetGo: if it holds its sources, then perhaps not for the first time.
 func mayHaveLetGo(r *deferred.Record) bool {
-	return r.State.Settled() && r.ResultOf != "" && !r.Needed.IsZero()
+	switch {
+	case !r.State.Settled() || r.ResultOf == "":
+		return false
+	case r.Parent != nil && r.Parent.ID == r.ResultOf:
+		return r.Parent.Released
+	}
+	return r.Waits != nil && r.Waits.Released
 }

@@ -37,7 +37,7 @@ func (q *Queue) retention(r *deferred.Record) time.Duration {
 	if !r.State.Settled() || r.Parent != nil && !r.Parent.Released || r.Carried || holdsMembers(r) || r.Holds {
 		return 0
 	}
-	left := max(q.timeLeft(r), time.Second)
+	left := max(q.end(r).Sub(q.clock.now()), time.Second)
 	if r.ResultOf == "" { // its sources are kept for so long, and no longer
 		left = max(left, q.least(r))
 	}
@@ -61,10 +61,16 @@ func wholeSeconds(d time.Duration) time.Duration {
 	return (d + time.Second - 1).Truncate(time.Second)
 }
 
-// timeLeft is what is left of the time for which a settled record is kept.
-func (q *Queue) timeLeft(r *deferred.Record) time.Duration {
-	now := q.clock.now()
-	return max(q.kept(r)-max(now.Sub(r.Settled), 0), r.Needed.Sub(now))
+// end is when the time is over for which a settled record is kept.
+func (q *Queue) end(r *deferred.Record) time.Time {
+	return laterOf(r.Settled.Add(q.kept(r)), r.Needed)
+}
+
+func laterOf(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // least is for how long it is kept at least once nothing needs it any more.
