@@ -34,17 +34,20 @@ func lateAlarm(r *rig) {
 	})
 	c := greeting("callback")
 	c.After = &deferred.After{Parent: "parent", On: deferred.OnSuccess}
-	c.Delay, c.BeginBy = 2*time.Second, time.Now().Add(time.Hour)
+	c.Delay, c.BeginBy = time.Hour, time.Now().Add(2*time.Hour)
 	r.submit(c)
 	w := r.join(r.queue, "greet")
 	r.comesToBe("callback", "waits", waiting)
 	r.comesToBe("parent", "is waited for", func(rec *deferred.Record) bool { return rec.Attached("callback") != nil })
 	r.submit(greeting("parent"))
 	w.succeed(w.claim())
-	w.succeed(w.claim())
-	if rec := r.await("callback", deferred.Succeeded); rec.Attempt != 1 {
-		r.Errorf("%d attempts", rec.Attempt)
+	r.becomesEmpty(dispatch.Later) // the schedule is stored, and after it the alarm
+	r.becomesEmpty(dispatch.Commands)
+	found, err := r.pair.Broker.Find(r.ctx, "callback")
+	if err != nil || len(found) != 1 || found[0].Route != dispatch.Delay || alarm(found[0].Message) || string(found[0].Body) != `"world"` {
+		r.Errorf("%+v (%v) are left of the callback, want its schedule", found, err)
 	}
-	r.becomesEmpty(dispatch.Later)
-	r.becomesEmpty(dispatch.Delay)
+	if n := r.pending(dispatch.Delay); n != 2 {
+		r.Errorf("%d schedules, want that of the call and its alarm", n)
+	}
 }

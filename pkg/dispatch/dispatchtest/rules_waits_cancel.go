@@ -13,18 +13,14 @@ import (
 // An adopter that expires needs the inner deferred no longer, and nor does anybody.
 // A join that expires is only one who has waited.
 func expiryPassesOn(r *rig) {
-	r.submit(named("nobody", "inner"), named("nobody", "member"), named("one", "adopter"))
-	adopter := named("one", "expiring")
-	adopter.Deadline = time.Now().Add(time.Second)
-	join := joinOf("join", deferred.JoinAll, "member")
-	join.Deadline = adopter.Deadline
-	r.perform(map[string]handler{"one": func(a *deferred.Attempt) (string, error) {
-		if a.ID == "adopter" {
-			return `1`, nil
-		}
-		return "", deferred.Adopt(r.queue.Open("inner"))
-	}})
-	r.submit(adopter, join)
+	r.submit(named("nobody", "inner"), named("nobody", "member"))
+	r.perform(map[string]handler{"one": func(*deferred.Attempt) (string, error) { return "", deferred.Adopt(r.queue.Open("inner")) }})
+	r.submit(named("one", "expiring"), joinOf("join", deferred.JoinAll, "member"))
+	for _, id := range []deferred.ID{"expiring", "join"} { // when it waits its time is over
+		r.comesToBe(id, "waits", waiting)
+		r.write(id, func(rec *deferred.Record) { rec.Deadline = time.Unix(1, 0) })
+		r.put(dispatch.Message{Route: dispatch.Commands, Verb: "wake", ID: id})
+	}
 	r.await("expiring", deferred.Expired)
 	if f := r.await("inner", deferred.Cancelled).Failure; !strings.Contains(f.Message, "expiring") {
 		r.Errorf("the inner one was told %q", f.Message)

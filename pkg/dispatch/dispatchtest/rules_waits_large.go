@@ -51,9 +51,7 @@ func untoldByCallback(r *rig) {
 	r.await("large", deferred.Succeeded)
 	w := r.join(r.queue, "mend")
 	callback := w.claim()
-	eventually(r.T, "only the callback's word will have the join looked at", func() bool {
-		return r.pending(dispatch.Ready) == 1 && r.pending(dispatch.Commands) == 0
-	})
+	r.becomesEmpty(dispatch.Commands) // only the callback's word will have the join looked at
 	if rec := r.record("large"); released(&rec) {
 		r.Error("the join has let go of its members while its callback runs")
 	}
