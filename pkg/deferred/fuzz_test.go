@@ -59,7 +59,7 @@ func FuzzContent(f *testing.F) {
 		}
 		again, err := deferred.EncodeAs(codec, v)
 		if err != nil {
-			t.Skip("decoded into what has no form in this codec") // NaN within JSON
+			return // decoded into what has no form in this codec, such as NaN in JSON
 		}
 		var w any
 		if err := again.Decode(&w); err != nil {
