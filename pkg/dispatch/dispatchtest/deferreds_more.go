@@ -1,10 +1,8 @@
 package dispatchtest
 
 import (
-	"context"
 	"errors"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -44,23 +42,8 @@ func membersAreAdded(r *rig) {
 	}
 }
 
-// noteWrites counts the writes of annotations.
-type noteWrites struct {
-	dispatch.Store
-	n atomic.Int64
-}
-
-func (s *noteWrites) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
-	for _, w := range writes {
-		if w.Space == dispatch.Notes {
-			s.n.Add(1)
-		}
-	}
-	return s.Store.Write(ctx, writes)
-}
-
 func manyAnnotations(r *rig) {
-	counted := &noteWrites{Store: r.pair.Store}
+	counted := &writesTo{Store: r.pair.Store, space: dispatch.Notes}
 	w := r.join(r.over(counted, r.pair.Broker), "greet")
 	r.submit(greeting("a"))
 	a := w.claim()

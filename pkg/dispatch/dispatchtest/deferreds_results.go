@@ -110,28 +110,13 @@ func inputIsGone(r *rig) {
 	if _, err := r.queue.Await(r.ctx, "race"); !errors.Is(err, deferred.ErrNotFound) {
 		r.Errorf("the result that is gone is awaited with %v", err)
 	}
-	counted := &recordWrites{Store: r.pair.Store}
+	counted := &writesTo{Store: r.pair.Store, space: dispatch.Records}
 	r.queue = r.over(counted, r.pair.Broker)
 	r.perform(map[string]handler{"nobody": succeeds(`1`)})
 	r.failsWith("c", deferred.KindNoInput)
 	if n := counted.n.Load(); n > 40 {
 		r.Errorf("%d writes until it had failed", n)
 	}
-}
-
-// recordWrites counts the writes of records.
-type recordWrites struct {
-	dispatch.Store
-	n atomic.Int64
-}
-
-func (s *recordWrites) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
-	for _, w := range writes {
-		if w.Space == dispatch.Records {
-			s.n.Add(1)
-		}
-	}
-	return s.Store.Write(ctx, writes)
 }
 
 // blindReads cannot read a record for a while.
@@ -153,7 +138,7 @@ func inputIsRead(r *rig) {
 	r.gives("race", sizable)
 	r.must(r.queue.Open("race").AddCallback(r.ctx, named("nobody", "c")))
 	r.becomesEmpty(dispatch.Later)
-	counted := &recordWrites{Store: r.pair.Store}
+	counted := &writesTo{Store: r.pair.Store, space: dispatch.Records}
 	blind := &blindReads{Store: counted, id: "p"}
 	blind.blind.Store(true)
 	r.drive(r.join(r.over(blind, r.pair.Broker), "unused"), map[string]handler{"nobody": succeeds(`"ran"`)})

@@ -189,7 +189,7 @@ func annotationFlood(r *rig) {
 		updates  = 3000 // a thousand a second, by turns on two keys
 		interval = 100  // updates, in the tenth of a second in which each key is written once
 	)
-	counted, messages := &noteWrites{Store: r.pair.Store}, &puts{Broker: r.pair.Broker}
+	counted, messages := &writesTo{Store: r.pair.Store, space: dispatch.Notes}, &puts{Broker: r.pair.Broker}
 	w := r.join(r.over(counted, messages), "greet")
 	r.submit(greeting("a"))
 	a := w.claim()
