@@ -18,8 +18,9 @@ type lives struct {
 }
 
 type life struct {
-	record deferred.Record
-	ttl    time.Duration
+	record   deferred.Record
+	ttl      time.Duration
+	revision uint64
 }
 
 func (s *lives) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
@@ -29,7 +30,7 @@ func (s *lives) Write(ctx context.Context, writes []dispatch.Write) []dispatch.W
 	for i, w := range writes {
 		var l life
 		if w.Space == dispatch.Records && written[i].Err == nil && l.record.UnmarshalJSON(w.Value) == nil {
-			l.ttl = w.TTL
+			l.ttl, l.revision = w.TTL, written[i].Revision
 			s.writes[l.record.ID] = append(s.writes[l.record.ID], l)
 		}
 	}
@@ -45,11 +46,13 @@ func (s *lives) of(id deferred.ID) []life {
 
 // last is for how long the record was last written.
 func (s *lives) last(id deferred.ID) time.Duration {
-	all := s.of(id)
-	if len(all) == 0 {
-		return 0
+	var last life
+	for _, l := range s.of(id) { // two writers may be told in another order than they wrote
+		if l.revision > last.revision {
+			last = l
+		}
 	}
-	return all[len(all)-1].ttl
+	return last.ttl
 }
 
 // living has the queue of the case remember what is written.
