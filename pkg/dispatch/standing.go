@@ -93,11 +93,40 @@ func (s *standing) lookAtAll(ctx context.Context) error {
 		}
 		s.decided = s.decided || decides(s.waits.Mode, s.records[i])
 	}
-	s.decided = s.decided || open < 0
-	if s.decided {
+	switch {
+	case open < 0:
+		s.decided = true
 		return nil
+	case s.decided:
+		return s.lookAtOpen(ctx)
 	}
 	return s.waitFor(ctx, open, s.records[open])
+}
+
+// lookAtOpen reads those again that were open when another one was found to
+// decide. The records are not all of one moment, and the first by time decides: it
+// may have settled between its reading and that of the other one.
+func (s *standing) lookAtOpen(ctx context.Context) error {
+	var open []int
+	for i, r := range s.records {
+		if !settled(r) {
+			open = append(open, i)
+		}
+	}
+	for chunk := range slices.Chunk(open, readAtOnce) {
+		ids := make([]deferred.ID, len(chunk))
+		for n, i := range chunk {
+			ids[n] = s.waits.On[i]
+		}
+		records, err := s.feed.readRecords(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for n, i := range chunk {
+			s.records[i] = records[n]
+		}
+	}
+	return nil
 }
 
 // lost: nobody has seen the member, there is no message of it, and the time for

@@ -103,6 +103,11 @@ func askKeeping(ctx context.Context, client *dispatch.Queue) error {
 		func() error {
 			return until("gate", func(r *deferred.Record) bool { return r.Attached("grown") != nil })
 		},
+		// A word that comes before its promise is met is kept, and carried out later
+		// than the gate's, perhaps.
+		func() error {
+			return until("whistle", func(r *deferred.Record) bool { return r.Attached("race") != nil })
+		},
 		func() error { return come(deferred.RejectPromise(ctx, client, whistleToken, errors.New("no"))) },
 		func() error { return come(client.Open("grown").AddMembers(ctx, client.Open("second"))) },
 		func() error { return come(deferred.ResolvePromise(ctx, client, gateToken, true)) },

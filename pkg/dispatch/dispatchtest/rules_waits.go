@@ -40,6 +40,7 @@ func TestRulesOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair)
 		{"MemberWithAMessageOrARecordIsNotUnknown", knownMembers},
 		{"MemberNobodyKnowsSettledLast", unknownMemberIsLast},
 		{"OfMembersThatHadSettledTheEarliestDecides", earliestDecides},
+		{"EarliestDecidesThoughItWasReadTooEarly", earlierThoughReadOpen},
 		{"AlarmGoesWithWhatHasWaited", alarmGoes},
 		{"FailureIsListedThoughItsEntryWasRefusedOnce", listedAfterAll},
 		{"FailureSeenByOneWhoDiedIsListedNoLonger", unlistedForTheDead},
