@@ -46,18 +46,19 @@ func secondWithoutATime(r *rig) {
 }
 
 func secondWithoutAParent(r *rig) {
-	w := r.join(r.queue, "greet")
+	r.perform(map[string]handler{"greet": succeeds(`1`)})
 	r.submit(named("greet", "p"))
-	w.succeed(w.claim())
+	r.becomesEmpty(dispatch.Ready)
 	r.must(r.queue.Open("p").AddCallback(r.ctx, named("mend", "c")))
 	eventually(r.T, "it stands in its lane", func() bool { return r.pending(dispatch.Ready) == 1 })
 	r.second(dispatch.Ready, "mend", "c", nil)
-	mender := r.join(r.queue, "mend")
-	a := mender.claim()
-	if a.Parent == nil || a.Parent.ID != "p" {
-		r.Errorf("it was performed after %v", a.Parent)
-	}
-	mender.succeed(a)
+	r.perform(map[string]handler{"mend": func(a *deferred.Attempt) (string, error) {
+		if a.Parent == nil || a.Parent.ID != "p" {
+			r.Errorf("it was performed after %v", a.Parent)
+		}
+		return succeeds(`2`)(a)
+	}})
+	r.gives("c", `2`)
 	r.becomesEmpty(dispatch.Ready)
 }
 
