@@ -42,7 +42,7 @@ func (d *Delivery) origin() string {
 // stands reports whether a call that can be understood waits under the same id:
 // then the id is its own. What cannot be looked up counts as such.
 func (f *feed) stands(ctx context.Context, d Delivery) bool {
-	found, err := f.broker.Find(ctx, d.ID)
+	found, err := f.find(ctx, d.ID)
 	for i := range found {
 		if _, fault := parse(&found[i]); fault == nil {
 			return true

@@ -40,7 +40,7 @@ func (h *holding) look(ctx context.Context) (decision, error) {
 		return d, nil
 	}
 	// No record does not mean that nobody knows it: its message may stand behind a backlog.
-	found, err := f.broker.Find(ctx, h.delivery.ID)
+	found, err := f.find(ctx, h.delivery.ID)
 	if err == nil && len(found) == 0 {
 		d = decision{deed: setAside, why: d.why}
 	}

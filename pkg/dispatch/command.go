@@ -181,9 +181,9 @@ func (q *Queue) cancelled(ctx context.Context, r *deferred.Record, c *deferred.C
 // then the record is kept.
 func (q *Queue) takeIn(ctx context.Context, r *deferred.Record) (args deferred.Content, err error) {
 	args = r.Args // of one that waits
-	found, err := q.broker.Find(ctx, r.ID)
+	found, err := q.find(ctx, r.ID)
 	if err != nil {
-		return args, fmt.Errorf("dispatch: find %s: %w", r.ID, err)
+		return args, err
 	}
 	for i := range found {
 		c, err := parse(&found[i])

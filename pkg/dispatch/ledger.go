@@ -24,9 +24,9 @@ func (q *Queue) Record(ctx context.Context, id deferred.ID) (deferred.Record, er
 	if r != nil && (r.Seen || r.State.Settled()) {
 		return *r, nil
 	}
-	found, err := q.broker.Find(ctx, id)
+	found, err := q.find(ctx, id)
 	if err != nil {
-		return deferred.Record{}, fmt.Errorf("dispatch: find %s: %w", id, err)
+		return deferred.Record{}, err
 	}
 	for i := range found {
 		if seen, ok := q.preview(&found[i]); ok {

@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -163,9 +162,9 @@ func (f *feed) obey(ctx context.Context, h *holding, d deed) error {
 // ring has the schedule of an id fire now. It is a hint: the call is looked at
 // again in any case, only later.
 func (q *Queue) ring(ctx context.Context, id deferred.ID) error {
-	found, err := q.broker.Find(ctx, id)
+	found, err := q.find(ctx, id)
 	if err != nil {
-		return fmt.Errorf("dispatch: find %s: %w", id, err)
+		return err
 	}
 	for i := range found {
 		if found[i].Route != Delay {

@@ -36,7 +36,7 @@ func (f *feed) park(ctx context.Context, h *holding, until time.Time) error {
 	if !errors.Is(err, ErrExists) {
 		return err
 	}
-	found, err := f.broker.Find(ctx, h.delivery.ID)
+	found, err := f.find(ctx, h.delivery.ID)
 	if err != nil {
 		return err
 	}

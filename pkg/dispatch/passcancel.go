@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"fmt"
 
 	"zasync/pkg/deferred"
 )
@@ -37,9 +36,9 @@ func (f *feed) passCancel(ctx context.Context, r *deferred.Record, members map[d
 			continue
 		}
 		if !m.met {
-			found, err := f.broker.Find(ctx, id)
+			found, err := f.find(ctx, id)
 			if err != nil {
-				return fmt.Errorf("dispatch: find %s: %w", id, err)
+				return err
 			}
 			if len(found) == 0 {
 				continue

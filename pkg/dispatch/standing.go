@@ -135,7 +135,7 @@ func (s *standing) lost(ctx context.Context, i int, r *deferred.Record) (bool, e
 	if r != nil && r.Seen || s.early() {
 		return false, nil
 	}
-	found, err := s.feed.broker.Find(ctx, s.waits.On[i])
+	found, err := s.feed.find(ctx, s.waits.On[i])
 	return len(found) == 0, err
 }
 

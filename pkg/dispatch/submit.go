@@ -121,6 +121,7 @@ func (q *Queue) sameCall(ctx context.Context, c *deferred.Call) (bool, error) {
 		}
 		return true, nil
 	}
+	// One that moves just now may be missed: a second message of it changes nothing.
 	found, err := q.broker.Find(ctx, c.ID)
 	if err != nil {
 		return false, fmt.Errorf("dispatch: find %s: %w", c.ID, err)

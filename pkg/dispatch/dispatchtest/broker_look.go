@@ -1,11 +1,8 @@
 package dispatchtest
 
 import (
-	"fmt"
 	"maps"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,7 +14,6 @@ import (
 
 var lookTests = []brokerTest{
 	{"an id is found wherever it stands", findsEverywhere},
-	{"an id is found while it moves", findsMoving},
 	{"what is held is found and pending", findsHeld},
 	{"what was found cannot be settled", settlesNothingFound},
 	{"pending messages come in pages, oldest first", pagesPending},
@@ -74,44 +70,6 @@ func findsEverywhere(t *testing.T, b bench) {
 		if f := b.find(nobody); len(f) > 0 {
 			t.Fatalf("%q is found: %+v", nobody, f)
 		}
-	}
-}
-
-// findsMoving has calls go from a schedule to their lane: each is put there before
-// the schedule is taken away. A look that finds nothing would say that a call does
-// not exist.
-func findsMoving(t *testing.T, b bench) {
-	ctx, cancel := patiently(t)
-	defer cancel()
-	var missed atomic.Int64
-	for i := range 2000 { // without care, one look in ten thousand misses it
-		id := deferred.ID(fmt.Sprint("m", i))
-		b.put(schedule(id, time.Hour))
-		moved := make(chan struct{})
-		var looking sync.WaitGroup
-		for range 8 {
-			looking.Go(func() {
-				for {
-					if found, err := b.Find(ctx, id); err != nil || len(found) == 0 {
-						missed.Add(1)
-					}
-					select {
-					case <-moved:
-						return
-					default:
-					}
-				}
-			})
-		}
-		b.put(call(greet, id))
-		if err := b.Remove(ctx, id); err != nil {
-			t.Fatal(err)
-		}
-		close(moved)
-		looking.Wait()
-	}
-	if n := missed.Load(); n > 0 {
-		t.Errorf("%d looks missed what moved", n)
 	}
 }
 

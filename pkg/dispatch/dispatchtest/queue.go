@@ -16,6 +16,7 @@ func TestQueue(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"CancelReachesARunningAttempt", cancelRunning},
 		{"CancelOfASettledCallSaysHowItEnded", cancelSettled},
 		{"CancelOfNothingIsNotFound", cancelNothing},
+		{"CallThatMovesIsFound", movingIsFound},
 		{"SameCallTwiceIsHarmless", sameTwice},
 		{"SecondMessageWithAParentChangesNothing", secondWithAParent},
 		{"SecondMessageWithoutATimeChangesNothing", secondWithoutATime},

@@ -18,11 +18,6 @@ import (
 
 // Find gives the messages that stand for an id: of each route, and of the lanes
 // with and without shards, the last one.
-//
-// All places are asked at once, and so a call that goes from one to the next may be
-// met in neither. It is put where it goes before it is taken from where it was:
-// before nothing is said to be found, the places are asked one after the other in
-// the order of its way.
 func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery, error) {
 	if err := id.Check(); err != nil {
 		return nil, err
@@ -30,25 +25,16 @@ func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery,
 	last := func(r dispatch.Route, tokens ...string) *nats.Msg {
 		return getRequest{Last: b.on(r, append(tokens, string(id))...)}.to(b.stream(r))
 	}
-	way := []*nats.Msg{
+	requests := []*nats.Msg{
+		last(dispatch.Ready, "*", "*"),
+		last(dispatch.Ready, "*", "*", "*"),
 		last(dispatch.Later, "*", "*"),
 		last(dispatch.Delay),
 		last(dispatch.Due, "*", "*"),
-		last(dispatch.Ready, "*", "*"),
-		last(dispatch.Ready, "*", "*", "*"),
 	}
 	if seq, err := strconv.ParseUint(string(id), 10, 63); err == nil && seq > 0 { // the server's numbering
-		way = append(way, getRequest{Seq: seq}.to(b.queue()))
+		requests = append(requests, getRequest{Seq: seq}.to(b.queue()))
 	}
-	found, err := b.findAt(ctx, id, way...)
-	for i := 0; err == nil && len(found) == 0 && i < len(way); i++ {
-		found, err = b.findAt(ctx, id, way[i])
-	}
-	return found, err
-}
-
-// findAt asks all of these at once.
-func (b *Broker) findAt(ctx context.Context, id deferred.ID, requests ...*nats.Msg) ([]dispatch.Delivery, error) {
 	var found []dispatch.Delivery
 	for _, a := range b.exchange.ask(ctx, requests) {
 		if a.err == nil && status(a.msg) != "" && status(a.msg) != "404" {

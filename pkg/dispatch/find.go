@@ -1,0 +1,25 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+
+	"zasync/pkg/deferred"
+)
+
+// find gives the messages that stand for an id. A broker may miss one that moves
+// while it looks. On the longest way, that of an overdue schedule to its lane, there
+// are three moves, one right after the other: so before nothing is said to be
+// found, it is asked once more for each.
+func (q *Queue) find(ctx context.Context, id deferred.ID) ([]Delivery, error) {
+	const moves = 3
+	for again := moves; ; again-- {
+		found, err := q.broker.Find(ctx, id)
+		if err != nil {
+			return nil, fmt.Errorf("dispatch: find %s: %w", id, err)
+		}
+		if len(found) > 0 || again == 0 {
+			return found, nil
+		}
+	}
+}
