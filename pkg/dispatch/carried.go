@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -19,7 +18,7 @@ const (
 // must not be. Whoever meets the message may have decided before the call settled,
 // so it is also looked for from time to time.
 func (f *feed) met(ctx context.Context, h *holding) error {
-	if h.record == nil || !h.record.Carried {
+	if !h.record.Carried {
 		return nil
 	}
 	left, err := f.carriedElsewhere(ctx, h)
@@ -38,9 +37,9 @@ func (f *feed) met(ctx context.Context, h *holding) error {
 
 // carriedElsewhere looks for messages of the call beside the one that is held.
 func (f *feed) carriedElsewhere(ctx context.Context, h *holding) (bool, error) {
-	found, err := f.broker.Find(ctx, h.delivery.ID)
+	found, err := f.find(ctx, h.delivery.ID)
 	if err != nil {
-		return false, fmt.Errorf("dispatch: find %s: %w", h.delivery.ID, err)
+		return false, err
 	}
 	for i := range found {
 		d := &found[i]

@@ -142,9 +142,7 @@ func markFired(r *deferred.Record, fired map[deferred.ID]bool) {
 	}
 }
 
-// amend changes the marks of a settled record, whatever others add to it. A
-// record that is gone has been forgotten: the marks are made here only, so that
-// each step is done once.
+// amend changes the marks of a settled record, whatever others add to it.
 func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Record)) error {
 	for {
 		r := h.record.Clone()
@@ -156,15 +154,9 @@ func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Reco
 		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknown) {
 			return err
 		}
-		back, revision, err := f.readBack(ctx, r.ID)
-		if err != nil {
+		if err := h.readBackOr(ctx, &r); err != nil || h.record == &r {
 			return err
 		}
-		if back == nil {
-			h.record = &r
-			return nil
-		}
-		h.record, h.revision = back, revision
 	}
 }
 

@@ -70,6 +70,22 @@ func (h *holding) write(ctx context.Context, r *deferred.Record, now time.Time) 
 	return nil
 }
 
+// readBackOr reads a record that could not be written as r. One that is gone has been
+// forgotten: then what was to be written is made here only, so that each step that
+// follows is done once.
+func (h *holding) readBackOr(ctx context.Context, r *deferred.Record) error {
+	back, revision, err := h.feed.readBack(ctx, r.ID)
+	switch {
+	case err != nil:
+		return err
+	case back == nil:
+		h.record = r
+	default:
+		h.record, h.revision = back, revision
+	}
+	return nil
+}
+
 // readRecord gives the record and its revision; nil if there is none.
 func (q *Queue) readRecord(ctx context.Context, id deferred.ID) (*deferred.Record, uint64, error) {
 	entries, err := q.store.Read(ctx, []Key{recordKey(id)})

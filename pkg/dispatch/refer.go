@@ -52,7 +52,7 @@ func idle(r *deferred.Record) bool {
 // counts only if nobody has written the record meanwhile.
 func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 	redelivered := h.delivery.Deliveries > 1 // somebody may have died in the middle of it
-	for again := redelivered; h.record != nil && h.record.Holds; again = true {
+	for again := redelivered; h.record.Holds; again = true {
 		r := h.record
 		if !idle(r) {
 			if again || mayHaveLetGo(r) {
@@ -68,7 +68,7 @@ func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 			return err
 		}
 	}
-	if redelivered && h.record != nil {
+	if redelivered {
 		return f.alignAll(ctx, h.record)
 	}
 	return nil
@@ -86,7 +86,7 @@ func (f *feed) forgo(ctx context.Context, h *holding, end time.Time) error {
 	letGoOfAll(&r)
 	err := h.write(ctx, &r, r.Settled)
 	if errors.Is(err, ErrConflict) || errors.Is(err, ErrUnknown) {
-		h.record, h.revision, err = f.readBack(ctx, r.ID)
+		return h.readBackOr(ctx, &r)
 	}
 	return err
 }

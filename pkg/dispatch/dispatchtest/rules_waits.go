@@ -52,6 +52,7 @@ func TestRulesOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair)
 		{"RaceIsDecidedByAMemberNobodyKnows", raceOfAnUnknown},
 		{"JoinIsWokenByTheFirstThatIsOpenAndByWhatDecides", fewWakes},
 		{"RecordThatGoesMeanwhileNeedsNoMark", recordGoesMeanwhile},
+		{"RecordThatGoesMeanwhileHoldsNothing", holderGoesMeanwhile},
 		{"SettledCallbackDoesNotHangItselfOnItsParentAgain", settledCallbackStaysOff},
 		{"WhatTheRecordAnswersIsNotCommanded", answeredByTheRecord},
 		{"HoldThatWasOvertakenDoesNotHold", overtakenHold},

@@ -129,6 +129,35 @@ func recordGoesMeanwhile(r *rig) {
 	})
 }
 
+// The same while a record says that it holds its source no more. What made it does
+// not make it again.
+func holderGoesMeanwhile(r *rig) {
+	r.inline = 1
+	key := dispatch.Key{Space: dispatch.Records, Name: string(child("p", 0))}
+	var gone atomic.Bool
+	r.queue = r.tap(tapped{write: func(w dispatch.Write) error {
+		var rec deferred.Record
+		isRecord := w.Key == key && rec.UnmarshalJSON(w.Value) == nil
+		if !isRecord || rec.ResultOf == "" || rec.Holds || !gone.CompareAndSwap(false, true) {
+			return nil
+		}
+		if err := r.pair.Store.Write(r.ctx, []dispatch.Write{{Key: key, Expect: dispatch.Unconditional, Delete: true}})[0].Err; err != nil {
+			return err
+		}
+		return dispatch.ErrConflict
+	}})
+	p := named("greet", "p")
+	p.Callbacks = []deferred.Callback{{On: deferred.OnFailure, Call: deferred.Call{Name: "mend"}}}
+	r.submit(p)
+	r.perform(map[string]handler{"greet": succeeds(`"large"`)})
+	r.await("p", deferred.Succeeded)
+	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(dispatch.Later)
+	if rec := r.record(child("p", 0)); !gone.Load() || rec.ID != "" {
+		r.Errorf("the record went: %t; it is %s now", gone.Load(), rec.State)
+	}
+}
+
 // A callback that has settled, and has let go of its parent, does not hang itself on
 // it again when its message comes twice: nobody would take it off.
 func settledCallbackStaysOff(r *rig) {
