@@ -23,7 +23,7 @@ func holdCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name: "hold", Usage: "keep calls back that have not started", ArgsUsage: "ID...|-",
 		Description: `A call that is held stays where it is until it is released. That it has started
-already is an error. One that is held already keeps the reason that it has.
+already is an error. Of several holds the last one's reason counts.
 
   zsubmit hold "$id" --reason "until the disk is replaced"
   zsubmit list --label batch=7 --state pending -o id | zsubmit hold -`,
