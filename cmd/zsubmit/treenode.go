@@ -104,18 +104,11 @@ func (g *grower) child(ctx context.Context, r *deferred.Record, cb *deferred.Rec
 
 // result reads also one that is kept by reference.
 func (g *grower) result(ctx context.Context, r *deferred.Record) (json.RawMessage, error) {
-	result := r.Result
-	if r.ResultOf != "" {
-		whole, err := g.source.Await(ctx, r.ID)
-		if err != nil {
-			return nil, err
-		}
-		result = whole.Result
+	whole, err := whole(ctx, g.source, *r)
+	if err != nil || whole.Result.IsZero() {
+		return nil, err
 	}
-	if result.IsZero() {
-		return nil, nil
-	}
-	return result.JSON()
+	return whole.Result.JSON()
 }
 
 // branchOf says on which outcomes of a record its callback runs.

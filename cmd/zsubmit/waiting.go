@@ -100,9 +100,13 @@ func followWhole(ctx context.Context, q *connect.Session, id deferred.ID, r reac
 	return whole(ctx, q, settled)
 }
 
+type awaiter interface {
+	Await(ctx context.Context, id deferred.ID) (deferred.Record, error)
+}
+
 // whole is a settled record with its result, also one that is too large to be
 // stored in it.
-func whole(ctx context.Context, q *connect.Session, r deferred.Record) (deferred.Record, error) {
+func whole(ctx context.Context, q awaiter, r deferred.Record) (deferred.Record, error) {
 	if r.ResultOf == "" {
 		return r, nil
 	}

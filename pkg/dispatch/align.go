@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"zasync/pkg/deferred"
 )
@@ -109,30 +108,19 @@ func (f *feed) mark(ctx context.Context, r *deferred.Record) error {
 // letGoAnew writes the sources also if nothing changes in them: what a process
 // that has died had on its way cannot be stored after that.
 func (f *feed) letGoAnew(ctx context.Context, r *deferred.Record) error {
-	for chunk := range slices.Chunk(sources(r), readAtOnce) {
-		err := f.changeRecords(ctx, chunk, nil, func(x *deferred.Record) bool { unpin(x, r.ID); return x.State.Settled() })
-		if err != nil {
-			return err
-		}
-	}
-	_, err := f.letGo(ctx, sources(r), r.ID, time.Time{}) // and wakes those that are done with it
+	_, err := f.letGo(ctx, sources(r), r.ID, f.end(r).Add(outlive)) // as they have been told before
 	return err
 }
 
 // referring gives those of the records that may have let go of their sources.
 func (f *feed) referring(ctx context.Context, ids []deferred.ID) (referring []*deferred.Record, err error) {
-	for chunk := range slices.Chunk(ids, readAtOnce) {
-		records, err := f.readRecords(ctx, chunk)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range records {
-			if r != nil && mayHaveLetGo(r) {
-				referring = append(referring, r)
-			}
+	records, err := f.readRecords(ctx, ids)
+	for _, r := range records {
+		if r != nil && mayHaveLetGo(r) {
+			referring = append(referring, r)
 		}
 	}
-	return referring, nil
+	return referring, err
 }
 
 // pinAgain makes good the entry of one that has let go of the record.

@@ -53,8 +53,8 @@ func (f *feed) stands(ctx context.Context, d Delivery) bool {
 
 // malformed deals with a message that cannot be understood: it is set aside,
 // and whoever waits for its id learns why, unless the id is another call's.
-func (f *feed) malformed(ctx context.Context, d Delivery, cause error) {
-	h := &holding{feed: f, delivery: d}
+func (f *feed) malformed(ctx context.Context, h *holding, cause error) {
+	d := h.delivery
 	err := f.setAside(ctx, d, "malformed", cause.Error())
 	if err == nil && d.ID.Check() == nil && d.Route != Commands && !f.stands(ctx, d) {
 		err = f.settleMalformed(ctx, h, cause)

@@ -46,15 +46,15 @@ func (l *attemptLedger) Annotate(ctx context.Context, id deferred.ID, n deferred
 	if kept || err != nil {
 		return err
 	}
-	if err := l.begin(ctx); err != nil {
+	if err := l.lockWriting(ctx); err != nil {
 		return err
 	}
-	defer l.end()
+	defer l.unlockWriting()
 	return l.annotate(ctx, id, n)
 }
 
-// begin waits until no other write is on its way.
-func (l *attemptLedger) begin(ctx context.Context) error {
+// lockWriting waits until no other write is on its way.
+func (l *attemptLedger) lockWriting(ctx context.Context) error {
 	select {
 	case l.writing <- struct{}{}:
 		return nil
@@ -63,7 +63,7 @@ func (l *attemptLedger) begin(ctx context.Context) error {
 	}
 }
 
-func (l *attemptLedger) end() { <-l.writing }
+func (l *attemptLedger) unlockWriting() { <-l.writing }
 
 // keep keeps a value for later if the interval since the last write is not over.
 func (l *attemptLedger) keep(n deferred.Note) (kept bool, err error) {
@@ -83,6 +83,13 @@ func (l *attemptLedger) keep(n deferred.Note) (kept bool, err error) {
 	return false, nil
 }
 
+// annotated: there may be something that is kept.
+func (l *attemptLedger) annotated() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.kept != nil
+}
+
 // rest writes what was kept at the end of each interval in which something was.
 func (l *attemptLedger) rest(ctx context.Context) {
 	for pause(ctx, noteEvery) == nil {
@@ -94,12 +101,15 @@ func (l *attemptLedger) rest(ctx context.Context) {
 
 // flush writes what is kept. With nothing kept the next value is the first again.
 func (l *attemptLedger) flush(ctx context.Context) (wrote bool) {
+	if !l.annotated() { // as most calls, whose outcome waits for this
+		return false
+	}
 	ctx, cancel := context.WithTimeout(ctx, noteLimit)
 	defer cancel()
-	if l.begin(ctx) != nil {
+	if l.lockWriting(ctx) != nil {
 		return true // there is something to write still
 	}
-	defer l.end()
+	defer l.unlockWriting()
 	l.mu.Lock()
 	kept := l.kept
 	l.kept, l.resting = map[string]deferred.Note{}, len(kept) > 0

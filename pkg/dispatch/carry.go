@@ -130,7 +130,7 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 		func() { r.Args = deferred.Content{} },
 		func() { f.refer(ctx, h, r, d.deed) },
 		func() {
-			r.Settle(deferred.Failed, f.tooLarge(r, "the record cannot hold it: "+err.Error()).Failure)
+			r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindResultSize, Message: "the record cannot hold it: " + err.Error()})
 		},
 	} {
 		if !errors.Is(err, ErrTooLarge) {
@@ -165,8 +165,7 @@ func (f *feed) conclusive(ctx context.Context, h *holding, r *deferred.Record, d
 	case resolve:
 		settleOutside(r, h.command)
 	case cancel:
-		r.Settle(deferred.Cancelled, f.ofAttempt(ctx, r, deferred.CancelFailure(h.command.Reason)))
-		r.SettledBy = h.command.By
+		f.settleCancelled(ctx, r, h.command)
 	case merge: // what has settled keeps its outcome; next took the call in
 	default:
 		return fmt.Errorf("dispatch: nobody does %q here", d)

@@ -28,12 +28,12 @@ func (f *feed) Claim(ctx context.Context, o deferred.Offer) (*deferred.Attempt, 
 	// Time has passed since the call was looked at.
 	now := f.clock.now()
 	if h.record.Attempt == 1 && !h.call.BeginBy.IsZero() && now.After(h.call.BeginBy) {
-		f.during(func(ctx context.Context) { f.expireClaimed(ctx, h) })
+		f.afterwards(h, func(ctx context.Context) { f.expireClaimed(ctx, h) })
 		return nil, deferred.ErrTaken
 	}
 	a, err := f.newAttempt(ctx, h, o)
 	if err != nil {
-		f.during(func(ctx context.Context) { f.withoutInput(ctx, h, err) })
+		f.afterwards(h, func(ctx context.Context) { f.withoutInput(ctx, h, err) })
 		return nil, err
 	}
 	return f.begin(h, a), nil
@@ -87,7 +87,7 @@ func (f *feed) claimAnew(ctx context.Context, h *holding) error {
 		return deferred.ErrTaken
 	}
 	f.untake(h)
-	f.during(func(ctx context.Context) {
+	f.afterwards(h, func(ctx context.Context) {
 		if !f.carry(ctx, h, d) {
 			f.examine(ctx, h)
 		}
@@ -137,7 +137,7 @@ func (f *feed) Decline(o deferred.Offer, reason string) {
 		f.letCome(h, after, reason, nil)
 		return
 	}
-	f.during(func(ctx context.Context) { f.unclaim(ctx, h, 0, reason) })
+	f.afterwards(h, func(ctx context.Context) { f.unclaim(ctx, h, 0, reason) })
 }
 
 // unclaim takes back the claim of an attempt that never started, so that it
@@ -164,7 +164,7 @@ const inputTries = 6
 func (f *feed) withoutInput(ctx context.Context, h *holding, cause error) {
 	var size *deferred.SizeError
 	gone := errors.Is(cause, deferred.ErrNotFound) && h.delivery.Deliveries >= inputTries
-	if !gone && !errors.As(cause, &size) {
+	if !gone && !errors.As(cause, &size) && !errors.Is(cause, errParts) {
 		f.unclaim(ctx, h, growing(h.delivery.Deliveries), "its input cannot be read: "+cause.Error())
 		return
 	}

@@ -170,9 +170,14 @@ func (q *Queue) cancelled(ctx context.Context, r *deferred.Record, c *deferred.C
 	if err != nil {
 		return err
 	}
-	r.Settle(deferred.Cancelled, q.ofAttempt(ctx, r, deferred.CancelFailure(c.Reason)))
-	r.SettledBy, r.Args = c.By, args
+	q.settleCancelled(ctx, r, c)
+	r.Args = args
 	return nil
+}
+
+func (q *Queue) settleCancelled(ctx context.Context, r *deferred.Record, c *deferred.Command) {
+	r.Settle(deferred.Cancelled, q.ofAttempt(ctx, r, deferred.CancelFailure(c.Reason)))
+	r.SettledBy = c.By
 }
 
 // takeIn looks for the call of an open record that is to be settled without it:

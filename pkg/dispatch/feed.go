@@ -121,12 +121,13 @@ func (f *feed) supply(intake, ctx context.Context) {
 		}
 		f.clock.observe(&d)
 		f.leases.add(d)
+		h := &holding{feed: f, delivery: d}
 		c, err := parse(&d)
 		if err != nil {
-			f.work.Go(func() { f.malformed(ctx, d, err) })
+			f.handle(h, func() { f.malformed(ctx, h, err) })
 			continue
 		}
-		h := &holding{feed: f, delivery: d, call: c, digest: c.digest()}
+		h.call, h.digest = c, c.digest()
 		if d.Deliveries > 1 || c.conditional() {
 			f.handle(h, func() { f.examine(intake, h) })
 			continue

@@ -60,6 +60,9 @@ func (f *feed) disarm(ctx context.Context, h *holding) error {
 // those that its result is made of.
 func (f *feed) letGoOfRest(ctx context.Context, h *holding) error {
 	r := h.record
+	if !holdsMembers(r) && (r.Parent == nil || r.Parent.Released) {
+		return nil
+	}
 	made := setOf(sources(r))
 	var rest []deferred.ID
 	if holdsMembers(r) {
@@ -84,12 +87,12 @@ func (f *feed) letGoOfRest(ctx context.Context, h *holding) error {
 	if !holdsMembers(r) && !parent {
 		return nil
 	}
-	return f.amend(ctx, h, letGoOfAll)
+	return f.amend(ctx, h, markLetGo)
 }
 
-// letGoOfAll marks what the deferred hung on and waited for as told. What its
+// markLetGo marks what the deferred hung on and waited for as told. What its
 // result is made of it may hold still.
-func letGoOfAll(r *deferred.Record) {
+func markLetGo(r *deferred.Record) {
 	if r.Parent != nil {
 		r.Parent.Released = true
 	}

@@ -40,28 +40,38 @@ func (f *feed) keepHouse(intake, ctx context.Context) {
 	}
 }
 
-// handle does something about a delivery. A defect of ours must not end the
-// program of one worker after the other, to each of whom the message comes: it
-// is logged, and the message comes again later.
+// handle does something about a delivery.
 func (f *feed) handle(h *holding, do func()) {
 	f.work.Go(func() {
-		defer func() {
-			if v := recover(); v != nil {
-				f.log.Error("panic", "id", h.delivery.ID, "name", h.delivery.Name, "err", v, "stack", string(debug.Stack()))
-				f.letCome(h, growing(h.delivery.Deliveries), "panic", nil)
-			}
-		}()
+		defer f.rescue(h)
 		do()
 	})
+}
+
+// afterwards is handle for what the caller's context must not end.
+func (f *feed) afterwards(h *holding, do func(ctx context.Context)) {
+	f.during(func(ctx context.Context) {
+		defer f.rescue(h)
+		do(ctx)
+	})
+}
+
+// rescue is deferred by what deals with a delivery. A defect of ours must not end
+// the program of one worker after the other, to each of whom the message comes: it
+// is logged, and the message comes again later.
+func (f *feed) rescue(h *holding) {
+	if v := recover(); v != nil {
+		f.log.Error("panic", "id", h.delivery.ID, "name", h.delivery.Name, "err", v, "stack", string(debug.Stack()))
+		f.letCome(h, growing(h.delivery.Deliveries), "panic", nil)
+	}
 }
 
 // command carries out what was asked of a deferred. The message lasts until
 // that is done, whoever dies.
 func (f *feed) command(ctx context.Context, h *holding) {
 	h.command = &deferred.Command{}
-	err := h.readCommand()
-	if err != nil {
-		f.settleAside(ctx, h, "command", err.Error())
+	if err := h.readCommand(); err != nil {
+		f.carry(ctx, h, decision{deed: setAside, why: err.Error()})
 		return
 	}
 	f.untilDone(ctx, h, nil)
@@ -105,21 +115,12 @@ func readBody(body []byte, c *deferred.Command) error {
 	return err
 }
 
-func (f *feed) settleAside(ctx context.Context, h *holding, reason, detail string) {
-	if err := f.setAside(ctx, h.delivery, reason, detail); err != nil {
-		f.letCome(h, growing(h.delivery.Deliveries), "cannot set aside", err)
-		return
-	}
-	f.acknowledge(ctx, h)
-	f.release(h)
-}
-
 // later looks at a call that came by the way of those that must wait: it is
 // parked until its time, or goes into the queue.
 func (f *feed) later(ctx context.Context, h *holding) {
 	c, err := parse(&h.delivery)
 	if err != nil {
-		f.malformed(ctx, h.delivery, err)
+		f.malformed(ctx, h, err)
 		return
 	}
 	h.call, h.digest = c, c.digest()

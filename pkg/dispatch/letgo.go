@@ -17,7 +17,7 @@ const maxGone = 64
 func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, needed time.Time) (map[deferred.ID]member, error) {
 	members := map[deferred.ID]member{}
 	for chunk := range slices.Chunk(others, readAtOnce) {
-		var idle []Message
+		var wakes []Message
 		err := f.changeRecords(ctx, chunk, nil, func(r *deferred.Record) bool {
 			members[r.ID] = memberOf(r, id)
 			changed := unpin(r, id) || settled(r) && !needed.IsZero()
@@ -26,14 +26,14 @@ func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, 
 				r.Holds = r.ResultOf != "" // its own sources have to be told once more
 			}
 			if done(r) { // also when it was marked before: whoever did so may have died then
-				idle = append(idle, wakeOf(r.ID, id))
+				wakes = append(wakes, wakeOf(r.ID, id))
 			}
 			return changed
 		})
 		if err != nil {
 			return nil, err
 		}
-		if err := f.putAll(ctx, idle); err != nil {
+		if err := f.putAll(ctx, wakes); err != nil {
 			return nil, err
 		}
 	}

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -86,12 +87,10 @@ func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry 
 		r.Holds = r.ResultOf != ""
 		return true
 	})
-	for _, r := range referring {
-		if err == nil {
-			err = f.align(ctx, r)
-		}
+	if err != nil {
+		return full, err
 	}
-	return full, err
+	return full, f.align(ctx, slices.Collect(maps.Values(referring))...)
 }
 
 // stillOpen is ErrConflict if the deferred has settled since it was looked at, or

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"zasync/pkg/deferred"
 )
+
+// readAtOnce is how many records are asked for in one go.
+const readAtOnce = 256
 
 // changeRecords changes records, each by a compare-and-set of its own, until all
 // are as change wants them. A record that is not there is given as a stub.
@@ -70,14 +74,18 @@ func recordKeys(ids []deferred.ID) []Key {
 
 // readRecords gives a record for each id; nil for one that is not there.
 func (q *Queue) readRecords(ctx context.Context, ids []deferred.ID) ([]*deferred.Record, error) {
-	entries, err := q.store.Read(ctx, recordKeys(ids))
-	if err != nil {
-		return nil, fmt.Errorf("dispatch: read records: %w", err)
-	}
-	records := make([]*deferred.Record, len(ids))
-	for i, e := range entries {
-		if records[i], _, err = decodeRecord(e); err != nil {
-			return nil, err
+	records := make([]*deferred.Record, 0, len(ids))
+	for chunk := range slices.Chunk(ids, readAtOnce) {
+		entries, err := q.store.Read(ctx, recordKeys(chunk))
+		if err != nil {
+			return nil, fmt.Errorf("dispatch: read records: %w", err)
+		}
+		for _, e := range entries {
+			r, _, err := decodeRecord(e)
+			if err != nil {
+				return nil, err
+			}
+			records = append(records, r)
 		}
 	}
 	return records, nil

@@ -83,7 +83,7 @@ func (f *feed) forgo(ctx context.Context, h *holding, end time.Time) error {
 	if end.After(f.end(&r)) {
 		r.Needed = end
 	}
-	letGoOfAll(&r)
+	markLetGo(&r)
 	err := h.write(ctx, &r, r.Settled)
 	if errors.Is(err, ErrConflict) || errors.Is(err, ErrUnknown) {
 		return h.readBackOr(ctx, &r)

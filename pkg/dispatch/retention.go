@@ -26,10 +26,8 @@ const (
 // which such an outcome is kept, counted from its settling, or for which a result
 // that is made of it is.
 func (q *Queue) retention(r *deferred.Record) time.Duration {
-	for i := range r.Callbacks {
-		if !r.Callbacks[i].Settled {
-			return 0
-		}
+	if !idle(r) {
+		return 0
 	}
 	if !r.Seen {
 		return retentionUnmet(r)

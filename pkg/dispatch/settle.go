@@ -12,6 +12,7 @@ import (
 // token, then what follows from it, then the message goes.
 func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outcome) error {
 	h := a.Handle.(*holding)
+	defer f.rescue(h)
 	if l, ok := a.Ledger.(*attemptLedger); ok {
 		l.flush(ctx) // what the handler said before it ended is there when its outcome is
 	}

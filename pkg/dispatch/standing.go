@@ -27,8 +27,6 @@ type standing struct {
 	fired   bool // it travelled with the call of the one that it waits for, and will be made once that has settled
 }
 
-const readAtOnce = 256
-
 func (s *standing) look(ctx context.Context) error {
 	start := slices.Index(s.waits.On, s.h.from)
 	if start < 0 {
@@ -69,13 +67,9 @@ func (s *standing) openAt(ctx context.Context, i int, r *deferred.Record) error 
 
 // lookAtAll reads every member, and decides or finds the first that is open.
 func (s *standing) lookAtAll(ctx context.Context) error {
-	s.records = s.records[:0]
-	for chunk := range slices.Chunk(s.waits.On, readAtOnce) {
-		records, err := s.feed.readRecords(ctx, chunk)
-		if err != nil {
-			return err
-		}
-		s.records = append(s.records, records...)
+	var err error
+	if s.records, err = s.feed.readRecords(ctx, s.waits.On); err != nil {
+		return err
 	}
 	open := -1
 	for i, r := range s.records {
@@ -107,23 +101,19 @@ func (s *standing) lookAtAll(ctx context.Context) error {
 // decide. The records are not all of one moment, and the first by time decides: it
 // may have settled between its reading and that of the other one.
 func (s *standing) lookAtOpen(ctx context.Context) error {
-	var open []int
+	var open []deferred.ID
 	for i, r := range s.records {
 		if !settled(r) {
-			open = append(open, i)
+			open = append(open, s.waits.On[i])
 		}
 	}
-	for chunk := range slices.Chunk(open, readAtOnce) {
-		ids := make([]deferred.ID, len(chunk))
-		for n, i := range chunk {
-			ids[n] = s.waits.On[i]
-		}
-		records, err := s.feed.readRecords(ctx, ids)
-		if err != nil {
-			return err
-		}
-		for n, i := range chunk {
-			s.records[i] = records[n]
+	again, err := s.feed.readRecords(ctx, open)
+	if err != nil {
+		return err
+	}
+	for i, r := range s.records {
+		if !settled(r) {
+			s.records[i], again = again[0], again[1:]
 		}
 	}
 	return nil

@@ -108,7 +108,7 @@ func (f *feed) afterParent(h *holding, s *standing) (decision, error) {
 	}
 	after := deferred.After{On: h.record.Parent.On, Kinds: h.record.Parent.Kinds}
 	switch {
-	case kindOf(p) == deferred.KindParentUnknown && p.Settled.IsZero():
+	case isUnknown(p):
 		h.members = s.records
 		return decision{deed: conclude, why: "nobody knows its parent"}, nil
 	case !after.Takes(p):

@@ -16,6 +16,8 @@ const (
 	maxParts = 1 << 20
 )
 
+var errParts = fmt.Errorf("dispatch: a result is made of more than %d records", maxParts)
+
 // whole gives the outcome of a settled record with its result, also one that is
 // in other records.
 func (q *Queue) whole(ctx context.Context, r *deferred.Record) (deferred.Outcome, error) {
@@ -86,7 +88,7 @@ func (a *assembly) members(ctx context.Context, join *deferred.Record) ([]*defer
 // record that refers to them: so what is missing is looked for again, for a while.
 func (a *assembly) read(ctx context.Context, r *deferred.Record, ids []deferred.ID) ([]*deferred.Record, error) {
 	if a.parts += len(ids); a.parts > maxParts {
-		return nil, &deferred.SizeError{Field: deferred.FieldResult, Size: a.size, Limit: maxWhole}
+		return nil, fmt.Errorf("%w: that of %s", errParts, r.ID)
 	}
 	for wait := 20 * time.Millisecond; ; wait *= 2 {
 		records, err := a.queue.readRecords(ctx, ids)

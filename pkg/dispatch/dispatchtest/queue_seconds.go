@@ -1,8 +1,6 @@
 package dispatchtest
 
 import (
-	"context"
-	"sync"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -71,27 +69,4 @@ func deadlineBesideAnotherAlarm(r *rig) {
 	r.perform(map[string]handler{"work": succeeds(`1`)})
 	r.submit(named("work", "p"))
 	r.await("c", deferred.Expired)
-}
-
-// clumsy panics at the first look at a record.
-type clumsy struct {
-	dispatch.Store
-	id   string
-	once sync.Once
-}
-
-func (s *clumsy) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
-	if keys[0].Name == s.id {
-		s.once.Do(func() { panic("as planned") })
-	}
-	return s.Store.Read(ctx, keys)
-}
-
-func panicLosesNothing(r *rig) {
-	w := r.join(r.over(&clumsy{Store: r.pair.Store, id: "a"}, r.pair.Broker), "greet")
-	c := greeting("a")
-	c.BeginBy = time.Now().Add(time.Hour) // so that its record is looked at
-	r.submit(c)
-	w.succeed(w.claim())
-	r.await("a", deferred.Succeeded)
 }
