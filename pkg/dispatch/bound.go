@@ -34,7 +34,7 @@ func (f *feed) bound(ctx context.Context) {
 			list = &succeeded
 		}
 		if r.Seen && f.retention(r) > 0 && !r.Needed.After(now) && len(*list) < limit {
-			*list = append(*list, forgettable{id: r.ID, revision: revision, unhandled: r.Unhandled()})
+			*list = append(*list, forgettable{id: r.ID, revision: revision})
 		}
 	}
 	excess := settled - f.config.MaxRecords // the count has what is open in it, and what is deleted
@@ -50,21 +50,23 @@ func (f *feed) bound(ctx context.Context) {
 
 // forgettable is a record that may be deleted.
 type forgettable struct {
-	id        deferred.ID
-	revision  uint64
-	unhandled bool
+	id       deferred.ID
+	revision uint64
 }
 
-// forget deletes records with what else there is of them. One that was written
-// meanwhile is needed again.
+// forget deletes records with their annotations. One that was written meanwhile is
+// needed again. The annotations are looked for before: those that come later are of
+// another deferred under the id. Whoever reads the list of unhandled failures takes
+// off what is left there.
 func (f *feed) forget(ctx context.Context, records []forgettable) {
 	began, gone := time.Now(), 0
 	for chunk := range slices.Chunk(records, readAtOnce) {
 		if ctx.Err() != nil {
 			break
 		}
-		writes := make([]Write, len(chunk))
+		writes, notes := make([]Write, len(chunk)), make([][]Write, len(chunk))
 		for i, r := range chunk {
+			notes[i] = f.notesAway(ctx, r.id)
 			writes[i] = Write{Key: recordKey(r.id), Expect: r.revision, Delete: true}
 		}
 		for i, w := range f.store.Write(ctx, writes) {
@@ -72,22 +74,19 @@ func (f *feed) forget(ctx context.Context, records []forgettable) {
 				continue
 			}
 			gone++
-			f.forgetNotes(ctx, chunk[i].id)
-			if chunk[i].unhandled {
-				_ = f.unlist(ctx, chunk[i].id) // whoever reads the list passes over what is left
-			}
+			f.store.Write(ctx, notes[i]) // those that stay are swept
 		}
 	}
 	f.log.Info("oldest records forgotten", "count", gone, "took", time.Since(began).Round(time.Millisecond).String())
 }
 
-func (f *feed) forgetNotes(ctx context.Context, id deferred.ID) {
-	var notes []Write
+// notesAway deletes the annotations of a deferred when it is written.
+func (f *feed) notesAway(ctx context.Context, id deferred.ID) (notes []Write) {
 	for e, err := range f.store.List(ctx, Query{Space: Notes, Prefix: string(id) + "."}) {
 		if err != nil {
-			return
+			break
 		}
 		notes = append(notes, Write{Key: e.Key, Expect: e.Revision, Delete: true})
 	}
-	f.store.Write(ctx, notes) // those that stay are swept
+	return notes
 }

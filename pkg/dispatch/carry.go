@@ -40,8 +40,8 @@ func (h *holding) look(ctx context.Context) (decision, error) {
 		return d, nil
 	}
 	// No record does not mean that nobody knows it: its message may stand behind a backlog.
-	found, err := f.find(ctx, h.delivery.ID)
-	if err == nil && len(found) == 0 {
+	nowhere, err := f.nowhere(ctx, h.delivery.ID)
+	if nowhere {
 		d = decision{deed: setAside, why: d.why}
 	}
 	return d, err

@@ -43,7 +43,8 @@ func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, 
 // unpin lets a record know that a deferred does not need it any more. The entry
 // of one that waited for it goes, so that a record that stays open for long does
 // not grow with all that have ever waited for it; of one that has settled it
-// stays, marked, for those who look at what came of it. The record is to be
+// stays, marked, for those who look at what came of it, and of one that nobody has
+// met, for who has to say once more that it is to be cancelled. The record is to be
 // written also if there is no such entry: a worker that is slow may be about to
 // attach the deferred still, and must not succeed.
 func unpin(r *deferred.Record, id deferred.ID) (write bool) {
@@ -53,7 +54,7 @@ func unpin(r *deferred.Record, id deferred.ID) (write bool) {
 		return true
 	case !r.Callbacks[i].Waiter:
 		write = !r.Callbacks[i].Settled
-	case !r.State.Settled():
+	case !r.State.Settled() && r.Seen:
 		r.Callbacks = slices.Delete(r.Callbacks, i, i+1)
 		return true
 	default:

@@ -22,33 +22,12 @@ func (f *feed) noteScheduled(ctx context.Context, h *holding) error {
 }
 
 // park stores a schedule of the call for the time, by which the message has
-// been replaced. Another call that is parked under the id is not overwritten.
+// been replaced.
 func (f *feed) park(ctx context.Context, h *holding, until time.Time) error {
 	m, err := h.schedule(until)
 	if err != nil {
 		return err
 	}
-	m.Unique = h.record == nil || !h.record.Seen
-	err = f.put(ctx, m)
-	if err == nil {
-		return f.overtaken(ctx, h)
-	}
-	if !errors.Is(err, ErrExists) {
-		return err
-	}
-	found, err := f.find(ctx, h.delivery.ID)
-	if err != nil {
-		return err
-	}
-	for i := range found {
-		if found[i].Route != Delay {
-			continue
-		}
-		if other, err := parse(&found[i]); err == nil && other.digest() != h.digest {
-			return f.setAside(ctx, h.delivery, "id-in-use", "another call with this id is parked")
-		}
-	}
-	m.Unique = false
 	if err := f.put(ctx, m); err != nil {
 		return err
 	}

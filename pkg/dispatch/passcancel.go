@@ -36,11 +36,11 @@ func (f *feed) passCancel(ctx context.Context, r *deferred.Record, members map[d
 			continue
 		}
 		if !m.met {
-			found, err := f.find(ctx, id)
+			nowhere, err := f.nowhere(ctx, id)
 			if err != nil {
 				return err
 			}
-			if len(found) == 0 {
+			if nowhere {
 				continue
 			}
 		}

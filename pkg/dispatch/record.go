@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -24,6 +25,9 @@ func (h *holding) next() *deferred.Record {
 // into takes a call into its record.
 func (c *carried) into(r *deferred.Record, digest string) {
 	r.Seen, r.Digest = true, digest
+	if !r.State.Settled() { // who has let go of it before it was met: see unpin
+		r.Callbacks = slices.DeleteFunc(r.Callbacks, func(cb deferred.RecordedCallback) bool { return cb.Waiter && cb.Settled })
+	}
 	r.Name, r.Queue, r.Retries, r.Labels = c.Name, c.QueueName(), c.RetryLimit(), c.Labels
 	r.Submitted, r.BeginBy, r.Deadline = c.submitted, c.BeginBy, c.Deadline
 	r.Timeout, r.Keep, r.Promise = c.Timeout, c.Keep, c.Promise

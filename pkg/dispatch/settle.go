@@ -62,12 +62,7 @@ func (f *feed) follow(ctx context.Context, h *holding) (err error) {
 		return nil
 	case deferred.Scheduled:
 		f.log.Info("call will be tried again", "id", h.delivery.ID, "name", h.record.Name, "attempt", h.record.Attempt, "not_before", h.record.NotBefore)
-		var m Message
-		if m, err = h.schedule(sooner(h.record.NotBefore, h.record.Deadline)); err == nil {
-			if err = f.put(ctx, m); err == nil {
-				err = f.overtaken(ctx, h)
-			}
-		}
+		err = f.park(ctx, h, sooner(h.record.NotBefore, h.record.Deadline))
 	case deferred.Waiting:
 		f.untilDone(ctx, h, func() error { return ErrConflict })
 		return nil

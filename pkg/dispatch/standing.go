@@ -125,8 +125,7 @@ func (s *standing) lost(ctx context.Context, i int, r *deferred.Record) (bool, e
 	if r != nil && r.Seen || s.early() {
 		return false, nil
 	}
-	found, err := s.feed.find(ctx, s.waits.On[i])
-	return len(found) == 0, err
+	return s.feed.nowhere(ctx, s.waits.On[i])
 }
 
 // early: who was to submit the members may do so still.

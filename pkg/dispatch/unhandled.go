@@ -23,7 +23,7 @@ func (f *feed) listed(ctx context.Context, h *holding) error {
 	case h.record.Unhandled():
 		return f.list(ctx, h.record)
 	case h.command != nil && h.command.Verb == deferred.Handle:
-		return f.unlist(ctx, h.record.ID)
+		return f.unlist(ctx, h.record.ID, Unconditional)
 	}
 	return nil
 }
@@ -51,9 +51,9 @@ func kindOf(r *deferred.Record) string {
 	return r.Failure.Kind
 }
 
-// unlist takes a deferred off the list.
-func (q *Queue) unlist(ctx context.Context, id deferred.ID) error {
-	return q.store.Write(ctx, []Write{{Key: unhandledKey(id), Expect: Unconditional, Delete: true}})[0].Err
+// unlist takes a deferred off the list, if its entry there is the expected one.
+func (q *Queue) unlist(ctx context.Context, id deferred.ID, expect uint64) error {
+	return q.store.Write(ctx, []Write{{Key: unhandledKey(id), Expect: expect, Delete: true}})[0].Err
 }
 
 // Unhandled gives the deferreds that failed or expired and that nobody has seen
@@ -62,26 +62,27 @@ func (q *Queue) unlist(ctx context.Context, id deferred.ID) error {
 // ago is left out: somebody may be about to. Oldest first.
 func (q *Queue) Unhandled(ctx context.Context) iter.Seq2[deferred.Record, error] {
 	return func(yield func(deferred.Record, error) bool) {
-		var ids []deferred.ID
+		var entries []Entry
 		for e, err := range q.store.List(ctx, Query{Space: Unhandled}) {
 			if err != nil {
 				yield(deferred.Record{}, fmt.Errorf("dispatch: list unhandled: %w", err))
 				return
 			}
-			if ids = append(ids, deferred.ID(e.Name)); len(ids) == readAtOnce {
-				if !q.showUnhandled(ctx, ids, yield) {
+			if entries = append(entries, e); len(entries) == readAtOnce {
+				if !q.showUnhandled(ctx, entries, yield) {
 					return
 				}
-				ids = nil
+				entries = nil
 			}
 		}
-		q.showUnhandled(ctx, ids, yield)
+		q.showUnhandled(ctx, entries, yield)
 	}
 }
 
-func (q *Queue) showUnhandled(ctx context.Context, ids []deferred.ID, yield func(deferred.Record, error) bool) bool {
-	if len(ids) == 0 {
-		return true
+func (q *Queue) showUnhandled(ctx context.Context, entries []Entry, yield func(deferred.Record, error) bool) bool {
+	ids := make([]deferred.ID, len(entries))
+	for i, e := range entries {
+		ids[i] = deferred.ID(e.Name)
 	}
 	records, err := q.readRecords(ctx, ids)
 	if err != nil {
@@ -91,7 +92,7 @@ func (q *Queue) showUnhandled(ctx context.Context, ids []deferred.ID, yield func
 	for i, r := range records {
 		switch {
 		case r == nil || !r.Unhandled():
-			_ = q.unlist(ctx, ids[i]) // who may only read leaves it to others
+			_ = q.unlist(ctx, ids[i], entries[i].Revision) // who may only read leaves it to others; a new one stays
 		case q.clock.now().Sub(r.Settled) < q.config.UnhandledGrace:
 		case !yield(*r, nil):
 			return false

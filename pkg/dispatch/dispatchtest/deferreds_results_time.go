@@ -16,6 +16,9 @@ var resultCasesOverTime = []rigCase{
 	{"ResultIsWholeForAsLongAsTheLastOfItsTakersIsKept", chainOfTakers},
 	{"CallbackOnWhatHasLetGoKeepsItAgain", hungOnLetGo},
 	{"CallbackOnWhatHasLetGoKeepsItAgainWhoeverDies", hungWhileDying},
+	{"CallbackOnWhatIsLettingGoIsGivenItsInput", hungWhileLettingGo},
+	{"CallbackOnWhatLetGoHalfWayIsGivenItsInput", hungHalfWay},
+	{"MembersOfAWideJoinAreKeptWhoeverDies", wideJoinWhoeverDies},
 	{"OfTooManyRecordsThoseStayThatAResultIsMadeOf", boundSparesSources},
 }
 

@@ -32,18 +32,24 @@ func TestRulesOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair)
 		{"JoinSettlesWithTheMemberThatDecidesAndNotBefore", decisiveMembers},
 		{"ExpiryOfAnAdopterReachesTheInnerAndThatOfAJoinDoesNot", expiryPassesOn},
 		{"LosersOfARaceAreCancelledAndTheWinnerIsNotTold", losersAreCancelled},
+		{"CancelReachesACallbackThatWasNotFiredThoughTheWordWasRefusedOnce", cancelUnfiredRefused},
+		{"CancelReachesACallbackThatWasNotFiredThoughAnAnswerWasLost", cancelUnfiredUnanswered},
 		{"CancelledRecordSaysByWhomAndKeepsTheArguments", cancelledRecord},
 		{"CancelOfARetryTakesNothingTwice", cancelOfARetry},
 		{"ThreeThatWaitForOneAnotherAreRefused", cycleOfThree},
 		{"WhatHasSettledMakesNoCycle", noCycleOverWhatHasSettled},
 		{"MemberThatWaitsForItsJoinIsRefused", cycleByAddition},
 		{"MemberWithAMessageOrARecordIsNotUnknown", knownMembers},
+		{"MemberThatIsPerformedBetweenTheLooksIsNotUnknown", memberPerformedBetween},
+		{"CallThatIsPerformedBetweenTheLooksIsFound", recordOfWhatIsPerformedBetween},
+		{"WordForAPromiseThatIsMetBetweenTheLooksCounts", promiseMetBetween},
 		{"MemberNobodyKnowsSettledLast", unknownMemberIsLast},
 		{"OfMembersThatHadSettledTheEarliestDecides", earliestDecides},
 		{"EarliestDecidesThoughItWasReadTooEarly", earlierThoughReadOpen},
 		{"AlarmGoesWithWhatHasWaited", alarmGoes},
 		{"FailureIsListedThoughItsEntryWasRefusedOnce", listedAfterAll},
 		{"FailureSeenByOneWhoDiedIsListedNoLonger", unlistedForTheDead},
+		{"FailureThatIsListedWhileAnOldEntryIsReadStays", listedWhileRead},
 		{"CallbackOnTheOtherBranchSettlesWithoutAWorker", otherBranchWithoutAWorker},
 		{"ScheduleOfACallThatWasCancelledMeanwhileGoes", parkedWhenCancelled},
 		{"ScheduleOfACallThatNobodyHasMetStays", scheduleOfAnUnseenCall},
@@ -123,6 +129,11 @@ func (r *rig) comesToBe(id deferred.ID, what string, holds func(rec *deferred.Re
 			r.Fatalf("waited in vain: %s %s; it is %s, waits %+v", id, what, rec.State, rec.Waits)
 		}
 	}
+}
+
+// unwanted: a deferred has let go of the record.
+func unwanted(by deferred.ID) func(rec *deferred.Record) bool {
+	return func(rec *deferred.Record) bool { e := rec.Attached(by); return e == nil || e.Settled }
 }
 
 func waiting(rec *deferred.Record) bool { return rec.State == deferred.Waiting }

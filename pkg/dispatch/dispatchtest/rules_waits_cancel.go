@@ -53,7 +53,7 @@ func losersAreCancelled(r *rig) {
 	if err := deferred.ResolvePromise(r.ctx, r.queue, whistleToken, 1); err != nil {
 		r.Fatal(err)
 	}
-	r.comesToBe("once-wanted", "is wanted no longer", func(rec *deferred.Record) bool { return rec.Attached("former") == nil })
+	r.comesToBe("once-wanted", "is wanted no longer", unwanted("former"))
 	r.submit(greeting("once-wanted"))
 	race := joinOf("race", deferred.JoinRace, "gate", "with-errback", "once-wanted")
 	race.Join.CancelRest = true

@@ -20,7 +20,7 @@ func cycleOfThree(r *rig) {
 	for _, id := range []deferred.ID{"a", "b", "c"} {
 		r.failsWith(id, deferred.KindCycle)
 	}
-	r.comesToBe("d", "is let go of", func(rec *deferred.Record) bool { return rec.Attached("c") == nil })
+	r.comesToBe("d", "is let go of", unwanted("c"))
 }
 
 // What has settled waits for nothing any more, whatever it has waited for.

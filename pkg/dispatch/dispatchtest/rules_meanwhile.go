@@ -1,0 +1,131 @@
+package dispatchtest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+)
+
+// meanwhile has something happen right before the first deletion in a space. What
+// was written by it must not be deleted.
+type meanwhile struct {
+	dispatch.Store
+	space   dispatch.Space
+	before  func(w dispatch.Write)
+	first   sync.Once
+	after   func() // the first deletion of a record
+	refused chan bool
+}
+
+func (s *meanwhile) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
+	at := -1
+	for i, w := range writes {
+		if w.Delete && w.Space == s.space {
+			s.first.Do(func() { s.before(w); at = i })
+		}
+	}
+	written := s.Store.Write(ctx, writes)
+	if s.after != nil && len(writes) > 0 && writes[0].Delete && writes[0].Space == dispatch.Records {
+		s.after()
+		s.after = nil
+	}
+	if at >= 0 {
+		s.refused <- errors.Is(written[at].Err, dispatch.ErrConflict)
+	}
+	return written
+}
+
+func (r *rig) notDeleted(s *meanwhile) {
+	r.Helper()
+	select {
+	case refused := <-s.refused:
+		if !refused {
+			r.Error("what was written meanwhile was deleted")
+		}
+	case <-r.ctx.Done():
+		r.Error("nothing was deleted")
+	}
+}
+
+func (r *rig) sweeping(s *meanwhile, c dispatch.Config) {
+	s.Store, s.refused = r.pair.Store, make(chan bool, 1)
+	c.Lease, c.SweepEvery, c.Logger = r.pair.Lease, time.Second, silent()
+	r.join(dispatch.New(s, r.pair.Broker, c), "nothing")
+}
+
+func writtenWhileForgotten(r *rig) {
+	for i := range int64(3) {
+		r.write(deferred.ID([]string{"a", "b", "c"}[i]), func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, i+1) })
+	}
+	s := &meanwhile{space: dispatch.Records, before: func(w dispatch.Write) {
+		r.write(deferred.ID(w.Name), func(rec *deferred.Record) { rec.Handled = true })
+	}}
+	r.sweeping(s, dispatch.Config{MaxRecords: 2})
+	r.notDeleted(s)
+}
+
+func writtenWhileSwept(r *rig) {
+	note := func() {
+		w := dispatch.Write{Key: dispatch.Key{Space: dispatch.Notes, Name: "gone.note"}, Value: []byte(`{"value":1}`), Expect: dispatch.Unconditional}
+		if err := r.pair.Store.Write(r.ctx, []dispatch.Write{w})[0].Err; err != nil {
+			r.Error(err)
+		}
+	}
+	note()
+	s := &meanwhile{space: dispatch.Notes, before: func(dispatch.Write) { note() }}
+	r.sweeping(s, dispatch.Config{KeepSucceeded: time.Second})
+	r.notDeleted(s)
+}
+
+// The annotations of a record are forgotten with it; those of another deferred under
+// its id, which comes right then, are not.
+func notedWhileForgotten(r *rig) {
+	note := func(key string) {
+		if err := r.queue.Open("a").Annotate(r.ctx, key, 1); err != nil {
+			r.Error(err)
+		}
+	}
+	for i := range int64(3) {
+		r.write(deferred.ID([]string{"a", "b", "c"}[i]), func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, i+1) })
+	}
+	note("old")
+	s := &meanwhile{space: dispatch.Notes, before: func(dispatch.Write) {}, after: func() {
+		r.write("a", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, 4) })
+		note("new")
+	}}
+	r.sweeping(s, dispatch.Config{MaxRecords: 2})
+	if <-s.refused {
+		r.Error("the old annotation was not deleted")
+	}
+	for key, want := range map[string]bool{"old": false, "new": true} {
+		entries, err := r.pair.Store.Read(r.ctx, []dispatch.Key{{Space: dispatch.Notes, Name: "a." + key}})
+		if err != nil || entries[0].Revision != 0 != want {
+			r.Errorf("the %s annotation is there: %t (%v)", key, !want, err)
+		}
+	}
+}
+
+// An entry that an earlier deferred has left is taken off by whoever reads the list.
+// One that is listed under the id since then stays.
+func listedWhileRead(r *rig) {
+	key := dispatch.Key{Space: dispatch.Unhandled, Name: "a"}
+	if err := r.pair.Store.Write(r.ctx, []dispatch.Write{{Key: key, Value: []byte(`{}`), Expect: dispatch.Unconditional}})[0].Err; err != nil {
+		r.Fatal(err)
+	}
+	s := &meanwhile{Store: r.pair.Store, space: dispatch.Unhandled, refused: make(chan bool, 1), before: func(dispatch.Write) {
+		r.submit(named("bad", "a"))
+		r.perform(map[string]handler{"bad": fails("odd")})
+		r.await("a", deferred.Failed)
+		r.becomesEmpty(dispatch.Ready)
+	}}
+	for _, err := range r.over(s, r.pair.Broker).Unhandled(r.ctx) {
+		if err != nil {
+			r.Error(err)
+		}
+	}
+	r.notDeleted(s)
+}
