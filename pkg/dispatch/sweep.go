@@ -13,16 +13,18 @@ const overdue = 5 * time.Second // a schedule fires within a fraction of that
 // tries to fire each only once: one that was refused then, because the store
 // was full, would never fire.
 func (f *feed) sweep(ctx context.Context) {
-	wait := f.config.SweepEvery
+	every := f.config.SweepEvery
 	var swept noteSweep
-	for pause(ctx, wait) == nil {
+	for wait := every; pause(ctx, wait) == nil; {
 		began := time.Now()
 		if f.sweeps(ctx) {
 			f.sweepOnce(ctx)
 			f.bound(ctx)
 			swept.sweep(ctx, f)
 		}
-		wait = max(f.config.SweepEvery, 20*time.Since(began)) // a scan of very many is for the server to bear
+		// A scan of very many is for the server to bear; but one that only had to wait
+		// must not put off the next for long.
+		wait = min(max(every, 20*time.Since(began)), 10*every)
 	}
 }
 
