@@ -41,6 +41,8 @@ func (r *recorder) Read(_ context.Context, keys []Key) ([]Entry, error) {
 	return []Entry{r.entries[keys[0]]}, nil
 }
 
+func (r *recorder) ReadLatest(ctx context.Context, keys []Key) ([]Entry, error) { return r.Read(ctx, keys) }
+
 func (r *recorder) Write(_ context.Context, writes []Write) []Written {
 	w := writes[0]
 	r.entries[w.Key] = Entry{Key: w.Key, Value: w.Value, Revision: 1}

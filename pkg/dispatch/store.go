@@ -15,8 +15,13 @@ type Store interface {
 	// the others from being written. The answers are in the order of the writes.
 	// The writes of one call are to different keys.
 	Write(ctx context.Context, writes []Write) []Written
-	// Read gives an entry per key, in order. One with revision 0 is not there.
+	// Read gives an entry per key, in order. One with revision 0 is not there. What
+	// it gives may be of any age, each entry of its own: whichever replica is asked
+	// answers, however far behind it is. Who writes by compare-and-set is told so.
 	Read(ctx context.Context, keys []Key) ([]Entry, error)
+	// ReadLatest is Read, answered by the one who takes the writes: whatever was
+	// stored before it was called is in it.
+	ReadLatest(ctx context.Context, keys []Key) ([]Entry, error)
 	// List gives the entries of the query, in the order of their revisions.
 	List(ctx context.Context, q Query) iter.Seq2[Entry, error]
 	// Count tells how many entries a space has; for a while it may count some that

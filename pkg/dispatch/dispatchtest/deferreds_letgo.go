@@ -14,11 +14,21 @@ type unhurried struct{ dispatch.Store }
 
 func (s *unhurried) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
 	e, err := s.Store.Read(ctx, keys)
+	dawdle(ctx)
+	return e, err
+}
+
+func (s *unhurried) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+	e, err := s.Store.ReadLatest(ctx, keys)
+	dawdle(ctx)
+	return e, err
+}
+
+func dawdle(ctx context.Context) {
 	select {
 	case <-time.After(5 * time.Millisecond):
 	case <-ctx.Done():
 	}
-	return e, err
 }
 
 // Each of two joins sees that the other one waits for the member too.

@@ -133,6 +133,13 @@ func (s *blindReads) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.
 	return s.Store.Read(ctx, keys)
 }
 
+func (s *blindReads) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+	if s.blind.Load() && len(keys) == 1 && keys[0].Name == s.id {
+		return nil, errOnce
+	}
+	return s.Store.ReadLatest(ctx, keys)
+}
+
 func inputIsRead(r *rig) {
 	r.takers(sizable)
 	r.gives("race", sizable)

@@ -50,6 +50,13 @@ func (s faultyStore) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.
 	return s.inner.Read(ctx, keys)
 }
 
+func (s faultyStore) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+	if err := s.faults.alive(); err != nil {
+		return nil, err
+	}
+	return s.inner.ReadLatest(ctx, keys)
+}
+
 func (s faultyStore) List(ctx context.Context, q dispatch.Query) iter.Seq2[dispatch.Entry, error] {
 	if err := s.faults.alive(); err != nil {
 		return only[dispatch.Entry](err)

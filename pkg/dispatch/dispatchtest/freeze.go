@@ -55,6 +55,11 @@ func (s frozenStore) Read(ctx context.Context, k []dispatch.Key) ([]dispatch.Ent
 	return s.Store.Read(ctx, k)
 }
 
+func (s frozenStore) ReadLatest(ctx context.Context, k []dispatch.Key) ([]dispatch.Entry, error) {
+	s.wait()
+	return s.Store.ReadLatest(ctx, k)
+}
+
 type frozenBroker struct{ *freezer }
 
 func (b frozenBroker) Put(ctx context.Context, m []dispatch.Message) []dispatch.Stored {

@@ -25,6 +25,11 @@ func (s *readings) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.En
 	return s.Store.Read(ctx, keys)
 }
 
+func (s *readings) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+	s.reads.Add(1)
+	return s.Store.ReadLatest(ctx, keys)
+}
+
 func (s *readings) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch.Entry, error) {
 	s.watches.Add(1)
 	if s.deaf {

@@ -70,6 +70,21 @@ func (s shelf) read(keys ...dispatch.Key) []dispatch.Entry {
 	return entries
 }
 
+// latest is read, answered by the leader.
+func (s shelf) latest(keys ...dispatch.Key) []dispatch.Entry {
+	s.t.Helper()
+	ctx, cancel := patiently(s.t)
+	defer cancel()
+	entries, err := s.ReadLatest(ctx, keys)
+	if err != nil {
+		s.t.Fatalf("read latest: %v", err)
+	}
+	if len(entries) != len(keys) {
+		s.t.Fatalf("read of the latest of %d keys gave %d entries", len(keys), len(entries))
+	}
+	return entries
+}
+
 // whenever leaves out of a comparison when entries were stored.
 var whenever = cmpopts.IgnoreFields(dispatch.Entry{}, "Time")
 
@@ -83,12 +98,18 @@ func (s shelf) holds(k dispatch.Key, value string, rev uint64) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		s.t.Fatalf("entry (-want +got):\n%s", diff)
 	}
+	if diff := cmp.Diff(want, s.latest(k)[0]); diff != "" {
+		s.t.Fatalf("latest entry (-want +got):\n%s", diff)
+	}
 }
 
 func (s shelf) absent(k dispatch.Key) {
 	s.t.Helper()
 	if diff := cmp.Diff(dispatch.Entry{Key: k}, s.read(k)[0]); diff != "" {
 		s.t.Fatalf("entry that is not there (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(dispatch.Entry{Key: k}, s.latest(k)[0]); diff != "" {
+		s.t.Fatalf("latest entry that is not there (-want +got):\n%s", diff)
 	}
 }
 

@@ -145,7 +145,11 @@ func readsInOrder(t *testing.T, s shelf) {
 	if diff := cmp.Diff(want, got, whenever); diff != "" {
 		t.Fatalf("entries (-want +got):\n%s", diff)
 	}
+	if diff := cmp.Diff(want, s.latest(note("c.x"), record("b"), record("a"), note("c.y")), whenever); diff != "" {
+		t.Fatalf("latest entries (-want +got):\n%s", diff)
+	}
 	s.read()
+	s.latest()
 }
 
 func keepsSpacesApart(t *testing.T, s shelf) {
@@ -163,5 +167,6 @@ func copiesValues(t *testing.T, s shelf) {
 	rev := s.must(dispatch.Write{Key: record("a"), Value: value})
 	copy(value, "XXX")
 	copy(s.read(record("a"))[0].Value, "YYY")
+	copy(s.latest(record("a"))[0].Value, "ZZZ")
 	s.holds(record("a"), "one", rev)
 }

@@ -90,6 +90,13 @@ func (s stormyStore) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.
 	return s.Store.Read(ctx, keys)
 }
 
+func (s stormyStore) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+	if err := s.storm.read(ctx); err != nil {
+		return nil, err
+	}
+	return s.Store.ReadLatest(ctx, keys)
+}
+
 func (s stormyStore) List(ctx context.Context, q dispatch.Query) iter.Seq2[dispatch.Entry, error] {
 	if err := s.storm.read(ctx); err != nil {
 		return only[dispatch.Entry](err)

@@ -58,3 +58,8 @@ func (s *countingStore) Read(ctx context.Context, keys []dispatch.Key) ([]dispat
 	s.reads.Add(int64(len(keys)))
 	return s.Store.Read(ctx, keys)
 }
+
+func (s *countingStore) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+	s.reads.Add(int64(len(keys)))
+	return s.Store.ReadLatest(ctx, keys)
+}

@@ -80,7 +80,7 @@ func (s *Store) writeOverMarkers(ctx context.Context, writes []dispatch.Write, w
 	met := false
 	for i := range writes {
 		if writes[i].Expect == 0 && errors.Is(written[i].Err, errWrongLast) {
-			reads[i], met = s.direct(writes[i].Key), true
+			reads[i], met = s.leader(writes[i].Key), true
 		}
 	}
 	if !met {
@@ -88,25 +88,33 @@ func (s *Store) writeOverMarkers(ctx context.Context, writes []dispatch.Write, w
 	}
 	requests := make([]*nats.Msg, len(writes))
 	for i, a := range s.exchange.ask(ctx, reads) {
-		if reads[i] != nil && a.err == nil && status(a.msg) == "" && isMarker(a.msg.Header) {
-			requests[i], _ = s.request(&writes[i], sequence(a.msg)) // its key was good before
+		if reads[i] == nil {
+			continue
+		}
+		if m, err := kept(a); err == nil && m != nil && isMarker(m.header) {
+			requests[i], _ = s.request(&writes[i], m.Seq) // its key was good before
 		}
 	}
 	s.send(ctx, requests, written)
 }
 
-// Read gives an entry per key, in order.
+// Read gives an entry per key, in order. With several replicas any of them answers.
 func (s *Store) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+	return s.read(ctx, keys, s.direct, entry)
+}
+
+// read asks for each key, all at once.
+func (s *Store) read(ctx context.Context, keys []dispatch.Key, ask func(dispatch.Key) *nats.Msg, read func(dispatch.Key, answer) (dispatch.Entry, error)) ([]dispatch.Entry, error) {
 	requests := make([]*nats.Msg, len(keys))
 	for i, k := range keys {
 		if err := checkKey(k); err != nil {
 			return nil, err
 		}
-		requests[i] = s.direct(k)
+		requests[i] = ask(k)
 	}
 	entries := make([]dispatch.Entry, len(keys))
 	for i, a := range s.exchange.ask(ctx, requests) {
-		e, err := entry(keys[i], a)
+		e, err := read(keys[i], a)
 		if err != nil {
 			return nil, fmt.Errorf("jetstream: read %s: %w", keys[i].Name, err)
 		}

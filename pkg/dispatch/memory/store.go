@@ -146,6 +146,11 @@ func (s *Store) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry
 	return entries, nil
 }
 
+// ReadLatest implements [dispatch.Store]: there is one map only.
+func (s *Store) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+	return s.Read(ctx, keys)
+}
+
 // List implements [dispatch.Store]. What is written while the list is read may
 // be in it or not.
 func (s *Store) List(ctx context.Context, q dispatch.Query) iter.Seq2[dispatch.Entry, error] {

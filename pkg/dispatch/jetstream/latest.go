@@ -1,0 +1,70 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"zasync/pkg/dispatch"
+
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+)
+
+// ReadLatest gives an entry per key, in order, as the leader of the bucket's stream
+// has it. It is asked for by the API of the stream, which no replica answers: that
+// costs the leader more than a direct get.
+func (s *Store) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+	return s.read(ctx, keys, s.leader, latestEntry)
+}
+
+// leader asks the leader for the last message of a key.
+func (s *Store) leader(k dispatch.Key) *nats.Msg {
+	data, _ := json.Marshal(map[string]string{"last_by_subj": s.keySubject(k.Space, k.Name)}) // strings
+	return &nats.Msg{Subject: "$JS.API.STREAM.MSG.GET." + s.bucketStream(k.Space), Data: data}
+}
+
+func latestEntry(k dispatch.Key, a answer) (dispatch.Entry, error) {
+	m, err := kept(a)
+	if err != nil || m == nil || isMarker(m.header) {
+		return dispatch.Entry{Key: k}, err
+	}
+	return dispatch.Entry{Key: k, Value: m.Data, Revision: m.Seq, Time: m.Time}, nil
+}
+
+// keptMessage is a stored message as the leader gives it.
+type keptMessage struct {
+	Seq    uint64    `json:"seq"`
+	Hdrs   []byte    `json:"hdrs"`
+	Data   []byte    `json:"data"`
+	Time   time.Time `json:"time"`
+	header nats.Header
+}
+
+// kept reads the leader's answer; nil if there is no such message.
+func kept(a answer) (*keptMessage, error) {
+	if a.err != nil {
+		return nil, a.err
+	}
+	var got struct {
+		Message *keptMessage     `json:"message"`
+		Error   *natsjs.APIError `json:"error"`
+	}
+	err := json.Unmarshal(a.msg.Data, &got)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the answer of the server: %w", err)
+	case got.Error != nil && got.Error.ErrorCode == natsjs.JSErrCodeMessageNotFound:
+		return nil, nil //nolint:nilnil // there is none
+	case got.Error != nil:
+		return nil, got.Error
+	case got.Message == nil || got.Message.Seq == 0:
+		return nil, errors.New("the answer of the server has neither a message nor an error")
+	}
+	if len(got.Message.Hdrs) > 0 {
+		got.Message.header, _ = nats.DecodeHeadersMsg(got.Message.Hdrs) // what cannot be read marks nothing
+	}
+	return got.Message, nil
+}
