@@ -114,9 +114,9 @@ func (f *feed) letGoAnew(ctx context.Context, r *deferred.Record) error {
 
 // referring gives those of the records that may have let go of their sources.
 func (f *feed) referring(ctx context.Context, ids []deferred.ID) (referring []*deferred.Record, err error) {
-	records, err := f.readRecords(ctx, ids)
-	for _, r := range records {
-		if r != nil && mayHaveLetGo(r) {
+	seen, err := f.readOpenLatest(ctx, ids)
+	for i := range seen {
+		if r := seen[i].record; r != nil && mayHaveLetGo(r) {
 			referring = append(referring, r)
 		}
 	}

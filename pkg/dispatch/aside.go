@@ -74,7 +74,7 @@ const digestMalformed = "malformed" // in place of that of a call
 // settled by that, its outcome.
 func (f *feed) settleMalformed(ctx context.Context, h *holding, cause error) (err error) {
 	for {
-		if h.record, h.revision, err = f.readRecord(ctx, h.delivery.ID); err != nil {
+		if h.sighting, err = f.latestRecord(ctx, h.delivery.ID); err != nil {
 			return err
 		}
 		r := h.next()

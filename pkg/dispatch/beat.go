@@ -121,7 +121,7 @@ func (b *beat) last(ctx context.Context) error {
 // before that, after a start, a reconnect or a server's restart, the heartbeat
 // may be missing only because nobody's could be stored.
 func (b *beat) alive(ctx context.Context, incarnation string) bool {
-	entries, err := b.store.Read(ctx, []Key{{Space: Workers, Name: incarnation}})
+	entries, err := b.store.ReadLatest(ctx, []Key{{Space: Workers, Name: incarnation}}) // a replica may not have it yet
 	if err != nil || entries[0].Revision != 0 {
 		return true
 	}

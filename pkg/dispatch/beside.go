@@ -20,9 +20,11 @@ func (f *feed) takenBeside(ctx context.Context, id deferred.ID, parent *deferred
 			return taken, err
 		}
 		id = parent.ID
-		if parent, _, err = f.readRecord(ctx, parent.Parent.ID); err != nil || parent == nil {
+		above, err := f.readRecord(ctx, parent.Parent.ID)
+		if err != nil || above.record == nil {
 			return false, err
 		}
+		parent = above.record
 	}
 	return false, nil
 }

@@ -8,31 +8,21 @@ import (
 	"zasync/pkg/deferred"
 )
 
-// look reads what a decision rests on, and decides.
+// look reads what a decision rests on, and decides. Whose answer is enough is for the
+// decision to say, once it is not known that a replica may be behind.
 func (h *holding) look(ctx context.Context) (decision, error) {
 	f := h.feed
-	var err error
-	if h.record, h.revision, err = f.readRecord(ctx, h.delivery.ID); err != nil {
+	x, err := h.facts(ctx, h.ahead)
+	if err != nil {
 		return decision{}, err
 	}
-	h.parent = nil
-	if h.call != nil {
-		h.call.agree(h.record, h.digest)
-	}
-	if h.call != nil && h.call.After != nil {
-		if h.parent, _, err = f.readRecord(ctx, h.call.After.Parent); err != nil {
+	d := decide(x)
+	if !x.enough(d) {
+		if x, err = h.facts(ctx, true); err != nil {
 			return decision{}, err
 		}
+		d = decide(x)
 	}
-	x := facts{
-		record: h.record, parent: h.parent, call: h.call, command: h.command, sent: h.delivery.Time, digest: h.digest, now: f.clock.now(),
-		self: f.worker.Incarnation, performing: f.performs(h.delivery.ID, h),
-		maxDeaths: f.config.MaxDeaths, grace: f.config.ParentGrace,
-	}
-	if r := h.record; r != nil && r.State == deferred.Running && r.Token.Worker != x.self {
-		x.ownerAlive = f.beat.alive(ctx, r.Token.Worker)
-	}
-	d := decide(x)
 	if err := f.pin(ctx, h, d.deed); err != nil {
 		return decision{}, err
 	}
@@ -45,6 +35,46 @@ func (h *holding) look(ctx context.Context) (decision, error) {
 		d = decision{deed: setAside, why: d.why}
 	}
 	return d, err
+}
+
+// facts reads the record, and the parent's, and tells what they are.
+func (h *holding) facts(ctx context.Context, latest bool) (x facts, err error) {
+	f := h.feed
+	read := f.readRecord
+	if latest {
+		read = f.latestRecord
+	}
+	if h.sighting, err = read(ctx, h.delivery.ID); err != nil {
+		return x, err
+	}
+	if !h.latest && h.revision < h.proven {
+		if h.sighting, err = f.latestRecord(ctx, h.delivery.ID); err != nil {
+			return x, err
+		}
+	}
+	h.parent = nil
+	if h.call != nil {
+		h.call.agree(h.record, h.digest)
+	}
+	if h.call != nil && h.call.After != nil {
+		parent, err := read(ctx, h.call.After.Parent)
+		if err != nil {
+			return x, err
+		}
+		h.parent = parent.record
+	}
+	x = facts{
+		record: h.record, latest: h.latest, parent: h.parent, call: h.call, command: h.command, sent: h.delivery.Time, digest: h.digest, now: f.clock.now(),
+		self: f.worker.Incarnation, performing: f.performs(h.delivery.ID, h),
+		maxDeaths: f.config.MaxDeaths, grace: f.config.ParentGrace,
+	}
+	if h.call != nil {
+		x.sent = h.call.submitted
+	}
+	if r := h.record; r != nil && r.State == deferred.Running && r.Token.Worker != x.self {
+		x.ownerAlive = f.beat.alive(ctx, r.Token.Worker)
+	}
+	return x, nil
 }
 
 // carry does what was decided, except to offer the call. False means that

@@ -53,12 +53,13 @@ func (f *feed) tryClaim(ctx context.Context, h *holding) (stored bool, err error
 	if !errors.Is(err, ErrUnknown) {
 		return err == nil, err
 	}
-	back, revision, readErr := f.readBack(ctx, h.delivery.ID)
+	over := h.revision // an earlier claim, which was taken back, had the same token
+	back, readErr := f.readBack(ctx, h.delivery.ID)
 	if readErr != nil {
 		return false, readErr
 	}
-	if back != nil && back.State == deferred.Running && back.Token == r.Token {
-		h.record, h.revision = back, revision
+	if b := back.record; b != nil && back.revision > over && b.State == deferred.Running && b.Token == r.Token {
+		h.sighting = back
 		return true, nil
 	}
 	return false, err
@@ -95,16 +96,16 @@ func (f *feed) claimAnew(ctx context.Context, h *holding) error {
 	return deferred.ErrTaken
 }
 
-// readBack reads until an answer comes: whoever does not know what is stored
-// may do nothing else.
-func (q *Queue) readBack(ctx context.Context, id deferred.ID) (*deferred.Record, uint64, error) {
+// readBack asks the leader until an answer comes: whoever does not know what is
+// stored may do nothing else.
+func (q *Queue) readBack(ctx context.Context, id deferred.ID) (sighting, error) {
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		r, revision, err := q.readRecord(ctx, id)
+		back, err := q.latestRecord(ctx, id)
 		if err == nil {
-			return r, revision, nil
+			return back, nil
 		}
 		if pause(ctx, wait) != nil {
-			return nil, 0, err
+			return sighting{}, err
 		}
 	}
 }

@@ -24,11 +24,11 @@ func (q *Queue) Do(ctx context.Context, c deferred.Command) error {
 
 // complete gives whoever came too late the whole result.
 func (q *Queue) complete(ctx context.Context, late *deferred.SettledError) {
-	r, _, err := q.readRecord(ctx, late.ID)
-	if err != nil || r == nil || r.ResultOf == "" {
+	now, err := q.readRecord(ctx, late.ID)
+	if err != nil || now.record == nil || now.record.ResultOf == "" {
 		return
 	}
-	if o, err := q.whole(ctx, r); err == nil {
+	if o, err := q.whole(ctx, now.record); err == nil {
 		late.Outcome = o
 	}
 }
@@ -75,14 +75,16 @@ func commandMessage(c deferred.Command) (Message, error) {
 	return Message{Route: Commands, Verb: string(c.Verb), ID: c.ID, Body: body}, nil
 }
 
-// doNow carries out a command whose message is stored. Whoever may not write the
-// record waits until a worker has.
+// doNow carries out a command whose message is stored. After a conflict the leader
+// is asked. Whoever may not ask it, or may not write the record, waits until a worker
+// has.
 func (q *Queue) doNow(ctx context.Context, c *deferred.Command) error {
-	for {
-		r, revision, err := q.readRecord(ctx, c.ID)
+	for read := q.readRecord; ; read = q.latestRecord {
+		now, err := read(ctx, c.ID)
 		if err != nil {
 			return err
 		}
+		r := now.record
 		if r == nil {
 			r = &deferred.Record{ID: c.ID, State: deferred.Pending}
 		}
@@ -101,7 +103,7 @@ func (q *Queue) doNow(ctx context.Context, c *deferred.Command) error {
 		if err := q.applyTo(ctx, r, c); err != nil {
 			return err
 		}
-		_, err = q.writeRecord(ctx, r, revision, 0)
+		_, err = q.writeRecord(ctx, r, now.revision, 0)
 		switch {
 		case err == nil && c.Verb == deferred.Release:
 			return q.ring(ctx, c.ID)
@@ -146,7 +148,7 @@ func (q *Queue) untilAnswered(ctx context.Context, c *deferred.Command) error {
 	answers := make(chan error, 1)
 	following, stop := context.WithCancel(ctx)
 	defer stop()
-	q.hub.follow(following, c.ID, func(r *deferred.Record) bool {
+	q.hub.follow(following, c.ID, func(r *deferred.Record, _ uint64) bool {
 		answered, err := answer(r, c)
 		if answered {
 			select {

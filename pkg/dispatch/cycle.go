@@ -13,7 +13,7 @@ const cycleReads = 50_000
 
 // circular reports whether a waiting deferred is among what it waits for. It is
 // asked after the record says that it waits: of two that begin to wait for one
-// another at the same time, one at least sees it.
+// another at the same time, one at least sees it, if the leader tells what waits.
 func (f *feed) circular(ctx context.Context, r *deferred.Record) (bool, error) {
 	seen := map[deferred.ID]bool{}
 	for next := r.Waits.On; len(next) > 0 && len(seen) < cycleReads; {
@@ -22,11 +22,11 @@ func (f *feed) circular(ctx context.Context, r *deferred.Record) (bool, error) {
 		}
 		var further []deferred.ID
 		for chunk := range slices.Chunk(next, readAtOnce) {
-			records, err := f.readRecords(ctx, chunk)
+			seenNow, err := f.readOpenLatest(ctx, chunk)
 			if err != nil {
 				return false, err
 			}
-			further = appendUnseen(further, records, seen)
+			further = appendUnseen(further, recordsOf(seenNow), seen)
 		}
 		next = further
 	}

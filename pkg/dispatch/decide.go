@@ -48,10 +48,11 @@ type decision struct {
 // leads back here with new facts.
 type facts struct {
 	record  *deferred.Record  // nil: there is none
+	latest  bool              // the record is the leader's; else it may be of any age
 	parent  *deferred.Record  // of a callback; nil: there is none
 	call    *carried          // nil: the message is a command
 	command *deferred.Command // nil: the message is a call
-	sent    time.Time         // when the command was
+	sent    time.Time         // when the command was, or the call
 	digest  string            // of the call
 	now     time.Time         // the server's
 
@@ -67,6 +68,19 @@ const (
 	parentLook   = 2 * time.Second  // the same of what waits and may not be woken, for a start
 	parentSeldom = 5 * time.Minute  // and in the end
 )
+
+// enough: what was read may be as old as it may be, and the decision still stands.
+// Most deeds end with a compare-and-set, which tells, or give the message back. These
+// end the message without one, and rest on the leader's answer.
+func (f *facts) enough(d decision) bool {
+	switch d.deed {
+	case drop, rest, setAside:
+		return f.latest
+	case finish: // an outcome is final, but what was sent after it may be about another deferred of the id
+		return f.latest || !f.sent.After(f.record.Settled)
+	}
+	return true
+}
 
 // decide is the table of what a worker does with a message. Only what it says
 // may be done, and a message is acknowledged only when its duty is done, or

@@ -26,12 +26,12 @@ func (q *Queue) find(ctx context.Context, id deferred.ID) ([]Delivery, error) {
 
 // nowhere: nobody has met the id, and no message of it stands. The record is read
 // after the search, also by who has read it before: the message may have been met in
-// between, and be gone.
+// between, and be gone. The leader is asked: what follows is to give the id up.
 func (q *Queue) nowhere(ctx context.Context, id deferred.ID) (bool, error) {
 	found, err := q.find(ctx, id)
 	if err != nil || len(found) > 0 {
 		return false, err
 	}
-	r, _, err := q.readRecord(ctx, id)
-	return err == nil && (r == nil || !r.Seen), err
+	now, err := q.latestRecord(ctx, id)
+	return err == nil && (now.record == nil || !now.record.Seen), err
 }

@@ -16,8 +16,11 @@ import (
 // listed, and after a command its schedule goes. Every step may have been done
 // before; none harms when it is done again.
 func (f *feed) finish(ctx context.Context, h *holding) error {
+	if gone, err := f.owing(ctx, h); gone || err != nil {
+		return err
+	}
 	for h.record.Unfired() {
-		fired, err := f.fire(ctx, h.record)
+		fired, err := f.fire(ctx, h)
 		if err != nil {
 			return err
 		}
@@ -38,6 +41,33 @@ func (f *feed) finish(ctx context.Context, h *holding) error {
 		return err
 	}
 	return f.met(ctx, h)
+}
+
+// owing has the record of a settled deferred as the leader has it, if it seems to
+// owe something still: a mark that is set is final, but one that is not may have been
+// set since it was read, and what is done twice may then be done to what is gone. So
+// gone says that the record has been forgotten meanwhile, and owes nothing.
+func (f *feed) owing(ctx context.Context, h *holding) (gone bool, err error) {
+	if h.latest || !owes(h.record) {
+		return false, nil
+	}
+	now, err := f.latestRecord(ctx, h.delivery.ID)
+	switch {
+	case err != nil:
+		return false, err
+	case now.record == nil:
+		return true, nil
+	case !now.record.State.Settled(): // of another deferred by now
+		h.ahead = true
+		return false, ErrConflict
+	}
+	h.sighting = now
+	return false, nil
+}
+
+// owes: something may be left to do for a settled record.
+func owes(r *deferred.Record) bool {
+	return r.Unfired() || holdsMembers(r) || r.Parent != nil && !r.Parent.Released || r.ResultOf != "" || r.Carried || r.Unhandled()
 }
 
 // disarm removes the schedules that have become meaningless: of a call that was
@@ -105,7 +135,8 @@ func markLetGo(r *deferred.Record) {
 // wait. A callback on the branch that was not taken goes to the housekeeping,
 // which settles it with this outcome: nobody may be there who performs calls of
 // its name.
-func (f *feed) fire(ctx context.Context, r *deferred.Record) (fired map[deferred.ID]bool, err error) {
+func (f *feed) fire(ctx context.Context, h *holding) (fired map[deferred.ID]bool, err error) {
+	r := h.record
 	fired = map[deferred.ID]bool{}
 	var messages []Message
 	for i := range r.Callbacks {
@@ -120,7 +151,7 @@ func (f *feed) fire(ctx context.Context, r *deferred.Record) (fired map[deferred
 			}
 			messages = append(messages, m)
 		case cb.Takes(r):
-			messages = append(messages, wakeOf(cb.ID, r.ID))
+			messages = append(messages, wakeOf(cb.ID, r.ID, h.revision))
 		}
 		fired[cb.ID] = true
 	}
@@ -181,7 +212,9 @@ func (f *feed) pin(ctx context.Context, h *holding, d deed) error {
 	}
 	_, err := f.attach(ctx, h, []deferred.ID{p.ID}, deferred.RecordedCallback{On: h.call.After.On, ID: h.delivery.ID, Waiter: true})
 	if err == nil {
-		h.parent, _, err = f.readRecord(ctx, p.ID)
+		var now sighting
+		now, err = f.latestRecord(ctx, p.ID)
+		h.parent = now.record
 	}
 	if err == nil && !settled(h.parent) { // it has been forgotten meanwhile
 		return ErrConflict

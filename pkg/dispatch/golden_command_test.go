@@ -100,12 +100,13 @@ func TestCommandsAreWrittenAsReleased(t *testing.T) {
 
 // What workers put for one another.
 func TestWakesAreWrittenAndReadAsReleased(t *testing.T) {
-	compareGolden(t, "wake", wakeOf("j", "a"))
-	compareGolden(t, "alarm-moved", wakeOf("j", ""))
-	for name, from := range map[string]deferred.ID{"wake": "a", "alarm-moved": ""} {
+	compareGolden(t, "wake", wakeOf("j", "a", 0)) // by those who do not know how far their record has come
+	compareGolden(t, "wake-revision", wakeOf("j", "a", goldenSeq))
+	compareGolden(t, "alarm-moved", wakeOf("j", "", 0))
+	for name, want := range map[string]wake{"wake": {From: "a"}, "wake-revision": {From: "a", Revision: goldenSeq}, "alarm-moved": {}} {
 		h := holdingOf(t, name)
-		if h.from != from || h.command.ID != "j" {
-			t.Errorf("%s is from %q for %q now", name, h.from, h.command.ID)
+		if h.from != want.From || h.sent != want.Revision || h.proven != 0 || h.command.ID != "j" {
+			t.Errorf("%s is from %q at %d for %q now", name, h.from, h.sent, h.command.ID)
 		}
 		if d := decide(facts{record: waitingJoin(), command: h.command, now: noon}); d.deed != evaluate {
 			t.Errorf("%s would be answered with %q now", name, d.deed)
@@ -114,13 +115,17 @@ func TestWakesAreWrittenAndReadAsReleased(t *testing.T) {
 }
 
 func TestExpiriesAreWrittenAndReadAsReleased(t *testing.T) {
-	r, q := recording()
-	(&feed{Queue: q, log: q.log}).sayOverdue(t.Context(), "a")
-	compareGolden(t, "expire", r.put[0])
+	compareGolden(t, "expire-revision", expiryOf("a", goldenSeq))
 	overdue := aRecord(deferred.Running)
 	overdue.Deadline = noon
-	if d := decide(facts{record: overdue, command: holdingOf(t, "expire").command, now: noon}); d.deed != expire {
-		t.Errorf("it would be answered with %q now", d.deed)
+	for name, proven := range map[string]uint64{"expire": 0, "expire-revision": goldenSeq} {
+		h := holdingOf(t, name)
+		if h.proven != proven {
+			t.Errorf("%s proves revision %d now", name, h.proven)
+		}
+		if d := decide(facts{record: overdue, command: h.command, now: noon}); d.deed != expire {
+			t.Errorf("%s would be answered with %q now", name, d.deed)
+		}
 	}
 }
 

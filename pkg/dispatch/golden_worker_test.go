@@ -18,7 +18,7 @@ import (
 
 // goldenOthers are the files of what is not a call that somebody submits.
 var goldenOthers = []string{
-	"fired-success", "fired-branch-not-taken", "fired-delayed", "fired-kinds", "forwarded", "wake", "expire", "alarm", "alarm-moved",
+	"fired-success", "fired-branch-not-taken", "fired-delayed", "fired-kinds", "forwarded", "wake", "wake-revision", "expire", "expire-revision", "alarm", "alarm-moved",
 	"aside", "aside-command", "note", "note-progress", "heartbeat", "unhandled",
 }
 
@@ -41,7 +41,9 @@ func (r *recorder) Read(_ context.Context, keys []Key) ([]Entry, error) {
 	return []Entry{r.entries[keys[0]]}, nil
 }
 
-func (r *recorder) ReadLatest(ctx context.Context, keys []Key) ([]Entry, error) { return r.Read(ctx, keys) }
+func (r *recorder) ReadLatest(ctx context.Context, keys []Key) ([]Entry, error) {
+	return r.Read(ctx, keys)
+}
 
 func (r *recorder) Write(_ context.Context, writes []Write) []Written {
 	w := writes[0]
@@ -110,7 +112,7 @@ func TestFiredCallbacksAreWrittenAsReleased(t *testing.T) {
 	} {
 		parent.Callbacks = append(parent.Callbacks, deferred.RecordedCallback{On: cb.On, ID: deferred.ChildID("parent", i), Call: cb.Call})
 	}
-	if _, err := (&feed{Queue: q}).fire(t.Context(), parent); err != nil {
+	if _, err := (&feed{Queue: q}).fire(t.Context(), &holding{sighting: sighting{record: parent}}); err != nil {
 		t.Fatal(err)
 	}
 	for i, name := range []string{"fired-success", "fired-branch-not-taken", "fired-delayed"} {
@@ -130,7 +132,7 @@ func TestFiredCallbacksOfAKindAreWrittenAsReleased(t *testing.T) {
 		{On: deferred.OnBoth, ID: "j", Waiter: true},
 		{On: deferred.OnSuccess, ID: "k", Waiter: true},
 	}}
-	if _, err := (&feed{Queue: q}).fire(t.Context(), parent); err != nil {
+	if _, err := (&feed{Queue: q}).fire(t.Context(), &holding{sighting: sighting{record: parent}}); err != nil {
 		t.Fatal(err)
 	}
 	compareGolden(t, "fired-kinds", r.put[0])

@@ -14,12 +14,14 @@ type holding struct {
 	delivery Delivery
 	call     *carried
 	digest   string
-	record   *deferred.Record // nil: none was seen
-	revision uint64
+	sighting      // of its record
+	ahead    bool // of what a replica may know: this holding has written, or tried to
 	parent   *deferred.Record
 	members  []*deferred.Record // of a join that is to be settled
 	command  *deferred.Command  // nil: the message is a call
 	from     deferred.ID        // of a wake: who has settled
+	sent     uint64             // the revision that the sender of a wake had by then
+	proven   uint64             // the revision that the record has reached, as the message says
 	least    time.Duration      // what is left of the record's time at least, when it is written
 	taken    bool               // in feed.held
 	released bool               // its credit is free again
@@ -27,6 +29,7 @@ type holding struct {
 	// Guarded by feed.mu, once claimed:
 	attempt  *deferred.Attempt
 	begun    time.Time
+	claimed  uint64    // the revision of the claim
 	deadline time.Time // of the call, which may be told another one after the attempt
 	watched  bool
 	overdue  bool

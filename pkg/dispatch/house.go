@@ -89,17 +89,27 @@ func (h *holding) readCommand() error {
 			return fault
 		}
 	case verbWake:
-		var w wake
-		if len(d.Body) > 0 && json.Unmarshal(d.Body, &w) == nil {
-			h.from = w.From
-		}
+		h.readWake()
 		return d.ID.Check()
 	case verbExpire:
+		h.readWake()
 		return d.ID.Check()
 	case deferred.Attach:
 		return errors.New("a callback is attached by a message of its own")
 	}
 	return c.Check()
+}
+
+// readWake reads what the message of another worker proves. Earlier workers say less.
+func (h *holding) readWake() {
+	var w wake
+	switch {
+	case len(h.delivery.Body) == 0 || json.Unmarshal(h.delivery.Body, &w) != nil:
+	case w.From != "":
+		h.from, h.sent = w.From, w.Revision
+	default:
+		h.proven = w.Revision
+	}
 }
 
 // readBody reads what a command says. A text that is no such JSON is a reason, as
@@ -197,7 +207,7 @@ func (f *feed) move(intake, ctx context.Context, h *holding) {
 		m.Route = Later // to have its deadline watched, or to be expired
 	}
 	if id := deferred.ID(m.Header[HeaderWake]); id != "" {
-		m = wakeOf(id, "")
+		m = wakeOf(id, "", 0)
 	}
 	if err := f.put(ctx, m); err != nil {
 		f.letCome(h, growing(d.Deliveries), "cannot move", err)

@@ -24,7 +24,9 @@ type topic struct {
 }
 
 // follower is told of records until it has seen enough.
-type follower struct{ tell func(*deferred.Record) bool }
+type follower struct {
+	tell func(r *deferred.Record, revision uint64) bool
+}
 
 // reread is how often a followed record is read, in case a change was lost on
 // the way: nobody waits for ever for a message that did not come.
@@ -34,7 +36,7 @@ func newHub(s Store) *hub { return &hub{store: s, topics: map[deferred.ID]*topic
 
 // follow calls tell with the record as it is, if there is one, and as it
 // changes, until tell returns false or ctx ends. tell must not block.
-func (h *hub) follow(ctx context.Context, id deferred.ID, tell func(*deferred.Record) bool) {
+func (h *hub) follow(ctx context.Context, id deferred.ID, tell func(r *deferred.Record, revision uint64) bool) {
 	f := &follower{tell: tell}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -100,7 +102,7 @@ func (h *hub) run(ctx context.Context, id deferred.ID, t *topic) {
 }
 
 func (h *hub) tell(id deferred.ID, t *topic, e Entry) {
-	r, _, err := decodeRecord(e)
+	r, revision, err := decodeRecord(e)
 	if err != nil || r == nil {
 		return
 	}
@@ -111,7 +113,7 @@ func (h *hub) tell(id deferred.ID, t *topic, e Entry) {
 	}
 	h.mu.Unlock()
 	for _, f := range followers {
-		if !f.tell(r) {
+		if !f.tell(r, revision) {
 			h.leave(id, t, f)
 		}
 	}

@@ -17,10 +17,11 @@ func (q *Queue) Record(ctx context.Context, id deferred.ID) (deferred.Record, er
 	if err := id.Check(); err != nil {
 		return deferred.Record{}, err
 	}
-	r, _, err := q.readRecord(ctx, id)
+	s, err := q.readRecord(ctx, id)
 	if err != nil {
 		return deferred.Record{}, err
 	}
+	r := s.record
 	if r != nil && (r.Seen || r.State.Settled()) {
 		return *r, nil
 	}
@@ -37,8 +38,8 @@ func (q *Queue) Record(ctx context.Context, id deferred.ID) (deferred.Record, er
 		return *r, nil
 	}
 	// The call may have been claimed and settled between the two looks.
-	if r, _, err = q.readRecord(ctx, id); err != nil || r != nil {
-		return orZero(r), err
+	if s, err = q.readRecord(ctx, id); err != nil || s.record != nil {
+		return orZero(s.record), err
 	}
 	return deferred.Record{}, fmt.Errorf("%w: %s", deferred.ErrNotFound, id)
 }
@@ -85,25 +86,25 @@ func (q *Queue) Await(ctx context.Context, id deferred.ID) (deferred.Record, err
 	if err := id.Check(); err != nil {
 		return deferred.Record{}, err
 	}
-	r, _, err := q.readRecord(ctx, id)
-	if err == nil && r != nil && r.State.Settled() {
-		return q.awaited(ctx, r)
+	now, err := q.readRecord(ctx, id)
+	if err == nil && settled(now.record) {
+		return q.awaited(ctx, now.record)
 	}
-	settled := make(chan *deferred.Record, 1)
+	ended := make(chan *deferred.Record, 1)
 	following, stop := context.WithCancel(ctx)
 	defer stop()
-	q.hub.follow(following, id, func(r *deferred.Record) bool {
+	q.hub.follow(following, id, func(r *deferred.Record, _ uint64) bool {
 		if !r.State.Settled() {
 			return true
 		}
 		select {
-		case settled <- r:
+		case ended <- r:
 		default:
 		}
 		return false
 	})
 	select {
-	case r := <-settled:
+	case r := <-ended:
 		return q.awaited(ctx, r)
 	case <-ctx.Done():
 		return deferred.Record{}, fmt.Errorf("dispatch: await %s: %w", id, context.Cause(ctx))

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,7 +18,7 @@ const maxGone = 64
 func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, needed time.Time) (map[deferred.ID]member, error) {
 	members := map[deferred.ID]member{}
 	for chunk := range slices.Chunk(others, readAtOnce) {
-		var wakes []Message
+		wakes := map[deferred.ID]Message{}
 		err := f.changeRecords(ctx, chunk, nil, func(r *deferred.Record) bool {
 			members[r.ID] = memberOf(r, id)
 			changed := unpin(r, id) || settled(r) && !needed.IsZero()
@@ -26,14 +27,14 @@ func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, 
 				r.Holds = r.ResultOf != "" // its own sources have to be told once more
 			}
 			if done(r) { // also when it was marked before: whoever did so may have died then
-				wakes = append(wakes, wakeOf(r.ID, id))
+				wakes[r.ID] = wakeOf(r.ID, id, 0)
 			}
 			return changed
 		})
 		if err != nil {
 			return nil, err
 		}
-		if err := f.putAll(ctx, wakes); err != nil {
+		if err := f.putAll(ctx, slices.Collect(maps.Values(wakes))); err != nil {
 			return nil, err
 		}
 	}

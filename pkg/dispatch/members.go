@@ -18,22 +18,43 @@ const (
 )
 
 // attachAll makes those that a deferred waits for know of it: they are kept from
-// then on, and wake it. full says that some could not take it in.
-func (f *feed) attachAll(ctx context.Context, h *holding) (full bool, err error) {
+// then on, and wake it. full says that some could not take it in. That they know of
+// it already the leader says, if latest; else any replica does.
+func (f *feed) attachAll(ctx context.Context, h *holding, latest bool) (full bool, err error) {
 	w := h.record.Waits
 	for chunk := range slices.Chunk(w.On[w.Attached:], readAtOnce) {
+		if !latest {
+			if chunk, err = f.unattached(ctx, h.record.ID, chunk); err != nil {
+				return false, err
+			}
+		}
 		lacking, err := f.attach(ctx, h, chunk, waiterOf(h.record))
 		if err != nil {
 			return false, err
 		}
 		full = full || lacking
 	}
-	if full || len(w.On) <= fewMembers || w.Attached == len(w.On) {
+	if full || !latest || len(w.On) <= fewMembers || w.Attached == len(w.On) {
 		return full, nil
 	}
 	r := h.record.Clone()
 	r.Waits.Attached = len(w.On)
 	return false, h.write(ctx, &r, time.Time{})
+}
+
+// unattached are those of the ids that do not know of the deferred, as it seems.
+func (f *feed) unattached(ctx context.Context, waiter deferred.ID, ids []deferred.ID) ([]deferred.ID, error) {
+	records, err := f.readRecords(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var lacking []deferred.ID
+	for i, r := range records {
+		if r == nil || r.Attached(waiter) == nil || r.Attached(waiter).Settled {
+			lacking = append(lacking, ids[i])
+		}
+	}
+	return lacking, nil
 }
 
 // waiterOf is what a waiting deferred leaves in the records of those that it
@@ -57,8 +78,8 @@ func waiterOf(r *deferred.Record) deferred.RecordedCallback {
 // is made of. An entry that is marked as settled is of an earlier deferred of the
 // same id.
 //
-// The deferred's own record is read between the reading of the others and their
-// writing: a worker that is slow must not attach what has settled meanwhile, since
+// The deferred's own record is read, as the leader has it, between the reading of the
+// others and their writing: a worker that is slow must not attach what has settled meanwhile, since
 // nobody would take that entry away. Who lets go writes each of the others too.
 func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry deferred.RecordedCallback) (full bool, err error) {
 	referring := map[deferred.ID]*deferred.Record{}
@@ -96,16 +117,16 @@ func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry 
 // stillOpen is ErrConflict if the deferred has settled since it was looked at, or
 // has been forgotten.
 func (f *feed) stillOpen(ctx context.Context, h *holding) error {
-	r, _, err := f.readRecord(ctx, h.delivery.ID)
-	if err == nil && (r == nil && h.record != nil || settled(r)) {
+	now, err := f.latestRecord(ctx, h.delivery.ID)
+	if err == nil && (now.record == nil && h.record != nil || settled(now.record)) {
+		h.ahead = true
 		return ErrConflict
 	}
 	return err
 }
 
 // listen makes one member wake the deferred, however it settles; settled says
-// that it has. entry is what it knows of the deferred: nil, if what was read is of
-// the past.
+// that it has. entry is what it knows of the deferred: nil, if it does not any more.
 func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled bool, entry *deferred.RecordedCallback, err error) {
 	err = f.changeRecords(ctx, []deferred.ID{member}, nil, func(r *deferred.Record) bool {
 		settled = r.State.Settled()

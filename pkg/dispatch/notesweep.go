@@ -51,9 +51,20 @@ func (f *feed) deleteLeftOver(ctx context.Context, notes []Entry) {
 	if err != nil {
 		return // they come up again in the next round
 	}
-	var gone []Write
+	var seem []Entry
+	ids = nil
 	for i, e := range notes {
-		if f.leftOver(ctx, e, records[i]) {
+		if records[i] == nil || earlier(e, records[i]) {
+			seem, ids = append(seem, e), append(ids, noteOf(e))
+		}
+	}
+	now, err := f.sight(ctx, ids, f.store.ReadLatest, true) // a replica may not have them yet
+	if err != nil {
+		return
+	}
+	var gone []Write
+	for i, e := range seem {
+		if f.leftOver(ctx, e, now[i].record) {
 			gone = append(gone, Write{Key: e.Key, Expect: e.Revision, Delete: true})
 		}
 	}

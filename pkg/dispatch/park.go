@@ -64,12 +64,13 @@ func alarmID(id deferred.ID) deferred.ID { return deferred.ChildID(id, -1) }
 // its cancel may have looked for the schedule before that was stored, and nobody
 // else would remove it: it would outlive the record, and have the call performed.
 func (f *feed) overtaken(ctx context.Context, h *holding) error {
-	r, _, err := f.readRecord(ctx, h.delivery.ID)
-	if err != nil || r == nil {
+	now, err := f.latestRecord(ctx, h.delivery.ID)
+	if err != nil || now.record == nil {
 		return err
 	}
 	held := h.record != nil && h.record.State == deferred.Held // and who released it may have found no schedule to ring
-	if r.State.Settled() || held && r.State != deferred.Held {
+	if now.record.State.Settled() || held && now.record.State != deferred.Held {
+		h.ahead = true
 		return ErrConflict
 	}
 	return nil

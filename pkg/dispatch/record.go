@@ -58,7 +58,8 @@ func (c *carried) agree(r *deferred.Record, digest string) {
 	}
 }
 
-// write stores the record over the one that was read, and keeps it as read.
+// write stores the record over the one that was read, and keeps it as read. After
+// that a replica may know less than this holding does.
 func (h *holding) write(ctx context.Context, r *deferred.Record, now time.Time) error {
 	if h.record != nil && !h.record.State.MayBecome(r.State) {
 		return fmt.Errorf("dispatch: record %s: %s may not become %s", r.ID, h.record.State, r.State)
@@ -66,11 +67,12 @@ func (h *holding) write(ctx context.Context, r *deferred.Record, now time.Time) 
 	if r.State.Settled() && r.Settled.IsZero() {
 		r.Settled = now
 	}
+	h.ahead = true
 	revision, err := h.feed.writeRecord(ctx, r, h.revision, h.least)
 	if err != nil {
 		return err
 	}
-	h.record, h.revision = r, revision
+	h.sighting = sighting{record: r, revision: revision, latest: true}
 	return nil
 }
 
@@ -78,25 +80,16 @@ func (h *holding) write(ctx context.Context, r *deferred.Record, now time.Time) 
 // forgotten: then what was to be written is made here only, so that each step that
 // follows is done once.
 func (h *holding) readBackOr(ctx context.Context, r *deferred.Record) error {
-	back, revision, err := h.feed.readBack(ctx, r.ID)
+	back, err := h.feed.readBack(ctx, r.ID)
 	switch {
 	case err != nil:
 		return err
-	case back == nil:
+	case back.record == nil:
 		h.record = r
 	default:
-		h.record, h.revision = back, revision
+		h.sighting = back
 	}
 	return nil
-}
-
-// readRecord gives the record and its revision; nil if there is none.
-func (q *Queue) readRecord(ctx context.Context, id deferred.ID) (*deferred.Record, uint64, error) {
-	entries, err := q.store.Read(ctx, []Key{recordKey(id)})
-	if err != nil {
-		return nil, 0, fmt.Errorf("dispatch: read record %s: %w", id, err)
-	}
-	return decodeRecord(entries[0])
 }
 
 func decodeRecord(e Entry) (*deferred.Record, uint64, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -15,15 +14,18 @@ const readAtOnce = 256
 
 // changeRecords changes records, each by a compare-and-set of its own, until all
 // are as change wants them. A record that is not there is given as a stub.
-// change may be called for a record several times. Nothing is written unless fence,
-// if there is one, is nil after the reading.
+// change may be called for a record several times: what it leaves as it is, and what
+// had a conflict, is asked of the leader, since any replica may have answered first.
+// Nothing is written unless fence, if there is one, is nil after the reading.
 func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func() error, change func(*deferred.Record) bool) error {
-	for wait := 5 * time.Millisecond; len(ids) > 0; wait = min(2*wait, time.Second) {
-		entries, err := f.store.Read(ctx, recordKeys(ids))
+	read, latest := f.store.Read, false
+	for wait := 5 * time.Millisecond; len(ids) > 0; {
+		entries, err := read(ctx, recordKeys(ids))
 		if err != nil {
 			return fmt.Errorf("dispatch: read records: %w", err)
 		}
 		var writes []Write
+		var unsure []deferred.ID
 		for i, e := range entries {
 			r, _, err := decodeRecord(e)
 			if err != nil {
@@ -33,6 +35,7 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func(
 				r = &deferred.Record{ID: ids[i], State: deferred.Pending}
 			}
 			if !change(r) {
+				unsure = append(unsure, ids[i])
 				continue
 			}
 			w, err := f.writeOf(r, e.Revision, 0)
@@ -46,7 +49,10 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func(
 				return err
 			}
 		}
-		ids = ids[:0:0]
+		if latest {
+			unsure = nil
+		}
+		ids = unsure
 		for i, w := range f.store.Write(ctx, writes) {
 			switch {
 			case errors.Is(w.Err, ErrConflict), errors.Is(w.Err, ErrUnknown):
@@ -55,10 +61,12 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func(
 				return fmt.Errorf("dispatch: write record %s: %w", writes[i].Name, w.Err)
 			}
 		}
-		if len(ids) > 0 {
+		read, latest = f.store.ReadLatest, true
+		if len(ids) > len(unsure) {
 			if err := pause(ctx, wait); err != nil {
 				return err
 			}
+			wait = min(2*wait, time.Second)
 		}
 	}
 	return nil
@@ -70,23 +78,4 @@ func recordKeys(ids []deferred.ID) []Key {
 		keys[i] = recordKey(id)
 	}
 	return keys
-}
-
-// readRecords gives a record for each id; nil for one that is not there.
-func (q *Queue) readRecords(ctx context.Context, ids []deferred.ID) ([]*deferred.Record, error) {
-	records := make([]*deferred.Record, 0, len(ids))
-	for chunk := range slices.Chunk(ids, readAtOnce) {
-		entries, err := q.store.Read(ctx, recordKeys(chunk))
-		if err != nil {
-			return nil, fmt.Errorf("dispatch: read records: %w", err)
-		}
-		for _, e := range entries {
-			r, _, err := decodeRecord(e)
-			if err != nil {
-				return nil, err
-			}
-			records = append(records, r)
-		}
-	}
-	return records, nil
 }

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -16,7 +17,7 @@ const watchDelay = 100 * time.Millisecond
 func (f *feed) begin(h *holding, a *deferred.Attempt) *deferred.Attempt {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	h.attempt, h.begun, h.deadline = a, time.Now(), h.call.Deadline
+	h.attempt, h.begun, h.deadline, h.claimed = a, time.Now(), h.call.Deadline, h.revision
 	return a
 }
 
@@ -30,8 +31,8 @@ func (f *feed) watchOver(ctx context.Context) {
 			for _, h := range f.unwatched(now.Add(-watchDelay)) {
 				f.watch(ctx, h)
 			}
-			for _, id := range f.overdue(f.clock.now()) {
-				f.during(func(ctx context.Context) { f.sayOverdue(ctx, id) })
+			for _, m := range f.overdue(f.clock.now()) {
+				f.during(func(ctx context.Context) { f.sayOverdue(ctx, m) })
 			}
 		case <-ctx.Done():
 			return
@@ -63,10 +64,10 @@ func (f *feed) watch(ctx context.Context, h *holding) {
 		stop()
 		return
 	}
-	a, token := h.attempt, deferred.Token{Worker: f.worker.Incarnation, Attempt: h.attempt.Number}
-	f.hub.follow(watching, a.ID, func(r *deferred.Record) bool {
+	a, claimed, token := h.attempt, h.claimed, deferred.Token{Worker: f.worker.Incarnation, Attempt: h.attempt.Number}
+	f.hub.follow(watching, a.ID, func(r *deferred.Record, revision uint64) bool {
 		switch {
-		case r.Attempt < token.Attempt: // read from a replica that lags behind
+		case revision < claimed: // read from a replica that lags behind
 			return true
 		case r.State == deferred.Running && r.Token == token:
 			return true
@@ -79,24 +80,30 @@ func (f *feed) watch(ctx context.Context, h *holding) {
 	})
 }
 
-// overdue are the calls performed here whose deadline has passed, each once.
-func (f *feed) overdue(now time.Time) []deferred.ID {
+// overdue tells of the calls performed here whose deadline has passed, each once.
+func (f *feed) overdue(now time.Time) []Message {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var ids []deferred.ID
+	var messages []Message
 	for id, h := range f.held {
 		if h.attempt != nil && !h.overdue && !h.deadline.IsZero() && !now.Before(h.deadline) {
 			h.overdue = true
-			ids = append(ids, id)
+			messages = append(messages, expiryOf(id, h.claimed))
 		}
 	}
-	return ids
+	return messages
 }
 
-// sayOverdue has a running call settled as expired. That is a command like
-// another: it is carried out even if this worker dies.
-func (f *feed) sayOverdue(ctx context.Context, id deferred.ID) {
-	if err := f.put(ctx, Message{Route: Commands, Verb: string(verbExpire), ID: id}); err != nil {
-		f.log.Warn("deadline not told", "id", id, "err", err)
+// expiryOf has a running call settled as expired. Its record has come to a revision.
+func expiryOf(id deferred.ID, revision uint64) Message {
+	body, _ := json.Marshal(wake{Revision: revision}) // a number
+	return Message{Route: Commands, Verb: string(verbExpire), ID: id, Body: body}
+}
+
+// sayOverdue tells of a deadline that has passed. That is a command like another:
+// it is carried out even if this worker dies.
+func (f *feed) sayOverdue(ctx context.Context, m Message) {
+	if err := f.put(ctx, m); err != nil {
+		f.log.Warn("deadline not told", "id", m.ID, "err", err)
 	}
 }

@@ -166,21 +166,21 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 			}
 			continue
 		}
-		back, revision, err := f.readBack(ctx, r.ID)
-		switch {
+		back, err := f.readBack(ctx, r.ID)
+		switch b := back.record; {
 		case err != nil:
 			return err
-		case (back == nil || revision < h.revision) && stale < 10: // of a replica that lags behind what we wrote ourselves
+		case back.revision < h.revision && stale < 10: // of a leader that does not know yet what we wrote ourselves, as after an election
 			stale++
 			if err := pause(ctx, wait); err != nil {
 				return err
 			}
-		case back == nil || back.Token != token:
+		case b == nil || b.Token != token:
 			return deferred.ErrLost
-		case back.State == deferred.Running:
-			h.record, h.revision = back, revision
-		case back.State == r.State && back.State != deferred.Cancelled:
-			h.record, h.revision = back, revision // it was stored, and only the answer was lost
+		case b.State == deferred.Running:
+			h.sighting = back
+		case b.State == r.State && b.State != deferred.Cancelled:
+			h.sighting = back // it was stored, and only the answer was lost
 			return nil
 		default:
 			return deferred.ErrLost

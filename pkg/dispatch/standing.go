@@ -19,11 +19,14 @@ type standing struct {
 	feed  *feed
 	h     *holding
 	waits *deferred.Waits
+	// latest: what seems to be open is asked of the leader. Without it only outcomes
+	// count, and nothing is to be waited for.
+	latest bool
 
 	records []*deferred.Record // of all of waits.On, if decided
 	decided bool
 	unseen  bool // nobody has seen the one whose end it waits for, and it is too early to say that it does not exist
-	stale   bool // a read came from a replica that lags behind what is known otherwise
+	apart   bool // the one that it waits for does not know of it any more
 	fired   bool // it travelled with the call of the one that it waits for, and will be made once that has settled
 }
 
@@ -34,7 +37,7 @@ func (s *standing) look(ctx context.Context) error {
 	}
 	for i, n := start, 4; i < len(s.waits.On); n = min(2*n, readAtOnce) { // the next that is open is near, mostly
 		chunk := s.waits.On[i:min(i+n, len(s.waits.On))]
-		records, err := s.feed.readRecords(ctx, chunk)
+		records, err := s.read(ctx, chunk)
 		if err != nil {
 			return err
 		}
@@ -51,10 +54,33 @@ func (s *standing) look(ctx context.Context) error {
 	return s.lookAtAll(ctx)
 }
 
+// read gives the records of members. Who woke the deferred had come to a revision,
+// and a read that knows less is of the past, also if it tells of an outcome: that may
+// be of an earlier deferred of the id.
+func (s *standing) read(ctx context.Context, ids []deferred.ID) ([]*deferred.Record, error) {
+	read := func(ctx context.Context, ids []deferred.ID) ([]sighting, error) {
+		return s.feed.sight(ctx, ids, s.feed.store.Read, false)
+	}
+	if s.latest {
+		read = s.feed.readOpenLatest
+	}
+	seen, err := read(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range ids {
+		if id != s.h.from || seen[i].latest || seen[i].revision >= s.h.sent {
+			continue
+		}
+		if seen[i], err = s.feed.latestRecord(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	return recordsOf(seen), nil
+}
+
 // openAt: member i is the first that is open, as it seems.
 func (s *standing) openAt(ctx context.Context, i int, r *deferred.Record) error {
-	// Who woke it has settled: a read that says otherwise is of the past.
-	s.stale = s.stale || s.waits.On[i] == s.h.from
 	lost, err := s.lost(ctx, i, r)
 	if err != nil {
 		return err
@@ -68,12 +94,11 @@ func (s *standing) openAt(ctx context.Context, i int, r *deferred.Record) error 
 // lookAtAll reads every member, and decides or finds the first that is open.
 func (s *standing) lookAtAll(ctx context.Context) error {
 	var err error
-	if s.records, err = s.feed.readRecords(ctx, s.waits.On); err != nil {
+	if s.records, err = s.read(ctx, s.waits.On); err != nil {
 		return err
 	}
 	open := -1
 	for i, r := range s.records {
-		s.stale = s.stale || s.waits.On[i] == s.h.from && !settled(r)
 		if !settled(r) && (open < 0 || s.waits.Mode == deferred.JoinRace) {
 			lost, err := s.lost(ctx, i, r)
 			if err != nil {
@@ -107,7 +132,7 @@ func (s *standing) lookAtOpen(ctx context.Context) error {
 			open = append(open, s.waits.On[i])
 		}
 	}
-	again, err := s.feed.readRecords(ctx, open)
+	again, err := s.read(ctx, open)
 	if err != nil {
 		return err
 	}
@@ -122,7 +147,7 @@ func (s *standing) lookAtOpen(ctx context.Context) error {
 // lost: nobody has seen the member, there is no message of it, and the time for
 // that is over.
 func (s *standing) lost(ctx context.Context, i int, r *deferred.Record) (bool, error) {
-	if r != nil && r.Seen || s.early() {
+	if !s.latest || r != nil && r.Seen || s.early() {
 		return false, nil
 	}
 	return s.feed.nowhere(ctx, s.waits.On[i])
@@ -147,6 +172,9 @@ func isUnknown(m *deferred.Record) bool {
 // waitFor makes member i the one whose settling wakes the deferred. Of one that
 // nobody has seen there is a message, once it is known that it is not lost.
 func (s *standing) waitFor(ctx context.Context, i int, r *deferred.Record) error {
+	if !s.latest {
+		return nil
+	}
 	unseen := func(r *deferred.Record) bool { return r == nil || !r.Seen }
 	s.unseen = s.early() && (unseen(r) || s.waits.Mode == deferred.JoinRace && slices.ContainsFunc(s.records, unseen))
 	if s.waits.Mode == deferred.JoinRace { // all of them wake it
@@ -154,11 +182,11 @@ func (s *standing) waitFor(ctx context.Context, i int, r *deferred.Record) error
 	}
 	settledNow, entry, err := s.feed.listen(ctx, s.waits.On[i], s.h.record.ID)
 	if err != nil || !settledNow {
-		s.stale = s.stale || entry == nil
+		s.apart = s.apart || entry == nil
 		s.fired = entry != nil && !entry.Waiter
 		return err
 	}
-	s.h.from = s.waits.On[i] // it settled meanwhile: go on from there
+	s.h.from, s.h.sent = s.waits.On[i], 0 // it settled meanwhile: go on from there
 	return s.look(ctx)
 }
 

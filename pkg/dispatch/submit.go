@@ -111,11 +111,11 @@ func (b *batch) settle(ctx context.Context, stored []Stored) {
 // that has met it or as a message. Another call there is an [*deferred.IDInUseError].
 func (q *Queue) sameCall(ctx context.Context, c *deferred.Call) (bool, error) {
 	want := digest(c)
-	r, _, err := q.readRecord(ctx, c.ID)
+	now, err := q.readRecord(ctx, c.ID)
 	if err != nil {
 		return false, err
 	}
-	if r != nil && r.Seen {
+	if r := now.record; r != nil && r.Seen {
 		if r.Digest != want {
 			return false, &deferred.IDInUseError{ID: c.ID}
 		}

@@ -79,6 +79,16 @@ func (q *Queue) Unhandled(ctx context.Context) iter.Seq2[deferred.Record, error]
 	}
 }
 
+// unlistUnlessTrue takes an entry off that is not true any more, as the leader says: it
+// may be a replica that has not seen the failure yet. Who may only read leaves it to
+// others, and a new entry stays.
+func (q *Queue) unlistUnlessTrue(ctx context.Context, e Entry) {
+	id := deferred.ID(e.Name)
+	if now, err := q.latestRecord(ctx, id); err == nil && (now.record == nil || !now.record.Unhandled()) {
+		_ = q.unlist(ctx, id, e.Revision)
+	}
+}
+
 func (q *Queue) showUnhandled(ctx context.Context, entries []Entry, yield func(deferred.Record, error) bool) bool {
 	ids := make([]deferred.ID, len(entries))
 	for i, e := range entries {
@@ -92,7 +102,7 @@ func (q *Queue) showUnhandled(ctx context.Context, entries []Entry, yield func(d
 	for i, r := range records {
 		switch {
 		case r == nil || !r.Unhandled():
-			_ = q.unlist(ctx, ids[i], entries[i].Revision) // who may only read leaves it to others; a new one stays
+			q.unlistUnlessTrue(ctx, entries[i])
 		case q.clock.now().Sub(r.Settled) < q.config.UnhandledGrace:
 		case !yield(*r, nil):
 			return false

@@ -11,12 +11,16 @@ import (
 // A wake says no more than "look at this record again": something that it waits
 // for has settled. It is evaluated every time, and so it may come twice, late,
 // or by anybody's hand.
+//
+// What it was sent for has been stored before: so it also proves that a record has
+// come to a revision at least, of who sent it or, if it is from none, of its own.
 type wake struct {
-	From deferred.ID `json:"from,omitempty"` // a hint: who has settled
+	From     deferred.ID `json:"from,omitempty"`     // a hint: who has settled
+	Revision uint64      `json:"revision,omitempty"` // 0: it is not known
 }
 
-func wakeOf(id, from deferred.ID) Message {
-	body, _ := json.Marshal(wake{From: from}) // a string
+func wakeOf(id, from deferred.ID, revision uint64) Message {
+	body, _ := json.Marshal(wake{From: from, Revision: revision}) // a string and a number
 	return Message{Route: Commands, Verb: string(verbWake), ID: id, Body: body}
 }
 
@@ -32,9 +36,10 @@ func (f *feed) wait(ctx context.Context, h *holding) error {
 	return h.write(ctx, r, time.Time{})
 }
 
-// evaluate looks at what a waiting deferred waits for, and says what follows.
-// It is attached first and looks then, so that nothing settles unnoticed in
-// between.
+// evaluate looks at what a waiting deferred waits for, and says what follows. Most
+// of those that are woken are decided, by outcomes, which are final whoever tells
+// them. To go on waiting is to acknowledge what may be the last message: that rests
+// on the leader's answer alone, for the record itself and for all that seems open.
 func (f *feed) evaluate(ctx context.Context, h *holding) (decision, error) {
 	r := h.record
 	limit := waitLimit(r)
@@ -42,18 +47,47 @@ func (f *feed) evaluate(ctx context.Context, h *holding) (decision, error) {
 		return decision{deed: expire, why: "its time has passed"}, nil
 	}
 	if r.Waits == nil {
-		return resting(limit, "waits to be settled from outside"), nil
+		return resting(limit, "waits to be settled from outside"), f.confirm(ctx, h)
 	}
-	full, err := f.attachAll(ctx, h)
+	if h.from != "" {
+		if d, err := f.weigh(ctx, h, false); err != nil || d.deed != drop && d.deed != rest {
+			return d, err
+		}
+	}
+	if err := f.confirm(ctx, h); err != nil {
+		return decision{}, err
+	}
+	return f.weigh(ctx, h, true)
+}
+
+// confirm is ErrConflict if the record is not as it was read.
+func (f *feed) confirm(ctx context.Context, h *holding) error {
+	if h.latest {
+		return nil
+	}
+	now, err := f.latestRecord(ctx, h.delivery.ID)
+	if err == nil && now.revision != h.revision {
+		h.ahead = true
+		return ErrConflict
+	}
+	h.latest = err == nil
+	return err
+}
+
+// weigh attaches the deferred first and looks then, so that nothing settles
+// unnoticed in between. What is to go on waiting counts only if latest.
+func (f *feed) weigh(ctx context.Context, h *holding, latest bool) (decision, error) {
+	r, limit := h.record, waitLimit(h.record)
+	full, err := f.attachAll(ctx, h, latest)
 	if err != nil {
 		return decision{}, err
 	}
-	if h.from == "" { // not woken: what it waits for may be new
+	if latest && h.from == "" { // not woken: what it waits for may be new
 		if circular, err := f.circular(ctx, r); err != nil || circular {
 			return decision{deed: refuse, why: "it would wait for itself"}, err
 		}
 	}
-	s := &standing{feed: f, h: h, waits: h.record.Waits}
+	s := &standing{feed: f, h: h, waits: h.record.Waits, latest: latest}
 	if err := s.look(ctx); err != nil {
 		return decision{}, err
 	}
@@ -65,8 +99,8 @@ func (f *feed) evaluate(ctx context.Context, h *holding) (decision, error) {
 		return decision{deed: conclude, why: "what it waited for has settled"}, nil
 	case full, s.fired: // in the second case by hand, or by a worker that has seen more
 		return f.again(r, limit), nil
-	case s.stale:
-		return resting(sooner(f.clock.now().Add(parentLook), limit), "a replica lags behind"), nil
+	case s.apart:
+		return resting(sooner(f.clock.now().Add(parentLook), limit), "what it waits for does not know of it"), nil
 	case s.unseen:
 		return resting(sooner(f.graceEnd(r), limit), "nobody has seen yet what it waits for"), nil
 	}
