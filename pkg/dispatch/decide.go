@@ -71,11 +71,13 @@ const (
 
 // enough: what was read may be as old as it may be, and the decision still stands.
 // Most deeds end with a compare-and-set, which tells, or give the message back. These
-// end the message without one, and rest on the leader's answer.
+// end the message without one, now or after a while, and rest on the leader's answer.
 func (f *facts) enough(d decision) bool {
 	switch d.deed {
-	case drop, rest, setAside:
+	case drop, rest, setAside, early:
 		return f.latest
+	case giveBack: // to come again and again, until a replica knows more
+		return f.latest || f.performing
 	case finish: // an outcome is final, but what was sent after it may be about another deferred of the id
 		return f.latest || !f.sent.After(f.record.Settled)
 	}

@@ -66,3 +66,7 @@ func TestRandomGraphIsPerformedInAStorm(t *testing.T) {
 		})
 	}
 }
+
+func TestFresh(t *testing.T) {
+	dispatchtest.TestFreshness(t, synctest.Test, pair)
+}
