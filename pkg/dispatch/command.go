@@ -79,11 +79,16 @@ func commandMessage(c deferred.Command) (Message, error) {
 // is asked. Whoever may not ask it, or may not write the record, waits until a worker
 // has.
 func (q *Queue) doNow(ctx context.Context, c *deferred.Command) error {
-	for read := q.readRecord; ; read = q.latestRecord {
+	read := q.readRecord
+	for conflict := false; ; conflict = true {
 		now, err := read(ctx, c.ID)
-		if err != nil {
+		switch {
+		case err != nil && conflict && ctx.Err() == nil:
+			return q.untilAnswered(ctx, c)
+		case err != nil:
 			return err
 		}
+		read = q.latestRecord
 		r := now.record
 		if r == nil {
 			r = &deferred.Record{ID: c.ID, State: deferred.Pending}

@@ -41,7 +41,7 @@ func (r *rig) standstill() *standstill {
 
 // stop keeps a record as it is now.
 func (s *standstill) stop(id deferred.ID) {
-	entries, err := s.Store.ReadLatest(s.t.Context(), []dispatch.Key{record(string(id))})
+	entries, err := s.ReadLatest(s.t.Context(), []dispatch.Key{record(string(id))})
 	if err != nil {
 		s.t.Error(err)
 		return

@@ -32,7 +32,9 @@ func expiryOfTheUnseen(r *rig) {
 	told := make(chan error, 1)
 	a.OnRevoke(func(err error) { told <- err })
 	r.await("a", deferred.Expired)
-	<-told
+	if err := <-told; err == nil {
+		r.Error("the attempt was told no reason")
+	}
 }
 
 func holdOfWhatSeemsToRun(r *rig) {

@@ -1,6 +1,7 @@
 package dispatchtest
 
 import (
+	"context"
 	"sync/atomic"
 
 	"zasync/pkg/deferred"
@@ -14,6 +15,7 @@ var freshOwnCases = []rigCase{
 	{"conflict_of_a_claim_is_looked_at_once", conflictOfAClaim},
 	{"mark_whose_answer_was_lost_is_written_once_more_at_most", markReadBack},
 	{"cancel_that_conflicts_ends_in_one_more_look", conflictOfACancel},
+	{"cancel_that_may_not_ask_the_leader_waits_for_a_worker", leaderIsNotForAll},
 	{"malformed_message_settles_what_seems_not_to_be_there", malformedBehind},
 }
 
@@ -95,6 +97,24 @@ func conflictOfACancel(r *rig) {
 	w := r.takes(r.pair.Store)
 	w.claims(greeting("a"))
 	if err := r.over(still, r.pair.Broker).Open("a").Cancel(r.ctx, "no"); err != nil {
+		r.Error(err)
+	}
+	r.await("a", deferred.Cancelled)
+}
+
+// leaderless may not ask the leader.
+type leaderless struct{ dispatch.Store }
+
+func (leaderless) ReadLatest(context.Context, []dispatch.Key) ([]dispatch.Entry, error) {
+	return nil, errOnce
+}
+
+func leaderIsNotForAll(r *rig) {
+	still := r.standstill()
+	still.stop("a")
+	r.join(r.queue, "nothing")
+	r.takes(r.pair.Store).claims(greeting("a"))
+	if err := r.over(leaderless{still}, r.pair.Broker).Open("a").Cancel(r.ctx, "no"); err != nil {
 		r.Error(err)
 	}
 	r.await("a", deferred.Cancelled)

@@ -1,0 +1,83 @@
+package dispatch
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// twofold has a replica that tells of the past, and a leader.
+type twofold struct {
+	Store
+	past, present Entry
+}
+
+func (s *twofold) Read(context.Context, []Key) ([]Entry, error)       { return []Entry{s.past}, nil }
+func (s *twofold) ReadLatest(context.Context, []Key) ([]Entry, error) { return []Entry{s.present}, nil }
+
+func entryAt(t *testing.T, revision uint64, state deferred.State) Entry {
+	t.Helper()
+	r := aRecord(state)
+	r.Settled = noon
+	data, err := r.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Entry{Key: recordKey("a"), Value: data, Revision: revision}
+}
+
+func TestReadThatKnowsLessThanItsMessageIsAskedOfTheLeader(t *testing.T) {
+	for name, c := range map[string]struct {
+		proven uint64
+		ahead  bool
+		want   uint64
+	}{
+		"nothing is proven":                        {0, false, 3},
+		"what is read is as new as what is proven": {3, false, 3},
+		"it is older":                              {4, false, 7},
+		"this holding has written the record":      {0, true, 7},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &twofold{past: entryAt(t, 3, deferred.Succeeded), present: entryAt(t, 7, deferred.Succeeded)}
+			q := New(s, nil, Config{})
+			f := &feed{Queue: q, held: map[deferred.ID]*holding{}}
+			h := &holding{feed: f, delivery: Delivery{Message: Message{ID: "a"}, Time: noon}, command: &deferred.Command{Verb: verbExpire}, proven: c.proven, ahead: c.ahead}
+			if d, err := h.look(t.Context()); err != nil || d.deed != finish {
+				t.Fatalf("it is answered with %q (%v)", d.deed, err)
+			}
+			if h.revision != c.want || h.latest != (c.want == 7) {
+				t.Errorf("it rests on revision %d, latest %t; want %d", h.revision, h.latest, c.want)
+			}
+		})
+	}
+}
+
+func TestWhatEndsWithoutACompareAndSetRestsOnTheLeader(t *testing.T) {
+	settled := &deferred.Record{State: deferred.Succeeded, Settled: noon}
+	for name, c := range map[string]struct {
+		facts facts
+		deed  deed
+		want  bool
+	}{
+		"a word that means nothing":                  {facts{}, drop, false},
+		"a word that means nothing, says the leader": {facts{latest: true}, drop, true},
+		"an alarm in place of a wake":                {facts{}, rest, false},
+		"another call under the id":                  {facts{}, setAside, false},
+		"a word that came early":                     {facts{}, early, false},
+		"a call that another worker performs":        {facts{}, giveBack, false},
+		"a call that is performed here":              {facts{performing: true}, giveBack, true},
+		"what settled after the message was sent":    {facts{record: settled, sent: noon.Add(-time.Second)}, finish, true},
+		"what settled before the message was sent":   {facts{record: settled, sent: noon.Add(time.Second)}, finish, false},
+		"a claim":              {facts{}, claim, true},
+		"what waits":           {facts{}, wait, true},
+		"a cancel":             {facts{}, cancel, true},
+		"a hold":               {facts{}, hold, true},
+		"a look at what waits": {facts{}, evaluate, true},
+	} {
+		if got := c.facts.enough(decision{deed: c.deed}); got != c.want {
+			t.Errorf("%s: what any replica says is enough: %t", name, got)
+		}
+	}
+}
