@@ -19,7 +19,7 @@ func Go[R any](ctx context.Context, f func(ctx context.Context) (R, error)) *Def
 			l.settle(o)
 			cancel(nil)
 		}()
-		o = run(WithAttempt(ctx, &Attempt{Offer: Offer{ID: l.record.ID}, Number: 1, Ledger: l}), f)
+		o = run(WithAttempt(ctx, &Attempt{Offer: Offer{ID: l.record.ID}, Number: 1, Ledger: localAttempt{l}}), f)
 	}()
 	return Open(l, l.record.ID)
 }

@@ -111,6 +111,18 @@ func (l *local) Annotate(_ context.Context, id ID, n Note) error {
 	return nil
 }
 
+// localAttempt is what the function has of its ledger: what it leaves behind says
+// nothing more after the outcome.
+type localAttempt struct{ *local }
+
+// Annotate implements [Ledger].
+func (l localAttempt) Annotate(ctx context.Context, id ID, n Note) error {
+	if r, _, _, err := l.read(id); err == nil && r.State.Settled() {
+		return fmt.Errorf("deferred: annotate: the attempt has ended: %w", ErrLost)
+	}
+	return l.local.Annotate(ctx, id, n)
+}
+
 // Annotations implements [Ledger].
 func (l *local) Annotations(_ context.Context, id ID) iter.Seq2[Note, error] {
 	return func(yield func(Note, error) bool) {

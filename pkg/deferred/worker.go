@@ -86,8 +86,8 @@ type Attempt struct {
 	// Checkpoint is what an earlier attempt saved; see [LoadCheckpoint].
 	Checkpoint json.RawMessage
 	Parent     *Parent // of a callback
-	// Ledger annotates as this attempt: what it writes is refused when a newer
-	// attempt has written.
+	// Ledger annotates as this attempt: what it writes is refused, with ErrLost,
+	// when a newer attempt has written, and when the attempt's outcome is on its way.
 	Ledger Ledger
 
 	mu      sync.Mutex

@@ -29,6 +29,7 @@ type attemptLedger struct {
 	mu      sync.Mutex
 	kept    map[string]deferred.Note // to be written at the end of the interval, by key
 	resting bool                     // within the interval
+	ended   bool                     // the outcome is on its way: nothing more is taken
 	fault   error                    // of what was kept; told to the next annotation
 }
 
@@ -50,7 +51,41 @@ func (l *attemptLedger) Annotate(ctx context.Context, id deferred.ID, n deferred
 		return err
 	}
 	defer l.unlockWriting()
+	if l.hasEnded() { // while it waited for another write
+		return errEnded
+	}
 	return l.annotate(ctx, id, n)
+}
+
+// errEnded answers what a handler has left behind, which goes on when it has
+// returned: an annotation must not come after the outcome.
+var errEnded = fmt.Errorf("dispatch: annotate: the attempt has ended: %w", deferred.ErrLost)
+
+// end writes what is kept, and takes nothing more.
+func (l *attemptLedger) end(ctx context.Context) {
+	l.mu.Lock()
+	l.ended = true
+	l.mu.Unlock()
+	l.flush(ctx)
+}
+
+// endLedger ends the ledger of a claimed call.
+func (h *holding) endLedger(ctx context.Context) {
+	h.feed.mu.Lock()
+	a := h.attempt
+	h.feed.mu.Unlock()
+	if a == nil {
+		return
+	}
+	if l, ok := a.Ledger.(*attemptLedger); ok {
+		l.end(ctx)
+	}
+}
+
+func (l *attemptLedger) hasEnded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ended
 }
 
 // lockWriting waits until no other write is on its way.
@@ -69,7 +104,13 @@ func (l *attemptLedger) unlockWriting() { <-l.writing }
 func (l *attemptLedger) keep(n deferred.Note) (kept bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.ended {
+		return false, errEnded
+	}
 	err, l.fault = l.fault, nil
+	if l.kept == nil {
+		l.kept = map[string]deferred.Note{}
+	}
 	if err != nil || n.Key == deferred.CheckpointKey {
 		return false, err
 	}
@@ -78,12 +119,12 @@ func (l *attemptLedger) keep(n deferred.Note) (kept bool, err error) {
 		l.kept[n.Key] = n
 		return true, nil
 	}
-	l.resting, l.kept = true, map[string]deferred.Note{}
+	l.resting = true
 	l.during(l.rest)
 	return false, nil
 }
 
-// annotated: there may be something that is kept.
+// annotated: something is kept, or on its way.
 func (l *attemptLedger) annotated() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

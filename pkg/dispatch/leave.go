@@ -22,6 +22,9 @@ func (f *feed) Leave(ctx context.Context) error {
 	f.close()
 	f.intake.Wait()
 	err := errors.Join(f.calls.Close(), f.house.Close())
+	for _, h := range f.abandoned() {
+		h.endLedger(ctx)
+	}
 	done := make(chan struct{})
 	go func() { f.work.Wait(); close(done) }()
 	select {

@@ -13,9 +13,7 @@ import (
 func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outcome) error {
 	h := a.Handle.(*holding)
 	defer f.rescue(h)
-	if l, ok := a.Ledger.(*attemptLedger); ok {
-		l.flush(ctx) // what the handler said before it ended is there when its outcome is
-	}
+	h.endLedger(ctx) // what the handler said before it ended is there when its outcome is, and nothing after it
 	f.mu.Lock()
 	h.settling = true
 	f.mu.Unlock()

@@ -44,6 +44,8 @@ func TestQueue(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"UnknownCommandIsSetAside", unknownCommand},
 		{"AnnotationsAreReadAndWatched", annotations},
 		{"AnnotationsNeverGoBackwards", oldAnnotations},
+		{"AnnotationAfterTheOutcomeIsRefused", annotationAfterTheOutcome},
+		{"AnnotationAfterTheWorkerHasLeftIsRefused", annotationAfterTheLeave},
 		{"SettledResultCostsOneRead", oneRead},
 		{"LostNewsHangsNobody", lostNews},
 		{"ListShowsWhatWaitsAndWhatHasSettled", list},

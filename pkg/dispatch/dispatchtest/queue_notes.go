@@ -61,22 +61,60 @@ func annotations(r *rig) {
 func oldAnnotations(r *rig) {
 	w := r.join(r.queue, "greet")
 	r.submit(greeting("a"))
-	old := w.claim()
-	w.fail(old, deferred.RetryAfter(10*time.Millisecond, errors.New("again")))
 	a := w.claim()
-	note := func(a *deferred.Attempt, value string) error {
-		return a.Ledger.Annotate(r.ctx, "a", deferred.Note{Key: "k", Value: []byte(value)})
-	}
-	if err := note(a, `2`); err != nil {
+	note := deferred.Note{Key: "k", Value: []byte(`1`)}
+	if err := a.Ledger.Annotate(r.ctx, "a", note); err != nil {
 		r.Fatal(err)
 	}
-	if err := note(old, `1`); !errors.Is(err, deferred.ErrLost) {
+	r.write("a", func(rec *deferred.Record) { rec.Attempt, rec.Token.Attempt = 2, 2 })
+	r.notesRaw("a.k", `{"value":2,"attempt":2}`)
+	// A checkpoint is written at once, whatever was written before.
+	r.notesRaw("a.checkpoint", `{"value":2,"attempt":2}`)
+	note.Key = deferred.CheckpointKey
+	if err := a.Ledger.Annotate(r.ctx, "a", note); !errors.Is(err, deferred.ErrLost) {
 		r.Errorf("the older attempt's annotation was answered with %v", err)
 	}
-	for n, err := range r.queue.Annotations(r.ctx, "a") {
-		if err != nil || string(n.Value) != `2` {
-			r.Errorf("read %s (%v)", n.Value, err)
-		}
+	r.noted("a", map[string]string{"k": `2`, "checkpoint": `2`}, false)
+	r.write("a", func(rec *deferred.Record) { rec.Attempt, rec.Token.Attempt = 1, 1 })
+	_ = w.feed.Settle(r.ctx, a, deferred.Outcome{State: deferred.Succeeded})
+}
+
+// What a handler has left behind may go on when it has returned. It is told, and
+// what it says is not stored: progress of half on a call that has succeeded.
+func annotationAfterTheOutcome(r *rig) {
+	w := r.join(r.queue, "greet")
+	outcomes := map[deferred.ID]deferred.Outcome{
+		"succeeds": {State: deferred.Succeeded},
+		"again":    deferred.OutcomeOf(deferred.RetryAfter(time.Hour, errors.New("no"))),
+		"snoozes":  deferred.OutcomeOf(deferred.Snooze(time.Hour)),
+		"adopts":   deferred.OutcomeOf(deferred.Adopt(r.queue.Open("inner"))),
 	}
-	w.succeed(a)
+	for id, o := range outcomes {
+		r.submit(greeting(id))
+		a := w.claim()
+		ctx := deferred.WithAttempt(r.ctx, a)
+		r.notes(a, "k", `1`)
+		r.notes(a, "k", `2`) // it is kept for later, and the outcome does not come without it
+		if err := w.feed.Settle(r.ctx, a, o); err != nil {
+			r.Fatal(err)
+		}
+		for _, err := range []error{deferred.Annotate(ctx, "k", 3), deferred.Annotate(ctx, "l", 3), deferred.SaveCheckpoint(ctx, 3)} {
+			if !errors.Is(err, deferred.ErrLost) {
+				r.Errorf("an annotation of %s after its outcome was answered with %v", id, err)
+			}
+		}
+		r.noted(id, map[string]string{"k": `2`}, false)
+	}
+}
+
+// The same of a handler that goes on when its worker has left.
+func annotationAfterTheLeave(r *rig) {
+	w := r.join(r.queue, "greet")
+	r.submit(greeting("a"))
+	a := w.claim()
+	w.leaveNow()
+	if err := deferred.Annotate(deferred.WithAttempt(r.ctx, a), "k", 1); !errors.Is(err, deferred.ErrLost) {
+		r.Errorf("answered with %v", err)
+	}
+	r.noted("a", nil, false)
 }
