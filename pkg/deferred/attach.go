@@ -17,7 +17,8 @@ func (d *Deferred) AddCallback(ctx context.Context, c Call) (*Deferred, error) {
 
 // AddErrback has the call made when the deferred settles otherwise than
 // succeeded, with a failure of one of the kinds if any are given. What it
-// returns normally recovers; to pass the failure on it returns it.
+// returns normally recovers; to pass the failure on it returns the failure itself:
+// any other error, and one that wraps it, is its own, and is retried.
 func (d *Deferred) AddErrback(ctx context.Context, c Call, kinds ...string) (*Deferred, error) {
 	return d.attach(ctx, c, After{On: OnFailure, Kinds: kinds})
 }

@@ -17,6 +17,9 @@ type Outcome struct {
 	Failure *Failure // of everything else that is settled
 	Retry   Advice   // of a failed attempt; not stored
 	Adopt   ID       // of a waiting one: whose outcome is to be taken over
+	// PassOn, of a failed callback: the handler has returned the failure that it was
+	// given. It did its work; the parent's outcome is taken over, and nothing tried again.
+	PassOn bool
 }
 
 // Advice is what a handler says about the next attempt. Zero leaves it to the policy.

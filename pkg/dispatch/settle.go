@@ -109,7 +109,7 @@ func (f *feed) conclude(r *deferred.Record, h *holding, o deferred.Outcome) {
 
 func (f *feed) concludeFailure(r *deferred.Record, h *holding, o deferred.Outcome) {
 	c := h.call
-	if p := h.parent; p != nil && passesOn(o.Failure, p.Failure) {
+	if p := h.parent; p != nil && o.PassOn {
 		r.SettleAs(p, f.config.InlineResult)
 		r.Args = c.Args
 		return
@@ -125,12 +125,6 @@ func (f *feed) concludeFailure(r *deferred.Record, h *holding, o deferred.Outcom
 		delay = f.config.RetryDelay(r.Counts.Failures)
 	}
 	r.State, r.Failure, r.NotBefore = deferred.Scheduled, o.Failure, f.clock.now().Add(delay)
-}
-
-// passesOn: an errback that returns the failure that it was given did its work,
-// and hands it on as it is.
-func passesOn(f, given *deferred.Failure) bool {
-	return f != nil && given != nil && f.Kind == given.Kind && f.Message == given.Message
 }
 
 // sooner is the earlier of two times, of which the second may be none.

@@ -78,7 +78,7 @@ func (t *task) call(ctx context.Context) (o deferred.Outcome) {
 	}
 	result, err := t.lane.handler(ctx, in)
 	if err != nil {
-		return outcomeOf(ctx, err)
+		return t.outcomeOf(ctx, err)
 	}
 	return deferred.Outcome{State: deferred.Succeeded, Result: result}
 }
@@ -86,8 +86,8 @@ func (t *task) call(ctx context.Context) (o deferred.Outcome) {
 // outcomeOf reads the error of a handler. After the context has ended an error
 // is taken for the consequence, which is not the call's fault, unless the
 // handler has marked another one on purpose.
-func outcomeOf(ctx context.Context, err error) deferred.Outcome {
-	o := deferred.OutcomeOf(err)
+func (t *task) outcomeOf(ctx context.Context, err error) deferred.Outcome {
+	o := t.attempt.OutcomeOf(err)
 	cause := context.Cause(ctx)
 	if cause == nil {
 		return o

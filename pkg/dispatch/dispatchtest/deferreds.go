@@ -24,6 +24,7 @@ var callbackCases = []rigCase{
 	{"CallbackOfACallbackRuns", callbackOfACallback},
 	{"ErrbackThatReturnsNormallyRecovers", errbackRecovers},
 	{"ErrbackThatReturnsItsFailurePassesItOnUnchanged", errbackPassesOn},
+	{"ErrbackThatFailsInTheWordsOfItsParentIsTriedAgain", errbackFailsAlike},
 	{"CallbackUnderAFailurePassesItUnchanged", passesFailureUnchanged},
 	{"ErrbackUnderASuccessPassesItUnchanged", passesValueUnchanged},
 	{"ErrbackDoesNotSeeItsNeighboursFailure", neighbours},
@@ -178,7 +179,7 @@ func (r *rig) drive(h *hand, handlers map[string]handler) {
 			go func() {
 				out := deferred.Outcome{State: deferred.Succeeded}
 				if s, err := handlers[o.Lane.Name](a); err != nil {
-					out = deferred.OutcomeOf(err)
+					out = a.OutcomeOf(err)
 				} else {
 					out.Result = deferred.JSON([]byte(s))
 				}

@@ -86,6 +86,21 @@ func errbackPassesOn(r *rig) {
 	}
 }
 
+// The service is down that the call needs, and its errback too.
+func errbackFailsAlike(r *rig) {
+	r.submit(named("greet", "p"))
+	c := named("mend", "e")
+	c.Retries = 2
+	r.must(r.queue.Open("p").AddErrback(r.ctx, c))
+	r.perform(map[string]handler{"greet": fails("down"), "mend": func(*deferred.Attempt) (string, error) {
+		return "", deferred.RetryAfter(time.Millisecond, kindError("down"))
+	}})
+	r.failsWith("e", "down")
+	if rec := r.await("e", deferred.Failed); rec.Attempt != 3 || rec.Counts.Failures != 3 || rec.Failure.Attempt != 0 {
+		r.Errorf("attempt %d, counts %+v, failure %+v: want a failure of its own at each of 3", rec.Attempt, rec.Counts, rec.Failure)
+	}
+}
+
 func neighbours(r *rig) {
 	r.submit(named("greet", "p"))
 	d := r.must(r.queue.Open("p").AddCallbacks(r.ctx, named("bad", ""), named("mend", "")))

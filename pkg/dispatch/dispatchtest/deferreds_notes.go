@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -122,6 +123,7 @@ func oldNoteOnFinished(r *rig) {
 	w := r.join(r.queue, "greet")
 	r.submit(greeting("a"))
 	old := w.claim()
+	r.notes(old, "early", `1`)
 	w.fail(old, deferred.RetryAfter(10*time.Millisecond, errors.New("again")))
 	a := w.claim()
 	r.notes(a, "k", `2`)
@@ -129,22 +131,16 @@ func oldNoteOnFinished(r *rig) {
 	if err := old.Ledger.Annotate(r.ctx, "a", deferred.Note{Key: "k", Value: []byte(`1`)}); !errors.Is(err, deferred.ErrLost) {
 		r.Errorf("the older attempt was answered with %v", err)
 	}
-	r.noted("a", map[string]string{"k": `2`}, false)
-	late := deferred.Note{Key: "late", Value: []byte(`1`)}
-	eventually(r.T, "it is stored", func() bool {
-		if err := old.Ledger.Annotate(r.ctx, "a", late); err != nil {
-			return false // also what became of the one before
+	values := map[string]string{}
+	for n, err := range r.queue.Annotations(r.ctx, "a") {
+		if err != nil || n.Past != (n.Attempt == 1) {
+			r.Errorf("read %+v (%v)", n, err)
 		}
-		for n, err := range r.queue.Annotations(r.ctx, "a") {
-			if err == nil && n.Key == "late" {
-				if !n.Past || n.Attempt != 1 {
-					r.Errorf("it stands as %+v", n)
-				}
-				return true
-			}
-		}
-		return false
-	})
+		values[n.Key] = string(n.Value)
+	}
+	if want := map[string]string{"early": `1`, "k": `2`}; !maps.Equal(values, want) {
+		r.Errorf("the annotations are %v, want %v", values, want)
+	}
 }
 
 // notes has an attempt write an annotation.

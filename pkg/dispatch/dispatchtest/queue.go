@@ -55,7 +55,7 @@ func TestQueue(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 
 func (h *hand) fail(a *deferred.Attempt, err error) {
 	h.Helper()
-	if err := h.feed.Settle(h.ctx, a, deferred.OutcomeOf(err)); err != nil {
+	if err := h.feed.Settle(h.ctx, a, a.OutcomeOf(err)); err != nil {
 		h.Errorf("settle: %v", err)
 	}
 }
