@@ -20,7 +20,8 @@ type Feed interface {
 	// n calls in all, whatever their lanes: an absolute number, 0 to stop. A call
 	// is held from its offer until Decline, a failed Claim, or Settle.
 	Want(lane Lane, n int)
-	// Next waits for an offer. An offer is not claimed yet: decide on it.
+	// Next waits for an offer. An offer is not claimed yet: decide on it. Some may
+	// come when nothing is wanted any more.
 	Next(ctx context.Context) (Offer, error)
 	// Claim makes the call this worker's to perform. ErrTaken means that it is
 	// not to be had, and that nothing has to be done about it.

@@ -49,6 +49,7 @@ type fakeCall struct {
 	offer     deferred.Offer
 	attempt   *deferred.Attempt
 	settleErr error
+	buffered  bool
 
 	ends     []string // each of "declined", "unclaimed", "settled"
 	claimed  bool
@@ -84,6 +85,10 @@ func (s *fakeSource) add(name string, args deferred.Content, change ...func(*fak
 }
 
 func suspect(c *fakeCall) { c.offer.Suspect = true }
+
+// buffered is a call that the feed has at hand already: it is offered although
+// nothing is wanted any more.
+func buffered(c *fakeCall) { c.buffered = true }
 
 func (s *fakeSource) wake() {
 	close(s.changed)
@@ -138,7 +143,7 @@ func (s *fakeSource) take() (*fakeCall, <-chan struct{}, error) {
 	defer s.mu.Unlock()
 	for i, c := range s.waiting {
 		limit, known := s.wants[c.offer.Lane]
-		if s.held < limit || !known && s.held == 0 {
+		if c.buffered || s.held < limit || !known && s.held == 0 {
 			s.waiting = slices.Delete(s.waiting, i, i+1)
 			s.held++
 			s.maxHeld = max(s.maxHeld, s.held)

@@ -66,7 +66,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	r.log.Info("worker joined", "incarnation", r.worker.Incarnation, "slots", len(r.slots), "lanes", len(r.lanes))
 	r.open()
 	err = r.fetch(ctx, work)
-	r.stop(p.grace())
+	r.stop(work, p.grace())
 	return errors.Join(err, r.leave(work))
 }
 

@@ -18,11 +18,12 @@ const (
 
 // stop ends the supply, then the tasks: by waiting, by interrupting, and at
 // last without them.
-func (r *run) stop(grace time.Duration) {
+func (r *run) stop(ctx context.Context, grace time.Duration) {
 	for _, l := range r.lanes {
 		l.close()
 	}
 	close(r.stopping)
+	defer r.turnAway(ctx)()
 	idle := make(chan struct{})
 	go func() {
 		r.tasks.Wait()
@@ -43,6 +44,27 @@ func (r *run) stop(grace time.Duration) {
 	r.abandon()
 	if !endsWithin(idle, settleWait) {
 		r.log.Error("claims or settlements are still without an answer")
+	}
+}
+
+// turnAway declines what the feed offers still: it may have calls at hand, and be
+// looking at others. They must not wait here while handlers finish.
+func (r *run) turnAway(ctx context.Context) (end func()) {
+	next, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			o, err := r.feed.Next(next)
+			if err != nil {
+				return
+			}
+			r.decline(ctx, &o, reasonStopping)
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
 	}
 }
 

@@ -161,6 +161,40 @@ func TestStoppingPoolGivesBackWhatHasNotStarted(t *testing.T) {
 	})
 }
 
+func TestStoppingPoolGivesBackAtOnceWhatTheFeedHasAtHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		undecided := make(chan struct{})
+		p := start(t, &workerpool.Pool{
+			Grace: time.Hour, Mux: muxOf(sleeping(30 * time.Minute)),
+			Accept: func(o deferred.Offer) (bool, string) {
+				if o.ID == "2" {
+					<-undecided // a policy that takes a moment, while the pool is told to stop
+				}
+				return true, ""
+			},
+		})
+		running := p.source.add("work", jsonText("1"))
+		synctest.Wait()
+		before := []*fakeCall{p.source.add("work", jsonText("1")), p.source.add("work", jsonText("1"), buffered), p.source.add("work", jsonText("1"), buffered)}
+		synctest.Wait()
+		p.stop()
+		synctest.Wait()
+		close(undecided)
+		synctest.Wait()
+		later := p.source.add("work", jsonText("1"), buffered) // it was looked at meanwhile
+		synctest.Wait()
+		for _, c := range append(before, later) {
+			if p.source.endOf(c) != "declined" || c.reason != "the worker is stopping" {
+				t.Errorf("call %s while the pool lets handlers finish: %q, %q", c.offer.ID, p.source.endOf(c), c.reason)
+			}
+		}
+		p.finish(t)
+		if p.source.endOf(running) != "settled" {
+			t.Errorf("the call that ran: %q", p.source.endOf(running))
+		}
+	})
+}
+
 func TestCallClaimedWhileThePoolStopsIsNotPerformed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newSource()
