@@ -106,7 +106,8 @@ func (d *Deferred) Await(ctx context.Context) (Outcome, error) {
 func (d *Deferred) Record(ctx context.Context) (Record, error) { return d.ledger.Record(ctx, d.id) }
 
 // Cancel settles the deferred as cancelled. Nil means that it is cancelled, and
-// that no attempt starts any more; one that runs is told by its context. A
+// that no attempt starts any more; one that runs is told by its context, also one
+// whose worker had claimed it within the last hundredths of a second. A
 // [*SettledError] says how it had ended before.
 func (d *Deferred) Cancel(ctx context.Context, reason string) error {
 	return d.ledger.Do(ctx, Command{Verb: Cancel, ID: d.id, Reason: reason})

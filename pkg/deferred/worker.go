@@ -90,6 +90,10 @@ type Attempt struct {
 	// Ledger annotates as this attempt: what it writes is refused, with ErrLost,
 	// when a newer attempt has written, and when the attempt's outcome is on its way.
 	Ledger Ledger
+	// Confirm is for a call that begins later than it was claimed: it revokes the
+	// attempt if the call is not to be performed any more. An error says that this
+	// is not known. Nil, of a feed that cannot tell, confirms.
+	Confirm func(context.Context) error
 
 	mu      sync.Mutex
 	revoked error

@@ -122,6 +122,7 @@ func (f *feed) newAttempt(ctx context.Context, h *holding, o deferred.Offer) (*d
 		a.Parent = &deferred.Parent{ID: h.parent.ID, Outcome: outcome}
 	}
 	a.Ledger = &attemptLedger{feed: f, attempt: a, writing: make(chan struct{}, 1)}
+	a.Confirm = func(ctx context.Context) error { return f.confirmStart(ctx, h) }
 	var err error
 	a.Checkpoint, err = f.checkpoint(ctx, h)
 	return a, err

@@ -64,20 +64,24 @@ func (f *feed) watch(ctx context.Context, h *holding) {
 		stop()
 		return
 	}
-	a, claimed, token := h.attempt, h.claimed, deferred.Token{Worker: f.worker.Incarnation, Attempt: h.attempt.Number}
-	f.hub.follow(watching, a.ID, func(r *deferred.Record, revision uint64) bool {
-		switch {
-		case revision < claimed: // read from a replica that lags behind
-			return true
-		case r.State == deferred.Running && r.Token == token:
-			return true
-		case r.State == deferred.Cancelled, r.State == deferred.Expired:
-			a.Revoke(r.Failure)
-		default:
-			a.Revoke(deferred.ErrLost)
-		}
-		return false
+	f.hub.follow(watching, h.attempt.ID, func(r *deferred.Record, revision uint64) bool {
+		return revision < h.claimed || f.inForce(h, r) // an older one is of a replica that lags behind
 	})
+}
+
+// inForce revokes the attempt unless the record is its own.
+func (f *feed) inForce(h *holding, r *deferred.Record) bool {
+	a := h.attempt
+	token := deferred.Token{Worker: f.worker.Incarnation, Attempt: a.Number}
+	switch {
+	case r != nil && r.State == deferred.Running && r.Token == token:
+		return true
+	case r != nil && (r.State == deferred.Cancelled || r.State == deferred.Expired):
+		a.Revoke(r.Failure)
+	default:
+		a.Revoke(deferred.ErrLost)
+	}
+	return false
 }
 
 // overdue tells of the calls performed here whose deadline has passed, each once.

@@ -10,11 +10,12 @@ import (
 	"zasync/pkg/deferred"
 )
 
-// claim is nil when the call is not to be had: the feed has let go of it then.
-func (r *run) claim(ctx context.Context, o *deferred.Offer) *deferred.Attempt {
+// claim is false when the call is not to be had: the feed has let go of it then.
+func (r *run) claim(ctx context.Context, t *task, o *deferred.Offer) bool {
 	a, err := r.feed.Claim(ctx, *o)
 	if err == nil {
-		return a
+		t.attempt, t.claimed = a, time.Now()
+		return true
 	}
 	level := slog.LevelWarn
 	if errors.Is(err, deferred.ErrTaken) {
@@ -23,7 +24,7 @@ func (r *run) claim(ctx context.Context, o *deferred.Offer) *deferred.Attempt {
 	if r.log.Enabled(ctx, level) {
 		r.log.LogAttrs(ctx, level, "call not claimed", about(o, slog.Any("err", err))...)
 	}
-	return nil
+	return false
 }
 
 // perform runs the handler in the slot. What follows is deferred, because a
@@ -44,6 +45,12 @@ func (r *run) perform(ctx context.Context, s *slot, t *task) {
 		return
 	}
 	t.attempt.OnRevoke(cancel)
+	if t.confirm(inner) != nil && inner.Err() == nil {
+		if r.vacate(s, t) {
+			r.decline(ctx, &t.attempt.Offer, reasonUnknown)
+		}
+		return
+	}
 	defer r.finish(ctx, s, t)
 	if limit := t.attempt.Timeout; limit > 0 {
 		var stop context.CancelFunc
@@ -51,6 +58,19 @@ func (r *run) perform(ctx context.Context, s *slot, t *task) {
 		defer stop()
 	}
 	t.outcome = t.call(deferred.WithAttempt(inner, t.attempt))
+}
+
+// freshClaim is how long a claim is taken for what the record says still. One that
+// has waited for its slot for longer is looked at again, the last thing before its
+// handler starts: a cancel may have been acknowledged meanwhile. Most calls that
+// are claimed ahead wait about lookahead, and cost no read.
+const freshClaim = 2 * lookahead
+
+func (t *task) confirm(ctx context.Context) error {
+	if t.since.Sub(t.claimed) < freshClaim || t.attempt.Confirm == nil {
+		return nil
+	}
+	return t.attempt.Confirm(ctx)
 }
 
 func (r *run) isStopping() bool {

@@ -130,6 +130,48 @@ func TestCallsClaimedAheadAreGivenBackWhenTheSlotsTurnOutBusy(t *testing.T) {
 	})
 }
 
+func TestCallThatWaitedForItsSlotIsConfirmedBeforeItStarts(t *testing.T) {
+	for name, test := range map[string]struct {
+		waits     time.Duration
+		confirm   func(a *deferred.Attempt) error
+		performed int
+		end       string
+		state     deferred.State
+	}{
+		"good still":        {80 * time.Millisecond, func(*deferred.Attempt) error { return nil }, 1, "settled", deferred.Succeeded},
+		"cancelled":         {80 * time.Millisecond, func(a *deferred.Attempt) error { a.Revoke(deferred.ErrCancelled); return nil }, 0, "settled", deferred.Cancelled},
+		"not known":         {80 * time.Millisecond, func(*deferred.Attempt) error { return errTest }, 0, "declined", ""},
+		"had a slot soon":   {5 * time.Millisecond, func(*deferred.Attempt) error { return errTest }, 1, "settled", deferred.Succeeded},
+		"cancelled, unread": {80 * time.Millisecond, func(a *deferred.Attempt) error { a.Revoke(deferred.ErrCancelled); return errTest }, 0, "settled", deferred.Cancelled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				performed := 0
+				p := start(t, &workerpool.Pool{Slots: 1, Mux: muxOf(func(_ context.Context, n int) (int, error) {
+					performed += n
+					if n == 0 {
+						time.Sleep(test.waits)
+					}
+					return n, nil
+				})})
+				p.source.add("work", jsonText("0"))
+				synctest.Wait()
+				c := p.source.add("work", jsonText("1"), buffered, func(c *fakeCall) {
+					c.attempt.Confirm = func(context.Context) error { return test.confirm(c.attempt) }
+				})
+				pass(100 * time.Millisecond)
+				if performed != test.performed || p.source.endOf(c) != test.end || c.outcome.State != test.state {
+					t.Errorf("performed %d times, %s as %q", performed, p.source.endOf(c), c.outcome.State)
+				}
+				if s := p.source.worker.Status(); s.Running != 0 {
+					t.Errorf("the slot is not free: %+v", s)
+				}
+				p.finish(t)
+			})
+		})
+	}
+}
+
 func TestSuspectIsClaimedOnlyForAFreeSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, &workerpool.Pool{Slots: 1, Mux: muxOf(sleeping(100 * time.Millisecond))})

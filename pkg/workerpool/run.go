@@ -42,6 +42,7 @@ type slot struct{ task atomic.Pointer[task] }
 type task struct {
 	attempt *deferred.Attempt
 	lane    *lane
+	claimed time.Time
 	since   time.Time
 	cancel  context.CancelCauseFunc
 	outcome deferred.Outcome // zero until the handler has returned
@@ -85,7 +86,7 @@ func (r *run) attend(ctx context.Context, l *lane, o deferred.Offer) {
 		r.attendSuspect(ctx, t, &o)
 		return
 	}
-	if t.attempt = r.claim(ctx, &o); t.attempt == nil {
+	if !r.claim(ctx, t, &o) {
 		return
 	}
 	s, reason := r.acquire(l)
@@ -109,7 +110,7 @@ func (r *run) attendSuspect(ctx context.Context, t *task, o *deferred.Offer) {
 		r.decline(ctx, o, reason)
 		return
 	}
-	if t.attempt = r.claim(ctx, o); t.attempt == nil {
+	if !r.claim(ctx, t, o) {
 		r.free <- s
 		return
 	}
@@ -120,6 +121,7 @@ func (r *run) attendSuspect(ctx context.Context, t *task, o *deferred.Offer) {
 const (
 	reasonStopping = "the worker is stopping"
 	reasonBusy     = "no slot has become free here"
+	reasonUnknown  = "it is not known whether it is to be performed still"
 )
 
 // acquire waits for a free slot; without one it says why.

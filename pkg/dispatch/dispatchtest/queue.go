@@ -2,6 +2,7 @@ package dispatchtest
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -50,7 +51,7 @@ func TestQueue(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"LostNewsHangsNobody", lostNews},
 		{"ListShowsWhatWaitsAndWhatHasSettled", list},
 		{"IntervalFiltersSelectByTheTimesOfRecordsAndMessages", intervalFilters},
-	}, endedCases...), clock, open)
+	}, slices.Concat(endedCases, confirmCases)...), clock, open)
 }
 
 func (h *hand) fail(a *deferred.Attempt, err error) {

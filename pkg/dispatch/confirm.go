@@ -1,0 +1,22 @@
+package dispatch
+
+import "context"
+
+// confirmStart revokes an attempt that is late to begin and may not begin any more. It
+// has the record followed first and reads it then: a cancel before the read is seen
+// by the read, and one after it is told without the delay of other attempts.
+func (f *feed) confirmStart(ctx context.Context, h *holding) error {
+	f.mu.Lock()
+	watched := h.watched
+	h.watched = true
+	f.mu.Unlock()
+	if !watched {
+		f.during(func(ctx context.Context) { f.watch(ctx, h) })
+	}
+	now, err := f.latestRecord(ctx, h.delivery.ID)
+	if err != nil {
+		return err
+	}
+	f.inForce(h, now.record)
+	return nil
+}
