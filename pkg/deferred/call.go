@@ -43,7 +43,7 @@ type Call struct {
 	Delay     time.Duration // the same, counted from the moment the server stores the call
 	BeginBy   time.Time     // expires when its first attempt has not begun by then
 	Deadline  time.Time     // the deferred expires when it has not settled by then, also while an attempt runs
-	Timeout   time.Duration // an attempt that runs longer fails with [KindTimeout]; 0 is none
+	Timeout   time.Duration // an attempt that runs longer fails with [KindTimeout], even if its handler does not heed its context; 0 is none
 	Keep      time.Duration // how long the record is kept once settled; 0 is the queue's default for the outcome
 	Retries   int           // attempts after failures; 0 is the default, negative none
 	After     *After        // a callback: the deferred it follows

@@ -52,6 +52,7 @@ type Worker struct {
 // WorkerStatus is what a heartbeat says about the work.
 type WorkerStatus struct {
 	Running   int    `json:"running"`
+	Hung      int    `json:"hung,omitempty"` // of those that run: their attempts have ended, and they go on
 	Performed uint64 `json:"performed"`
 }
 

@@ -223,17 +223,27 @@ func TestUnhandledFailuresAreListedAsReleased(t *testing.T) {
 }
 
 func TestHeartbeatsAreWrittenAndReadAsReleased(t *testing.T) {
+	for name, status := range map[string]deferred.WorkerStatus{
+		"heartbeat":      {Running: 2, Performed: 40},
+		"heartbeat-hung": {Running: 2, Hung: 1, Performed: 40},
+	} {
+		t.Run(name, func(t *testing.T) { heartbeatIsAsReleased(t, name, status) })
+	}
+}
+
+func heartbeatIsAsReleased(t *testing.T, name string, status deferred.WorkerStatus) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r, q := recording()
 		b := newBeat(q.store, newClock(), deferred.Worker{
 			Name: "w1", Incarnation: "I", Slots: 10, Lanes: []deferred.Lane{{Queue: "default", Name: "demo/greet"}},
-			Status: func() deferred.WorkerStatus { return deferred.WorkerStatus{Running: 2, Performed: 40} },
+			Status: func() deferred.WorkerStatus { return status },
 		})
 		b.say.Host, b.say.PID = "host", 7
 		if err := b.once(t.Context(), beatEvery); err != nil {
 			t.Fatal(err)
 		}
-		e, g := r.entries[b.key()], readGolden(t, "heartbeat")
+		e, g := r.entries[b.key()], readGolden(t, name)
 		if got := "workers." + e.Name; got != g.Subject {
 			t.Errorf("its key is %s now", got)
 		}

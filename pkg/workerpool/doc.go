@@ -20,6 +20,11 @@
 // which. With [deferred.AttemptFrom] and [deferred.Report] a handler learns what
 // it performs and says how far it has come.
 //
+// A handler that ignores for two seconds that its context has ended is hung. Its
+// attempt ends without it: one that was over its timeout has failed. The pool warns
+// of it, says so in the worker's heartbeat, and does without its slot until it
+// returns. What it returns then is thrown away.
+//
 // The pool decides at the moment of fetching: [Pool.Accept] sees each call
 // before it is claimed, and one that is declined has lost nothing. Calls that
 // take long are fetched only for slots that are free. Of calls that take a few
@@ -28,6 +33,6 @@
 // busy or the pool stops.
 //
 // Every offer ends in exactly one of four ways: declined; a claim that failed;
-// settled; or abandoned, when its handler outlived a stopping pool. The source
-// counts on that to know what a worker holds.
+// settled, also for a handler that is hung; or abandoned, when its handler outlived
+// a stopping pool. The source counts on that to know what a worker holds.
 package workerpool

@@ -42,6 +42,18 @@ func (l *lane) open(feed deferred.Feed, slots int) {
 	feed.Want(l.Lane, slots)
 }
 
+// fit keeps the wish to the slots that there are.
+func (l *lane) fit(slots int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	l.slots = slots
+	l.ahead = l.wanted()
+	l.feed.Want(l.Lane, l.slots+l.ahead)
+}
+
 func (l *lane) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

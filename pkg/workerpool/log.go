@@ -23,13 +23,13 @@ func about(o *deferred.Offer, more ...slog.Attr) []slog.Attr {
 func span(d time.Duration) slog.Attr { return slog.String("took", d.Round(time.Microsecond).String()) }
 
 // logEnd writes the one line that tells how an attempt ended.
-func (r *run) logEnd(ctx context.Context, t *task, took time.Duration) {
-	level, message := headline(&t.outcome)
+func (r *run) logEnd(ctx context.Context, a *deferred.Attempt, o *deferred.Outcome, took time.Duration) {
+	level, message := headline(o)
 	if !r.log.Enabled(ctx, level) {
 		return
 	}
-	attrs := about(&t.attempt.Offer, slog.Int("attempt", t.attempt.Number), span(took))
-	if f := t.outcome.Failure; f != nil {
+	attrs := about(&a.Offer, slog.Int("attempt", a.Number), span(took))
+	if f := o.Failure; f != nil {
 		attrs = append(attrs, slog.String("err", f.Error()))
 	}
 	r.log.LogAttrs(ctx, level, message, attrs...)

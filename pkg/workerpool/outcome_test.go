@@ -27,18 +27,6 @@ func TestAttemptThatRunsTooLongFailsWithTheKindTimeout(t *testing.T) {
 	})
 }
 
-func TestSuccessAfterTheTimeoutIsASuccess(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := start(t, &workerpool.Pool{Slots: 1, Mux: muxOf(sleeping(2 * time.Minute))})
-		c := p.source.add("work", jsonText("1"), func(c *fakeCall) { c.attempt.Timeout = time.Minute })
-		pass(3 * time.Minute)
-		if c.outcome.State != deferred.Succeeded {
-			t.Errorf("outcome %+v", c.outcome)
-		}
-		p.finish(t)
-	})
-}
-
 func TestHandlerThatGivesAnotherDeferredAdoptsIt(t *testing.T) {
 	inner := deferred.Open(nil, "inner")
 	muxes := map[string]func(*workerpool.Mux){

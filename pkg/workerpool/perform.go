@@ -44,7 +44,10 @@ func (r *run) perform(ctx context.Context, s *slot, t *task) {
 		}
 		return
 	}
-	t.attempt.OnRevoke(cancel)
+	t.attempt.OnRevoke(func(cause error) {
+		cancel(cause)
+		time.AfterFunc(heedWait, func() { r.overrun(ctx, t) })
+	})
 	if t.confirm(inner) != nil && inner.Err() == nil {
 		if r.vacate(s, t) {
 			r.decline(ctx, &t.attempt.Offer, reasonUnknown)
@@ -56,6 +59,7 @@ func (r *run) perform(ctx context.Context, s *slot, t *task) {
 		var stop context.CancelFunc
 		inner, stop = context.WithTimeoutCause(inner, limit, deferred.ErrTimeout)
 		defer stop()
+		defer time.AfterFunc(limit+heedWait, func() { r.overrun(ctx, t) }).Stop()
 	}
 	t.outcome = t.call(deferred.WithAttempt(inner, t.attempt))
 }
@@ -152,34 +156,48 @@ func reasonOf(cause error) string {
 	return ""
 }
 
-// vacate takes the task out of its slot, unless the stopping pool has done so.
+// vacate takes the task out of its slot. It is false when the task has ended before.
 func (r *run) vacate(s *slot, t *task) bool {
-	if !s.task.CompareAndSwap(t, nil) {
-		t.abandoned = true
+	decided := t.fate.CompareAndSwap(undecided, returned)
+	if t.fate.Load() == abandoned { // the slot is of a pool that has stopped
 		return false
 	}
+	s.task.Store(nil)
 	r.free <- s
-	return true
+	if !decided {
+		r.recovered()
+	}
+	return decided
 }
 
-// finish frees the slot and settles what was performed in it. An abandoned call
-// is not settled: the feed may be gone, and another worker may have it.
+// finish frees the slot and settles what was performed in it. A call that was
+// abandoned is not settled: the feed may be gone, and another worker may have it.
+// One whose handler was hung has been settled.
 func (r *run) finish(ctx context.Context, s *slot, t *task) {
 	took := time.Since(t.since)
 	if t.outcome.State == "" {
 		t.outcome = deferred.OutcomeOf(errors.New("workerpool: the handler exited its goroutine"))
 	}
 	if !r.vacate(s, t) {
-		r.log.LogAttrs(ctx, slog.LevelWarn, "abandoned handler returned", about(&t.attempt.Offer, span(took))...)
+		message := "abandoned handler returned"
+		if t.fate.Load() == hung {
+			message = "hung handler returned"
+		}
+		r.log.LogAttrs(ctx, slog.LevelWarn, message, about(&t.attempt.Offer, span(took))...)
 		return
 	}
+	r.settle(ctx, t, t.outcome, took)
+}
+
+// settle hands over how an attempt has ended.
+func (r *run) settle(ctx context.Context, t *task, o deferred.Outcome, took time.Duration) {
 	t.lane.ran(took)
 	r.performed.Add(1)
-	if f := t.outcome.Failure; f != nil {
+	if f := o.Failure; f != nil {
 		f.Attempt, f.Worker = t.attempt.Number, r.worker.Name
 	}
-	r.logEnd(ctx, t, took)
-	if err := r.feed.Settle(ctx, t.attempt, t.outcome); err != nil {
+	r.logEnd(ctx, t.attempt, &o, took)
+	if err := r.feed.Settle(ctx, t.attempt, o); err != nil {
 		r.logUnsettled(ctx, t.attempt, err)
 	}
 }

@@ -127,7 +127,7 @@ func (p *Pool) lanes() ([]deferred.Lane, error) {
 	return lanes, nil
 }
 
-// Running describes a handler that runs.
+// Running describes a handler that runs, one that is hung too.
 type Running struct {
 	ID      deferred.ID
 	Lane    deferred.Lane

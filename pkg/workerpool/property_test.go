@@ -19,6 +19,7 @@ import (
 type plan struct {
 	Pause, Revoke      time.Duration // before it comes; after that, 0 for never
 	Claim, Run, Settle time.Duration // how long each takes
+	Timeout            time.Duration // 0 is none
 	Ending             string
 	Suspect, Refused   bool
 	Taken              bool
@@ -32,6 +33,7 @@ func drawPlan(t *rapid.T) plan {
 		Pause:   rapid.SampledFrom([]time.Duration{0, 0, 0, time.Millisecond, 50 * time.Millisecond}).Draw(t, "pause"),
 		Claim:   rapid.SampledFrom([]time.Duration{0, time.Millisecond, 30 * time.Millisecond}).Draw(t, "claim"),
 		Run:     durations.Draw(t, "run"),
+		Timeout: rapid.SampledFrom([]time.Duration{0, 0, 0, time.Millisecond, time.Second}).Draw(t, "timeout"),
 		Revoke:  rapid.SampledFrom([]time.Duration{0, 0, 0, time.Millisecond, time.Second}).Draw(t, "revoke"),
 		Settle:  rapid.SampledFrom([]time.Duration{0, 0, time.Millisecond, 4 * time.Second}).Draw(t, "settle"),
 		Ending:  rapid.SampledFrom(endings).Draw(t, "ending"),
@@ -147,7 +149,7 @@ func (r *randomRun) feed(source *fakeSource) {
 		if p.Ending == "bad arguments" {
 			args = jsonText(`"x"`)
 		}
-		c := source.add("work", args, func(c *fakeCall) { c.offer.Suspect = p.Suspect })
+		c := source.add("work", args, func(c *fakeCall) { c.offer.Suspect, c.attempt.Timeout = p.Suspect, p.Timeout })
 		if p.Revoke > 0 {
 			time.AfterFunc(p.Revoke, func() { c.attempt.Revoke(deferred.ErrCancelled) })
 		}
@@ -162,6 +164,9 @@ func (r *randomRun) audit(source *fakeSource) error {
 	}
 	if n := r.most.Load(); n > int64(r.slots) {
 		return fmt.Errorf("%d handlers ran in %d slots", n, r.slots)
+	}
+	if s := source.worker.Status(); s.Hung != 0 {
+		return fmt.Errorf("handlers count as hung that have returned: %+v", s)
 	}
 	if n := r.mostSuspect.Load(); n > 1 {
 		return fmt.Errorf("%d suspects ran at once", n)

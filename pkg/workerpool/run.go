@@ -30,13 +30,15 @@ type run struct {
 	suspect  atomic.Bool
 	timers   sync.Pool // of acquire; not global, for a timer belongs to its synctest bubble
 	stopping chan struct{}
-	tasks    sync.WaitGroup // the goroutines of offers, but for abandoned ones
+	tasks    sync.WaitGroup // that have not ended; a handler may outlive its task
 
 	performed atomic.Uint64
+
+	mu   sync.Mutex // also keeps the wishes of the lanes in order
+	hung int        // slots whose handlers are
 }
 
-// A slot holds the task whose handler runs in it. Whoever takes the task out
-// decides on it: its own goroutine settles it, the stopping pool abandons it.
+// A slot holds the task whose handler runs in it.
 type slot struct{ task atomic.Pointer[task] }
 
 type task struct {
@@ -46,9 +48,19 @@ type task struct {
 	since   time.Time
 	cancel  context.CancelCauseFunc
 	outcome deferred.Outcome // zero until the handler has returned
-	// abandoned is for the task's own goroutine, which nobody waits for then.
-	abandoned bool
+	fate    atomic.Int32
 }
+
+// The fates of a task. Each is decided once, and whoever does so ends the task.
+const (
+	undecided = iota
+	returned  // its handler did, and its own goroutine settles it
+	hung      // it is settled while its handler goes on
+	abandoned // by the stopping pool
+)
+
+// outlived: the task has ended, and its own goroutine goes on in its handler.
+func (t *task) outlived() bool { return t.fate.Load() >= hung }
 
 func newRun(slots int) *run {
 	r := &run{
@@ -65,7 +77,9 @@ func newRun(slots int) *run {
 }
 
 func (r *run) status() deferred.WorkerStatus {
-	return deferred.WorkerStatus{Running: len(r.slots) - len(r.free), Performed: r.performed.Load()}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return deferred.WorkerStatus{Running: len(r.slots) - len(r.free), Hung: r.hung, Performed: r.performed.Load()}
 }
 
 func (r *run) open() {
@@ -78,7 +92,7 @@ func (r *run) open() {
 func (r *run) attend(ctx context.Context, l *lane, o deferred.Offer) {
 	t := &task{lane: l}
 	defer func() {
-		if !t.abandoned {
+		if !t.outlived() {
 			r.tasks.Done()
 		}
 	}()

@@ -11,9 +11,8 @@ import (
 
 // What a pool that stops waits for after the time of grace.
 const (
-	interruptWait = 2 * time.Second // for interrupted handlers to return
-	settleWait    = 5 * time.Second // for the answers to claims and settlements under way
-	leaveWait     = 5 * time.Second // for the feed to leave
+	settleWait = 5 * time.Second // for the answers to claims and settlements under way
+	leaveWait  = 5 * time.Second // for the feed to leave
 )
 
 // stop ends the supply, then the tasks: by waiting, by interrupting, and at
@@ -38,7 +37,7 @@ func (r *run) stop(ctx context.Context, grace time.Duration) {
 			t.cancel(deferred.ErrStopping)
 		}
 	}
-	if endsWithin(idle, interruptWait) {
+	if endsWithin(idle, heedWait) {
 		return
 	}
 	r.abandon()
@@ -83,7 +82,7 @@ func endsWithin(done <-chan struct{}, d time.Duration) bool {
 // will not be settled when they do, and are waited for no longer.
 func (r *run) abandon() {
 	for i := range r.slots {
-		if t := r.slots[i].task.Swap(nil); t != nil {
+		if t := r.slots[i].task.Load(); t != nil && t.fate.CompareAndSwap(undecided, abandoned) {
 			r.log.Error("handler ignores that its context has ended; abandoned",
 				"id", t.attempt.ID, "name", t.attempt.Lane.Name, "queue", t.attempt.Lane.Queue,
 				"attempt", t.attempt.Number, "took", time.Since(t.since))
