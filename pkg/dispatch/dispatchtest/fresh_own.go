@@ -110,11 +110,10 @@ func (leaderless) ReadLatest(context.Context, []dispatch.Key) ([]dispatch.Entry,
 }
 
 func leaderIsNotForAll(r *rig) {
-	still := r.standstill()
-	still.stop("a")
+	replica := &behind{Store: r.pair.Store, id: "a"} // in the end it knows of the answer
 	r.join(r.queue, "nothing")
-	r.takes(r.pair.Store).claims(greeting("a"))
-	if err := r.over(leaderless{still}, r.pair.Broker).Open("a").Cancel(r.ctx, "no"); err != nil {
+	r.takes(replica).claims(greeting("a"))
+	if err := r.over(leaderless{replica}, r.pair.Broker).Open("a").Cancel(r.ctx, "no"); err != nil {
 		r.Error(err)
 	}
 	r.await("a", deferred.Cancelled)

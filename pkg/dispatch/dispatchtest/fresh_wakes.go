@@ -1,6 +1,8 @@
 package dispatchtest
 
 import (
+	"context"
+	"sync"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -18,6 +20,8 @@ var freshWakeCases = []rigCase{
 	{"callback_fired_ahead_of_a_replica_runs", firedAhead},
 	{"parent_that_seems_unseen_is_not_given_up", parentSeemsUnseen},
 	{"member_that_seems_unseen_is_not_given_up", memberSeemsUnseen},
+	{"member_met_while_its_messages_are_looked_for_is_not_given_up", memberMetMeanwhile},
+	{"wake_of_a_join_that_seems_to_have_fewer_members_is_not_dropped", wakeOfAGrownJoin},
 	{"two_that_adopt_one_another_are_found_though_neither_seems_to_wait", seemNotCircular},
 	{"slow_worker_attaches_nothing_for_a_join_that_seems_to_wait", attachesForNone},
 }
@@ -153,6 +157,55 @@ func memberSeemsUnseen(r *rig) {
 	r.gives("j", `1`)
 }
 
+// finding does something before it first looks for the messages of an id.
+type finding struct {
+	dispatch.Broker
+	id     deferred.ID
+	before func()
+	once   sync.Once
+}
+
+func (b *finding) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery, error) {
+	if id == b.id {
+		b.once.Do(b.before)
+	}
+	return b.Broker.Find(ctx, id)
+}
+
+func memberMetMeanwhile(r *rig) {
+	var token deferred.PromiseToken
+	still := r.standstill()
+	looking := &finding{Broker: r.pair.Broker, id: "p", before: func() {
+		still.stop("p")
+		token = r.promise("p")
+		r.comesToBe("p", "waits", waiting)
+	}}
+	r.join(r.over(still, routed{looking, func(route dispatch.Route) bool { return route == dispatch.Commands }}), "nothing")
+	r.join(r.over(r.pair.Store, routed{r.pair.Broker, func(route dispatch.Route) bool { return route != dispatch.Commands }}), "nothing")
+	r.submit(joinOf("j", deferred.JoinAll, "p"))
+	r.knowsOf("p", "j")
+	r.pass(10 * time.Second) // beyond the grace time
+	r.resolve(token, 1)
+	r.gives("j", `[1]`)
+}
+
+func wakeOfAGrownJoin(r *rig) {
+	_, still := r.lagging(dispatch.Commands)
+	r.openGate()
+	r.submit(joinOf("j", deferred.JoinAny, "gate"))
+	r.knowsOf("gate", "j")
+	r.becomesEmpty(dispatch.Later)
+	still.stop("j")
+	token := r.promise("p")
+	if err := r.queue.Open("j").AddMembers(r.ctx, r.queue.Open("p")); err != nil {
+		r.Fatal(err)
+	}
+	r.knowsOf("p", "j")
+	r.becomesEmpty(dispatch.Commands)
+	r.resolve(token, 1)
+	r.gives("j", `1`)
+}
+
 func seemNotCircular(r *rig) {
 	still := r.standstill()
 	fresh := r.join(r.queue, "greet")
@@ -177,7 +230,7 @@ func attachesForNone(r *rig) {
 	r.cancel("j", "no")
 	r.comesToBe("gate", "is needed no more", func(rec *deferred.Record) bool { return rec.Attached("j") == nil })
 	r.becomesEmpty(dispatch.Commands)
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "wake", ID: "j"})
+	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "wake", ID: "j", Body: []byte(`{"from":"gate"}`)})
 	r.becomesEmpty(dispatch.Commands)
 	if rec := r.record("gate"); rec.Attached("j") != nil {
 		r.Error("a join that was cancelled is attached for ever")
