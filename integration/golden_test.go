@@ -153,8 +153,10 @@ var goldenStories = map[string][]act{
 
 	// What workers put for one another harms nothing when others do.
 	"wake":                   on("j", "waiting", "", nil, "promise", "join-all", "wake"),
+	"wake-revision":          on("j", "waiting", "", nil, "promise", "join-all", "wake-revision"),
 	"alarm-moved":            on("j", "waiting", "", nil, "promise", "join-all", "alarm-moved"),
 	"expire":                 on("a", "scheduled", "", nil, "call-delay", "expire"),
+	"expire-revision":        on("a", "scheduled", "", nil, "call-delay", "expire-revision"),
 	"parked-moved":           on("a", "succeeded", world, nil, "parked-moved"),
 	"fired-success":          on(childID("parent", 0), "waiting", "", nil, "fired-success"),
 	"fired-branch-not-taken": on(childID("parent", 1), "waiting", "", nil, "fired-branch-not-taken"),
