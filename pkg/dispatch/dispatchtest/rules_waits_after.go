@@ -90,6 +90,7 @@ func forwardedToItsTime(r *rig) {
 	r.openGate()
 	r.submit(c)
 	r.comesToBe("callback", "waits", waiting)
+	r.knowsOf("gate", "callback") // and has been looked at
 	if err := deferred.ResolvePromise(r.ctx, r.queue, gateToken, 1); err != nil {
 		r.Fatal(err)
 	}
