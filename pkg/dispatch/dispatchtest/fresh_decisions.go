@@ -21,6 +21,7 @@ var freshDecisionCases = []rigCase{
 	{"attempt_whose_record_seems_to_be_of_another_is_not_revoked", seemsLost},
 	{"checkpoint_is_the_latest_one", checkpointIsTheLatest},
 	{"failure_that_is_not_there_yet_stays_on_the_list", seemsHandled},
+	{"annotation_of_what_seems_to_be_gone_is_not_swept", seemsGone},
 }
 
 func expiryOfTheUnseen(r *rig) {

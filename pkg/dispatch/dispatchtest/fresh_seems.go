@@ -83,3 +83,26 @@ func seemsHandled(r *rig) {
 		r.Error("the failure is taken off the list before it is seen")
 	}
 }
+
+func seemsGone(r *rig) {
+	still := r.standstill()
+	still.stop("a")
+	w := r.takes(r.pair.Store)
+	a := w.claims(greeting("a"))[0]
+	if err := a.Ledger.Annotate(r.ctx, "a", deferred.Note{Key: "progress", Value: []byte(`1`)}); err != nil {
+		r.Fatal(err)
+	}
+	w.fail(a, deferred.RetryAfter(time.Hour, errors.New("again")))
+	if err := w.feed.Leave(r.ctx); err != nil { // one of the workers sweeps, and it is to be the other one
+		r.Fatal(err)
+	}
+	r.hands = nil
+	r.join(dispatch.New(still, r.pair.Broker, dispatch.Config{
+		Lease: r.pair.Lease, KeepSucceeded: time.Second, SweepEvery: time.Second, Logger: silent(),
+	}), "nothing")
+	r.pass(20 * time.Second)
+	key := note("a.progress")
+	if entries, err := r.pair.Store.Read(r.ctx, []dispatch.Key{key}); err != nil || entries[0].Revision == 0 {
+		r.Errorf("the annotation of what runs is gone (%v)", err)
+	}
+}
