@@ -95,6 +95,8 @@ type Attempt struct {
 	// attempt if the call is not to be performed any more. An error says that this
 	// is not known. Nil, of a feed that cannot tell, confirms.
 	Confirm func(context.Context) error
+	// Awaits is the worker's, which may set it before the handler runs; see [Awaiting].
+	Awaits func(ID) (end func())
 
 	mu      sync.Mutex
 	revoked error

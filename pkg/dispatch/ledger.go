@@ -90,6 +90,7 @@ func (q *Queue) Await(ctx context.Context, id deferred.ID) (deferred.Record, err
 	if err == nil && settled(now.record) {
 		return q.awaited(ctx, now.record)
 	}
+	defer deferred.Awaiting(ctx, id)()
 	ended := make(chan *deferred.Record, 1)
 	following, stop := context.WithCancel(ctx)
 	defer stop()

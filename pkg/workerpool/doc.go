@@ -20,6 +20,10 @@
 // which. With [deferred.AttemptFrom] and [deferred.Report] a handler learns what
 // it performs and says how far it has come.
 //
+// A handler that waits for another deferred keeps its slot meanwhile. When all slots
+// wait, what they wait for cannot be performed here: the pool warns of it. Return
+// [deferred.Adopt] of the other one instead, which takes no slot.
+//
 // A handler that ignores for two seconds that its context has ended is hung. Its
 // attempt ends without it: one that was over its timeout has failed. The pool warns
 // of it, says so in the worker's heartbeat, and does without its slot until it

@@ -2,6 +2,7 @@ package workerpool
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -26,6 +27,7 @@ type lane struct {
 	handler Handler
 	feed    deferred.Feed
 	slots   int
+	warned  atomic.Bool // that all slots wait
 
 	mu     sync.Mutex // also keeps the wishes in order
 	mean   time.Duration

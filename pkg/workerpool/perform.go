@@ -61,6 +61,7 @@ func (r *run) perform(ctx context.Context, s *slot, t *task) {
 		defer stop()
 		defer time.AfterFunc(limit+heedWait, func() { r.overrun(ctx, t) }).Stop()
 	}
+	t.attempt.Awaits = func(id deferred.ID) func() { return r.awaits(ctx, t, id) }
 	t.outcome = t.call(deferred.WithAttempt(inner, t.attempt))
 }
 

@@ -49,6 +49,7 @@ type task struct {
 	cancel  context.CancelCauseFunc
 	outcome deferred.Outcome // zero until the handler has returned
 	fate    atomic.Int32
+	waits   atomic.Int32 // for other deferreds, of its handler
 }
 
 // The fates of a task. Each is decided once, and whoever does so ends the task.

@@ -47,6 +47,7 @@ func TestQueue(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"AnnotationsNeverGoBackwards", oldAnnotations},
 		{"AnnotationAfterTheOutcomeIsRefused", annotationAfterTheOutcome},
 		{"AnnotationAfterTheWorkerHasLeftIsRefused", annotationAfterTheLeave},
+		{"HandlerThatAwaitsTellsItsWorkerWhileItDoes", handlerThatAwaits},
 		{"SettledResultCostsOneRead", oneRead},
 		{"LostNewsHangsNobody", lostNews},
 		{"ListShowsWhatWaitsAndWhatHasSettled", list},
