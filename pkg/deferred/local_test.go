@@ -229,19 +229,19 @@ func TestResolvedAndRejectedAreSettledFromTheStart(t *testing.T) {
 
 func TestAnnotationOfAFunctionThatHasReturnedIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var of context.Context
+		handed := make(chan context.Context, 1)
 		d := deferred.Go(t.Context(), func(ctx context.Context) (int, error) {
-			of = ctx
+			handed <- ctx
 			return 1, nil
 		})
 		if _, err := d.Await(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := deferred.Annotate(of, "k", 1); !errors.Is(err, deferred.ErrLost) {
+		if err := deferred.Annotate(<-handed, "k", 1); !errors.Is(err, deferred.ErrLost) {
 			t.Errorf("an annotation after the outcome was answered with %v", err)
 		}
-		for n := range d.Annotations(t.Context()) {
-			t.Errorf("it has the annotation %s", n.Key)
+		for n, err := range d.Annotations(t.Context()) {
+			t.Errorf("it has the annotation %s (%v)", n.Key, err)
 		}
 		if err := d.Annotate(t.Context(), "seen", true); err != nil {
 			t.Errorf("an annotation of another was answered with %v", err)
