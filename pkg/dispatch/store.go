@@ -100,6 +100,9 @@ var (
 	// ErrTooLarge: the value or message is larger than the server takes, and
 	// will be however often it is tried.
 	ErrTooLarge = errors.New("dispatch: too large for the server")
+	// ErrFull: there is no room for it now. Nothing was stored, and it may be tried
+	// again once there is room.
+	ErrFull = errors.New("dispatch: there is no room for it now, try again later")
 	// ErrExists: a message that must be the only one under its id is not.
 	ErrExists = errors.New("dispatch: a message with this id is queued already")
 )

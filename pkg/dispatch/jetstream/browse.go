@@ -26,9 +26,9 @@ type getRequest struct {
 	MaxBytes int    `json:"max_bytes,omitempty"`
 }
 
-func (r getRequest) to(stream string) *nats.Msg {
+func (n names) get(r getRequest, stream string) *nats.Msg {
 	data, _ := json.Marshal(r) // numbers and strings
-	return &nats.Msg{Subject: "$JS.API.DIRECT.GET." + stream, Data: data}
+	return &nats.Msg{Subject: n.api("DIRECT.GET." + stream), Data: data}
 }
 
 // browse gives the stored messages after a sequence whose subjects match the
@@ -98,7 +98,7 @@ func (b *browser) page(ctx context.Context, after uint64) (page []*nats.Msg, mor
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, answerLimit, errLost)
 	defer cancel()
-	request := getRequest{Seq: after + 1, Next: b.filter, Batch: pageMessages, MaxBytes: pageBytes}.to(b.stream)
+	request := b.exchange.names.get(getRequest{Seq: after + 1, Next: b.filter, Batch: pageMessages, MaxBytes: pageBytes}, b.stream)
 	b.asked++
 	request.Reply = b.inbox + strconv.Itoa(b.asked)
 	if err := b.exchange.nc.PublishMsg(request); err != nil {

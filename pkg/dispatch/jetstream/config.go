@@ -12,7 +12,6 @@ import (
 	"zasync/pkg/dispatch"
 
 	"github.com/nats-io/nats.go"
-	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
 // Config says where in a NATS account a queue lives. The zero Config is a good one.
@@ -25,6 +24,19 @@ type Config struct {
 	Lease time.Duration
 	// Replicas is how many servers keep each stream. 0 is 1.
 	Replicas int
+	// Domain is the JetStream domain that the queue lives in, when that is not the
+	// one of the server that the connection leads to.
+	Domain string
+	// APIPrefix is what requests to JetStream begin with in place of "$JS.API", in
+	// an account that imports them from another. Only one of both may be given.
+	APIPrefix string
+	// QueueBytes bounds the stream of calls that wait, when it is made: what is
+	// beyond is refused. 0 is a share of the room that there is, so that records
+	// always have theirs; negative is no bound.
+	QueueBytes int64
+	// AsideBytes bounds the stream of messages that could not be understood, when
+	// it is made: the oldest go. 0 is 256 MiB; it becomes less where room is scarce.
+	AsideBytes int64
 	// AsideAge is how long messages that could not be understood are kept. 0 is
 	// 30 days.
 	AsideAge time.Duration
@@ -41,13 +53,14 @@ func (c Config) withDefaults() (Config, error) {
 	c.Lease = cmp.Or(c.Lease, c.Queue.Lease, dispatch.DefaultLease)
 	c.Queue.Lease = cmp.Or(c.Queue.Lease, c.Lease)
 	c.Replicas = cmp.Or(c.Replicas, 1)
+	c.AsideBytes = cmp.Or(c.AsideBytes, 256<<20)
 	c.AsideAge = cmp.Or(c.AsideAge, 30*24*time.Hour)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	c.Queue.Logger = cmp.Or(c.Queue.Logger, c.Logger)
 	if !namespaceRule.MatchString(c.Namespace) {
 		return c, &deferred.InputError{Field: "namespace", Value: c.Namespace, Rule: `must be 1 to 32 letters, digits, "_" and "-"`}
 	}
-	return c, nil
+	return c, c.checkAPI()
 }
 
 // fullPayload takes the largest record: arguments or result in base64, a stack,
@@ -80,15 +93,15 @@ func OpenPair(ctx context.Context, nc *nats.Conn, c Config) (*Store, *Broker, er
 	if err != nil {
 		return nil, nil, err
 	}
-	js, err := natsjs.New(nc)
+	js, err := c.api(nc)
 	if err != nil {
 		return nil, nil, fmt.Errorf("jetstream: %w", err)
 	}
-	site := &site{names: newNames(c.Namespace), config: c, js: js}
+	site := &site{names: newNames(&c), config: c, js: js}
 	if err := site.prepare(ctx); err != nil {
 		return nil, nil, err
 	}
-	x, err := newExchange(nc)
+	x, err := newExchange(nc, site.names)
 	if err != nil {
 		return nil, nil, err
 	}

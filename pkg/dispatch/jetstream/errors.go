@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"zasync/pkg/dispatch"
 
@@ -25,6 +26,30 @@ type SettingError struct {
 
 func (e *SettingError) Error() string {
 	return fmt.Sprintf("jetstream: %s has %s %s where %s is needed; %s", e.Stream, e.Setting, e.Have, e.Want, e.Mend)
+}
+
+// NamespaceError says that the streams of a namespace belong to another one,
+// whose name differs in case only.
+type NamespaceError struct {
+	Have string // the one that is there
+	Want string
+}
+
+func (e *NamespaceError) Error() string {
+	return fmt.Sprintf("jetstream: the namespace %q is there, and %q would have streams of the same names: use the one that is there, or a name that differs in more than its case", e.Have, e.Want)
+}
+
+// checkCase: names of streams are in capitals, those of subjects are not.
+func checkCase(have, want []string) error {
+	if len(have) == 0 || len(want) == 0 {
+		return nil
+	}
+	there, _, _ := strings.Cut(have[0], ".")
+	wanted, _, _ := strings.Cut(want[0], ".")
+	if there != wanted && strings.EqualFold(there, wanted) {
+		return &NamespaceError{Have: there, Want: wanted}
+	}
+	return nil
 }
 
 // LaneLimitError says that the server lets the stream have no more consumers,
@@ -69,9 +94,29 @@ func acknowledged(a answer) (uint64, error) {
 		return ack.Seq, nil
 	case e.ErrorCode == natsjs.JSErrCodeStreamWrongLastSequence || e.ErrorCode == natsjs.JSErrCodeStreamWrongLastSequenceConstant:
 		return 0, errWrongLast
+	case full(e):
+		return 0, fmt.Errorf("jetstream: nothing was stored: %w (%w)", dispatch.ErrFull, e)
 	default:
 		return 0, fmt.Errorf("jetstream: nothing was stored: %w", e)
 	}
+}
+
+// The server's codes for a publish that there is no room for. That of a stream's
+// own bound stands for all that goes wrong with storing, so its text tells.
+const (
+	codeAccountFull = 10002
+	codeStoreFailed = 10077
+)
+
+func full(e *natsjs.APIError) bool {
+	switch e.ErrorCode {
+	case codeAccountFull, codeNoResources, codeNoStorage:
+		return true
+	case codeStoreFailed:
+		return strings.Contains(e.Description, "maximum bytes exceeded") || strings.Contains(e.Description, "maximum messages exceeded") ||
+			strings.Contains(e.Description, "no space left on device")
+	}
+	return false
 }
 
 // plainAck reads {"stream":"…","seq":123}, which nearly all answers are.

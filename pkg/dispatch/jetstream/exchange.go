@@ -14,6 +14,7 @@ import (
 // one inbox, so a request costs no goroutine, no timer and no subscription, as
 // it would with nats.go's publisher or Request; only a flight of them does.
 type exchange struct {
+	names  names
 	nc     *nats.Conn
 	outbox *outbox
 	prefix string // of the replies; then the flight, a dot, and the place in it
@@ -44,8 +45,8 @@ var (
 	errNobody       = errors.New("nobody listens: the stream or JetStream is not there")
 )
 
-func newExchange(nc *nats.Conn) (*exchange, error) {
-	x := &exchange{nc: nc, outbox: &outbox{nc: nc}, prefix: nc.NewInbox() + ".", flights: map[uint64]*flight{}}
+func newExchange(nc *nats.Conn, n names) (*exchange, error) {
+	x := &exchange{names: n, nc: nc, outbox: &outbox{nc: nc}, prefix: nc.NewInbox() + ".", flights: map[uint64]*flight{}}
 	sub, err := nc.Subscribe(x.prefix+"*.*", x.receive)
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: %w", err)

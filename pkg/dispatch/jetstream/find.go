@@ -23,7 +23,7 @@ func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery,
 		return nil, err
 	}
 	last := func(r dispatch.Route, tokens ...string) *nats.Msg {
-		return getRequest{Last: b.on(r, append(tokens, string(id))...)}.to(b.stream(r))
+		return b.get(getRequest{Last: b.on(r, append(tokens, string(id))...)}, b.stream(r))
 	}
 	requests := []*nats.Msg{
 		last(dispatch.Ready, "*", "*"),
@@ -33,7 +33,7 @@ func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery,
 		last(dispatch.Due, "*", "*"),
 	}
 	if seq, err := strconv.ParseUint(string(id), 10, 63); err == nil && seq > 0 { // the server's numbering
-		requests = append(requests, getRequest{Seq: seq}.to(b.queue()))
+		requests = append(requests, b.get(getRequest{Seq: seq}, b.queue()))
 	}
 	var found []dispatch.Delivery
 	for _, a := range b.exchange.ask(ctx, requests) {
@@ -93,7 +93,7 @@ func (b *Broker) Remove(ctx context.Context, id deferred.ID) error {
 		return err // a wildcard would take away all of them
 	}
 	data, _ := json.Marshal(map[string]string{"filter": b.on(dispatch.Delay, string(id))})
-	m, err := b.exchange.one(ctx, &nats.Msg{Subject: "$JS.API.STREAM.PURGE." + b.delay(), Data: data})
+	m, err := b.exchange.one(ctx, &nats.Msg{Subject: b.api("STREAM.PURGE." + b.delay()), Data: data})
 	var answer struct {
 		Error *natsjs.APIError `json:"error"`
 	}

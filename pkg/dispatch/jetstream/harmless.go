@@ -10,7 +10,7 @@ func refusesNew(have, want *streamConfig) bool {
 }
 
 func enoughBytes(have, want *streamConfig) bool {
-	return want.Discard == natsjs.DiscardNew || have.MaxBytes <= 0 || want.MaxBytes > 0 && have.MaxBytes >= want.MaxBytes
+	return want.Discard == natsjs.DiscardNew || have.MaxBytes <= 0 || want.MaxBytes > 0 && have.MaxBytes >= min(want.MaxBytes, leastAside)
 }
 
 // longEnough: only what was set aside may be kept longer than it must.

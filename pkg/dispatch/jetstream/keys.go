@@ -17,6 +17,10 @@ func (n names) keySubject(s dispatch.Space, name string) string {
 	return "$KV." + n.bucketName(s) + "." + name
 }
 
+// put is where a value of a key is published to be stored. Leaf nodes let what
+// begins with $KV not pass, so for a JetStream elsewhere the prefix goes before it.
+func (n names) put(s dispatch.Space, name string) string { return n.away + n.keySubject(s, name) }
+
 // live is where the values of a key are published once they are stored.
 func (n names) live(s dispatch.Space, name string) string {
 	if s == dispatch.Notes {

@@ -51,7 +51,7 @@ func (s *Store) Count(ctx context.Context, space dispatch.Space) (int, error) {
 		} `json:"state"`
 		Error *natsjs.APIError `json:"error"`
 	}
-	m, err := s.exchange.one(ctx, &nats.Msg{Subject: "$JS.API.STREAM.INFO." + s.bucketStream(space)})
+	m, err := s.exchange.one(ctx, &nats.Msg{Subject: s.api("STREAM.INFO." + s.bucketStream(space))})
 	if err == nil {
 		err = json.Unmarshal(m.Data, &info)
 	}

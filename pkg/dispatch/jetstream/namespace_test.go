@@ -20,3 +20,14 @@ func TestNamespaceMayBeOfSoManyBytesAndNoMore(t *testing.T) {
 		}
 	}
 }
+
+func TestNamespaceThatDiffersInCaseOnlyIsRefused(t *testing.T) {
+	p := settle(t)
+	small := p.config.Namespace
+	p.config.Namespace = strings.ToUpper(small)
+	_, err := jetstream.Open(t.Context(), p.nc, p.config)
+	var other *jetstream.NamespaceError
+	if !errors.As(err, &other) || other.Have != small || other.Want != p.config.Namespace {
+		t.Errorf("got %v, want to be told of %s", err, small)
+	}
+}

@@ -22,6 +22,9 @@ type setting struct {
 
 // check gives the first setting of a stream that will not do.
 func check(have, want *natsjs.StreamConfig) error {
+	if err := checkCase(have.Subjects, want.Subjects); err != nil {
+		return err
+	}
 	for _, s := range checked {
 		if s.show(have) == s.show(want) || s.fits != nil && s.fits(have, want) {
 			continue

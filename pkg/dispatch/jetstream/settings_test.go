@@ -29,7 +29,7 @@ var refused = []alteration{
 	{"KV_STATE", "discard_new_per_subject", func(c *natsjs.StreamConfig) { c.DiscardNewPerSubject = true }},
 	{"DELAY", "max_msgs", func(c *natsjs.StreamConfig) { c.MaxMsgs = 1000 }},
 	{"DELAY", "max_bytes", func(c *natsjs.StreamConfig) { c.MaxBytes = 1 << 20 }},
-	{"ASIDE", "max_bytes", func(c *natsjs.StreamConfig) { c.MaxBytes = 1 << 20 }},
+	{"ASIDE", "max_bytes", func(c *natsjs.StreamConfig) { c.MaxBytes = 1 << 19 }},
 	{"QUEUE", "max_age", func(c *natsjs.StreamConfig) { c.MaxAge = time.Hour }},
 	{"ASIDE", "max_age", func(c *natsjs.StreamConfig) { c.MaxAge = time.Hour }},
 	{"KV_WORKERS", "max_age", func(c *natsjs.StreamConfig) { c.MaxAge = time.Hour }},
@@ -134,6 +134,7 @@ func (p *place) replace(t *testing.T, a alteration) bool {
 func TestStreamWithAHarmlessDifferenceIsAccepted(t *testing.T) {
 	for what, a := range map[string]alteration{
 		"limit of a stream that refuses": {"QUEUE", "", func(c *natsjs.StreamConfig) { c.MaxBytes, c.MaxMsgs = 1<<30, 1e6 }},
+		"fewer bytes":                    {"ASIDE", "", func(c *natsjs.StreamConfig) { c.MaxBytes = 1 << 20 }},
 		"more bytes":                     {"ASIDE", "", func(c *natsjs.StreamConfig) { c.MaxBytes = 1 << 30 }},
 		"no limit":                       {"ASIDE", "", func(c *natsjs.StreamConfig) { c.MaxBytes, c.MaxAge = -1, 0 }},
 		"description":                    {"QUEUE", "", func(c *natsjs.StreamConfig) { c.Description = "ours" }},

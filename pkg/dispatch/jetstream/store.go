@@ -55,7 +55,7 @@ func (s *Store) request(w *dispatch.Write, expect uint64) (*nats.Msg, error) {
 	if err := checkKey(w.Key); err != nil {
 		return nil, err
 	}
-	m := &nats.Msg{Subject: s.keySubject(w.Space, w.Name), Data: w.Value, Header: nats.Header{}}
+	m := &nats.Msg{Subject: s.put(w.Space, w.Name), Data: w.Value, Header: nats.Header{}}
 	if expect != dispatch.Unconditional {
 		m.Header[headerExpect] = []string{strconv.FormatUint(expect, 10)}
 	}
@@ -126,7 +126,7 @@ func (s *Store) read(ctx context.Context, keys []dispatch.Key, ask func(dispatch
 // direct asks for the last message of a key. The key stands in the subject, so
 // that a server can permit reading some keys and not others.
 func (s *Store) direct(k dispatch.Key) *nats.Msg {
-	return &nats.Msg{Subject: "$JS.API.DIRECT.GET." + s.bucketStream(k.Space) + "." + s.keySubject(k.Space, k.Name)}
+	return &nats.Msg{Subject: s.api("DIRECT.GET." + s.bucketStream(k.Space) + "." + s.keySubject(k.Space, k.Name))}
 }
 
 func entry(k dispatch.Key, a answer) (dispatch.Entry, error) {

@@ -18,29 +18,80 @@ type site struct {
 	js     natsjs.JetStream
 }
 
-// prepare makes the streams that are not there, and checks those that are.
-// Several programs may do so at once.
+// prepare checks the streams that are there, and makes those that are not, once
+// it is known that all of them can be. Several programs may do so at once.
 func (s *site) prepare(ctx context.Context) error {
+	if err := checkServer(s.js.Conn()); err != nil {
+		return err
+	}
+	var missing []natsjs.StreamConfig
 	for _, want := range s.streams() {
-		if err := s.prepareOne(ctx, want); err != nil {
+		stream, err := s.js.Stream(ctx, want.Name)
+		switch {
+		case errors.Is(err, natsjs.ErrStreamNotFound):
+			missing = append(missing, want)
+		case err != nil:
+			return fmt.Errorf("jetstream: stream %s: %w", want.Name, err)
+		default:
+			if err := s.accept(ctx, stream, &want); err != nil {
+				return err
+			}
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return s.makeAll(ctx, missing)
+}
+
+func (s *site) makeAll(ctx context.Context, missing []natsjs.StreamConfig) error {
+	t, err := s.limits(ctx)
+	if err == nil {
+		err = t.allow(len(missing))
+	}
+	if err != nil {
+		return err
+	}
+	for _, want := range missing {
+		stream, err := s.makeOne(ctx, &want, t)
+		if errors.Is(err, natsjs.ErrStreamNameAlreadyInUse) { // somebody was faster
+			stream, err = s.js.Stream(ctx, want.Name)
+		}
+		if noRoom(err) {
+			return fmt.Errorf("jetstream: stream %s: the server has no room for %s: raise its max_file_store, or make room (%w)", want.Name, mebibytes(want.MaxBytes), err)
+		}
+		if err != nil {
+			return fmt.Errorf("jetstream: stream %s: %w", want.Name, err)
+		}
+		if err := s.accept(ctx, stream, &want); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *site) prepareOne(ctx context.Context, want natsjs.StreamConfig) error {
-	stream, err := s.js.Stream(ctx, want.Name)
-	if errors.Is(err, natsjs.ErrStreamNotFound) {
-		stream, err = s.js.CreateStream(ctx, want)
+func (s *site) makeOne(ctx context.Context, want *natsjs.StreamConfig, t *tier) (natsjs.Stream, error) {
+	switch want.Name {
+	case s.queue():
+		return s.makeQueue(ctx, want, t)
+	case s.aside():
+		return s.makeAside(ctx, want)
 	}
-	if errors.Is(err, natsjs.ErrStreamNameAlreadyInUse) { // somebody was faster
-		stream, err = s.js.Stream(ctx, want.Name)
+	return s.js.CreateStream(ctx, *want)
+}
+
+// accept checks a stream that is there.
+func (s *site) accept(ctx context.Context, stream natsjs.Stream, want *natsjs.StreamConfig) error {
+	if err := check(&stream.CachedInfo().Config, want); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("jetstream: stream %s: %w", want.Name, err)
+	if want.Name != s.queue() {
+		return nil
 	}
-	return check(&stream.CachedInfo().Config, &want)
+	if _, err := s.share(ctx, stream); err != nil {
+		return fmt.Errorf("jetstream: bound stream %s: %w", want.Name, err)
+	}
+	return nil
 }
 
 // streams gives the settings of all streams. What each is for is in the package
@@ -109,7 +160,7 @@ func (s *site) asideStream() natsjs.StreamConfig {
 	c.Discard = natsjs.DiscardOld
 	c.Subjects = []string{s.on(dispatch.Aside, "*")}
 	c.MaxAge = s.config.AsideAge
-	c.MaxBytes = 256 << 20
+	c.MaxBytes = s.config.AsideBytes
 	return c
 }
 

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,11 +14,22 @@ import (
 type names struct {
 	prefix string // of subjects: "zasync."
 	upper  string // of streams: "ZASYNC_"
+	away   string // of the API of a JetStream elsewhere: "$JS.hub.API."; "" for the one here
 }
 
-func newNames(namespace string) names {
-	return names{prefix: namespace + ".", upper: strings.ToUpper(namespace) + "_"}
+func newNames(c *Config) names {
+	n := names{prefix: c.Namespace + ".", upper: strings.ToUpper(c.Namespace) + "_"}
+	switch {
+	case c.Domain != "":
+		n.away = "$JS." + c.Domain + ".API."
+	case c.APIPrefix != "":
+		n.away = strings.TrimSuffix(c.APIPrefix, ".") + "."
+	}
+	return n
 }
+
+// api is the subject of a request to JetStream.
+func (n names) api(operation string) string { return cmp.Or(n.away, "$JS.API.") + operation }
 
 func (n names) queue() string { return n.upper + "QUEUE" }
 func (n names) delay() string { return n.upper + "DELAY" }

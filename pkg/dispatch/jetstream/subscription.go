@@ -107,7 +107,7 @@ func (s *subscription) lane(l dispatch.Lane) *lane {
 	}
 	fresh := &lane{
 		Lane: l, group: g, number: len(s.lanes),
-		pulls: "$JS.API.CONSUMER.MSG.NEXT." + s.broker.stream(l.Route) + "." + name,
+		pulls: s.broker.api("CONSUMER.MSG.NEXT." + s.broker.stream(l.Route) + "." + name),
 	}
 	g.lanes = append(g.lanes, fresh)
 	s.lanes = append(s.lanes, fresh)

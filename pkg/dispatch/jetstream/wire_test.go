@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-var zasync = newNames("zasync")
+var zasync = newNames(&Config{Namespace: "zasync"})
 
 func TestSubjectsAreReadAsTheyAreWritten(t *testing.T) {
 	for subject, m := range map[string]dispatch.Message{
