@@ -34,7 +34,7 @@ func runCommand(s streams) *cli.Command {
 			"  zworker run --queues default,low --slots 50\n\n" +
 			"It performs:\n\n" + democalls.Help,
 		Flags: append(append([]cli.Flag{
-			&cli.StringFlag{Name: "queues", Usage: "serve `QUEUES`, separated by commas; NAME=WEIGHT is understood", Value: "default"},
+			&cli.StringFlag{Name: "queues", Usage: "serve `QUEUES`, separated by commas, all alike", Value: "default"},
 			slotsFlag(),
 			&cli.StringFlag{Name: "name", Usage: "`NAME` of this worker, for people", DefaultText: "the host's"},
 		}, logFlags("info")...), connect.Flags()...),

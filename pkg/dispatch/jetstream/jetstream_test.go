@@ -100,6 +100,7 @@ func claim(tb testing.TB) *place {
 	tb.Helper()
 	p := &place{nc: connect(tb), config: jetstream.Config{
 		Namespace: fmt.Sprintf("t%d", spaces.Add(1)), Lease: time.Second, Logger: slog.New(slog.DiscardHandler),
+		QueueBytes: 64 << 20, // to find out how much there is takes time
 	}}
 	var err error
 	if p.js, err = natsjs.New(p.nc); err != nil {
