@@ -119,7 +119,7 @@ func (o *devOptions) run(ctx context.Context) error {
 		return explainStart(err)
 	}
 	defer srv.Stop()
-	nc, err := srv.Connect(nats.Name("zworker dev"))
+	nc, err := srv.Connect(append(staying(o.log), nats.Name("zworker dev"))...)
 	if err != nil {
 		return err
 	}

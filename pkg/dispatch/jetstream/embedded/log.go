@@ -31,6 +31,13 @@ func (b *bridge) fatal() error {
 	return b.died
 }
 
+// anew forgets how the last server ended.
+func (b *bridge) anew() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.died = nil
+}
+
 func (b *bridge) Noticef(format string, v ...any) {
 	if !b.quiet {
 		b.log.Info(fmt.Sprintf(format, v...))

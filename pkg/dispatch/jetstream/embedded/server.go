@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"sync"
 
@@ -14,10 +15,15 @@ import (
 
 // A Server is a running NATS server. Whoever started it stops it.
 type Server struct {
-	nats *server.Server // nil if the start failed before there was one
-	auth nats.Option    // nil if the server lets everybody in
-	undo []func()       // gives back what the start has taken; the last first
+	mu   sync.Mutex
+	nats *server.Server  // nil if the start failed before there was one
+	opts *server.Options // of it, and of those that come after it on the store
+	log  *bridge
+	auth nats.Option // nil if the server lets everybody in
+	undo []func()    // gives back what the start has taken; the last first
 	stop sync.Once
+
+	unwatch func() // ends the watch, and returns when it has; nil before it began
 }
 
 // Start runs a server and returns when it is ready. It fails with a
@@ -29,7 +35,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{auth: c.auth()}
+	s := &Server{auth: c.auth(), opts: opts, log: newBridge(c.Logger)}
 	if err := s.start(ctx, c, opts); err != nil {
 		s.Stop()
 		return nil, err
@@ -51,19 +57,50 @@ func (s *Server) start(ctx context.Context, c Config, opts *server.Options) (err
 	}
 	// Before the server starts, since it sizes its memory streams by the limit.
 	s.undo = append(s.undo, limitMemory(c.MemoryLimit))
-	if s.nats, err = server.NewServer(opts); err != nil {
-		return fmt.Errorf("embedded: start: %w", err)
-	}
-	log := newBridge(c.Logger)
-	s.nats.SetLogger(log, false, false)
-	s.nats.Start() // returns when the server accepts connections, or has failed
-	if err := log.fatal(); err != nil {
-		return fmt.Errorf("embedded: start: %w", err)
+	if err := s.begin(); err != nil {
+		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("embedded: start: %w", err)
 	}
+	s.watch()
 	return nil
+}
+
+// begin runs a server on the store.
+func (s *Server) begin() error {
+	opts := *s.opts // the server writes into them
+	n, err := server.NewServer(&opts)
+	if err != nil {
+		return fmt.Errorf("embedded: start: %w", err)
+	}
+	s.mu.Lock()
+	s.nats = n
+	s.mu.Unlock()
+	n.SetLogger(s.log, false, false)
+	n.Start() // returns when the server accepts connections, or has failed
+	if err := s.log.fatal(); err != nil {
+		return fmt.Errorf("embedded: start: %w", err)
+	}
+	if addr, ok := n.Addr().(*net.TCPAddr); ok {
+		s.opts.Port = addr.Port // also when any free one was asked for
+	}
+	return nil
+}
+
+func (s *Server) current() *server.Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.nats
+}
+
+// end shuts the server down, and returns when it is.
+func (s *Server) end() {
+	if n := s.current(); n != nil {
+		// Not LameDuckShutdown, which does nothing without a listener.
+		n.Shutdown()
+		n.WaitForShutdown()
+	}
 }
 
 // openStore makes the directory and locks it.
@@ -91,7 +128,7 @@ func (s *Server) openStore(dir string) (string, error) {
 // Connect gives a connection within the process, with the server's credentials.
 // The caller closes it, before the server stops.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
-	own := []nats.Option{nats.InProcessServer(s.nats)}
+	own := []nats.Option{nats.InProcessServer(s)}
 	if s.auth != nil {
 		own = append(own, s.auth)
 	}
@@ -102,23 +139,26 @@ func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 	return nc, nil
 }
 
+// InProcessConn is for [nats.InProcessServer]: a connection to the server that runs now.
+func (s *Server) InProcessConn() (net.Conn, error) { return s.current().InProcessConn() }
+
 // URL is where other processes reach the server, "" if they do not.
 func (s *Server) URL() string {
-	if s.nats.Addr() == nil {
+	n := s.current()
+	if n.Addr() == nil {
 		return ""
 	}
-	return s.nats.ClientURL()
+	return n.ClientURL()
 }
 
 // Stop shuts the server down and returns when all it held is free again: the
 // port, the store and its lock. Stopping again waits for the same.
 func (s *Server) Stop() {
 	s.stop.Do(func() {
-		if s.nats != nil {
-			// Not LameDuckShutdown, which does nothing without a listener.
-			s.nats.Shutdown()
-			s.nats.WaitForShutdown()
+		if s.unwatch != nil {
+			s.unwatch()
 		}
+		s.end()
 		for i := len(s.undo) - 1; i >= 0; i-- {
 			s.undo[i]()
 		}
