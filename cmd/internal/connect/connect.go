@@ -42,7 +42,7 @@ func (o Options) Open(ctx context.Context, name string, log *slog.Logger, more .
 	if err != nil {
 		return nil, o.explain(err)
 	}
-	q, err := jetstream.Open(ctx, nc, jetstream.Config{Namespace: o.Namespace, Logger: log})
+	q, err := jetstream.Open(ctx, nc, jetstream.Config{Namespace: o.Namespace, Domain: o.Domain, Logger: log})
 	if err != nil {
 		nc.Close()
 		return nil, o.explain(err)
@@ -118,6 +118,8 @@ func (o Options) explain(err error) error {
 		return fmt.Errorf("no NATS server answers at %s; \"zworker dev\" starts one, and --server or NATS_URL names another", place)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
 		return fmt.Errorf("the NATS server at %s does not let us in (%w); say who you are with --creds, --nkey, --user and --password, or --token", place, err)
+	case o.Domain != "" && (errors.Is(err, natsjs.ErrJetStreamNotEnabled) || errors.Is(err, nats.ErrNoResponders)):
+		return fmt.Errorf("no JetStream of the domain %s is reached through the NATS server at %s; name the right one with --js-domain", o.Domain, place)
 	case errors.Is(err, natsjs.ErrJetStreamNotEnabled), errors.Is(err, natsjs.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
 		return fmt.Errorf("the NATS server at %s has no JetStream for this account; start it with jetstream.conf or with -js", place)
 	case strings.Contains(err.Error(), o.server()):

@@ -22,6 +22,7 @@ type Options struct {
 	TLSKey    string
 	TLSCA     string
 	Namespace string // of the queue; "" is the default one
+	Domain    string // of the JetStream that it lives in; "" is the server's own
 }
 
 const category = "Connection"
@@ -41,6 +42,7 @@ func Flags() []cli.Flag {
 		text("tlskey", "`FILE` with the key of our certificate", "NATS_KEY", ""),
 		text("tlsca", "`FILE` with the authorities to trust", "NATS_CA", ""),
 		NamespaceFlag(),
+		text("js-domain", "JetStream `DOMAIN` of the installation, if it is not on the server that we connect to", "ZASYNC_JS_DOMAIN", ""),
 	}
 }
 
@@ -52,6 +54,8 @@ func NamespaceFlag() cli.Flag {
 func text(name, usage, variable, value string) cli.Flag {
 	return &cli.StringFlag{Name: name, Usage: usage, EnvVars: []string{variable}, Value: value, Category: category}
 }
+
+var domainRule = regexp.MustCompile(`^[^\s.*>]*$`)
 
 var namespaceRule = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
@@ -68,10 +72,13 @@ func ReadNamespace(c *cli.Context) (string, error) {
 // FromFlags reads the values of Flags.
 func FromFlags(c *cli.Context) (Options, error) {
 	namespace, err := ReadNamespace(c)
+	if domain := c.String("js-domain"); err == nil && !domainRule.MatchString(domain) {
+		err = cmdline.Usagef("--js-domain %q must be without blanks, \".\", \"*\" and \">\"", domain)
+	}
 	return Options{
 		Server: c.String("server"), Creds: c.String("creds"), NKey: c.String("nkey"),
 		User: c.String("user"), Password: c.String("password"), Token: c.String("token"),
 		TLSCert: c.String("tlscert"), TLSKey: c.String("tlskey"), TLSCA: c.String("tlsca"),
-		Namespace: namespace,
+		Namespace: namespace, Domain: c.String("js-domain"),
 	}, err
 }

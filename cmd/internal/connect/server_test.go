@@ -28,6 +28,23 @@ func startPlain(t *testing.T, o server.Options) string {
 	return srv.ClientURL()
 }
 
+func TestDomainThatIsNotThereIsNamed(t *testing.T) {
+	url := startPlain(t, server.Options{JetStream: true, JetStreamDomain: "hub", StoreDir: t.TempDir()})
+	s, err := Options{Server: url, Domain: "hub"}.Open(t.Context(), "test", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	s, err = Options{Server: url, Domain: "hug"}.Open(t.Context(), "test", slog.New(slog.DiscardHandler))
+	if err == nil {
+		s.Close()
+		t.Fatal("it was opened")
+	}
+	if want := "no JetStream of the domain hug is reached"; !strings.Contains(err.Error(), want) {
+		t.Errorf("got %q, want %q", err, want)
+	}
+}
+
 func TestServerWithoutJetStreamIsToldApart(t *testing.T) {
 	o := Options{Server: startPlain(t, server.Options{})}
 	s, err := o.Open(t.Context(), "test", slog.New(slog.DiscardHandler))

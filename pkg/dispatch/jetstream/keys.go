@@ -29,6 +29,9 @@ func (n names) live(s dispatch.Space, name string) string {
 	return n.prefix + "live." + string(s) + "." + name
 }
 
+// hello is where workers say which installation they belong to.
+func (n names) hello() string { return n.prefix + "live.hello" }
+
 // checkKey holds a key to the alphabet of key-value buckets, so that its subject
 // is one and only its own.
 func checkKey(k dispatch.Key) error {

@@ -64,6 +64,7 @@ func (b *Broker) Subscribe(ctx context.Context) (dispatch.Subscription, error) {
 	}
 	s.online = s.nc.IsConnected()
 	go s.keep(life)
+	go s.greet(life)
 	return s, nil
 }
 
