@@ -155,7 +155,7 @@ func (f *feed) fire(ctx context.Context, h *holding) (fired map[deferred.ID]bool
 		}
 		fired[cb.ID] = true
 	}
-	return fired, f.putAll(ctx, messages)
+	return fired, f.putFired(ctx, messages)
 }
 
 func firedCall(r *deferred.Record, cb *deferred.RecordedCallback) (Message, error) {

@@ -30,6 +30,7 @@ func TestRules(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"Rule6CancelIsFinishedWhenTheCancellerDies", ruleCommandFirst},
 		{"Rule7CallbackOfAParentNobodyKnowsFailsAfterTheGraceTime", ruleUnknownParent},
 		{"Rule7CallbackThatComesBeforeItsParentRuns", ruleEarlyCallback},
+		{"Rule1CallbackThatAFullQueueRefusesIsParked", firedIntoAFullQueue},
 		{"Rule8DuplicateDoesNotStartARetryBeforeItsTime", ruleAlarm},
 		{"Rule9HeldCallRunsOnceItIsReleased", rulePark},
 		{"Rule9DeadlineIsKeptWithoutAWorkerOfTheLane", ruleDeadlineWithoutAWorker},

@@ -1,0 +1,30 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+)
+
+// putFired stores what hangs on a settled record. Anybody may fill the queue, and
+// the message of the settled call stands in it for as long as its callbacks are
+// not stored. So what there is no room for is parked among the schedules, which
+// only workers write; it goes into its lane once there is room, and the message
+// that it hung on makes some. What belongs to the housekeeping is not parked,
+// since a schedule becomes a call for the workers of a lane.
+func (f *feed) putFired(ctx context.Context, messages []Message) error {
+	err := f.putAll(ctx, messages)
+	if !errors.Is(err, ErrFull) {
+		return err
+	}
+	for _, m := range messages {
+		err := f.put(ctx, m)
+		if errors.Is(err, ErrFull) && m.Route == Ready {
+			m.Route, m.At = Delay, f.clock.now()
+			err = f.put(ctx, m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
