@@ -10,7 +10,7 @@ import (
 )
 
 // checkAPI holds what names a JetStream elsewhere to what a subject can have.
-func (c *Config) checkAPI() error {
+func (c Config) checkAPI() error {
 	if strings.ContainsAny(c.Domain, " \t\r\n.*>") {
 		return &deferred.InputError{Field: "domain", Value: c.Domain, Rule: `must be without blanks, ".", "*" and ">"`}
 	}
@@ -27,7 +27,7 @@ func (c *Config) checkAPI() error {
 }
 
 // api is the client's JetStream of the domain.
-func (c *Config) api(nc *nats.Conn) (natsjs.JetStream, error) {
+func (c Config) api(nc *nats.Conn) (natsjs.JetStream, error) {
 	switch {
 	case c.Domain != "":
 		return natsjs.NewWithDomain(nc, c.Domain)

@@ -17,9 +17,9 @@ const (
 	roomToTry = 4 << 20         // bytes that can be written before it is worth another start
 )
 
-// watch looks after the server until Stop.
-func (s *Server) watch() {
-	ctx, cancel := context.WithCancel(context.Background())
+// watch looks after the server until Stop, which may be long after the start.
+func (s *Server) watch(start context.Context) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(start))
 	done := make(chan struct{})
 	s.unwatch = func() { cancel(); <-done }
 	go func() {

@@ -63,7 +63,7 @@ func (s *Server) start(ctx context.Context, c Config, opts *server.Options) (err
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("embedded: start: %w", err)
 	}
-	s.watch()
+	s.watch(ctx)
 	return nil
 }
 
