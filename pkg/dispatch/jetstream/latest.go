@@ -23,7 +23,7 @@ func (s *Store) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch
 // leader asks the leader for the last message of a key.
 func (s *Store) leader(k dispatch.Key) *nats.Msg {
 	data, _ := json.Marshal(map[string]string{"last_by_subj": s.keySubject(k.Space, k.Name)}) // strings
-	return &nats.Msg{Subject: "$JS.API.STREAM.MSG.GET." + s.bucketStream(k.Space), Data: data}
+	return &nats.Msg{Subject: s.api("STREAM.MSG.GET." + s.bucketStream(k.Space)), Data: data}
 }
 
 func latestEntry(k dispatch.Key, a answer) (dispatch.Entry, error) {
