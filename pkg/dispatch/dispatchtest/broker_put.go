@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 
 	"zasync/pkg/deferred"
@@ -17,6 +18,7 @@ import (
 var putTests = []brokerTest{
 	{"messages of a lane come in the order they were put", deliversInOrder},
 	{"a message arrives as it was put", deliversWhole},
+	{"a message that no server takes is refused as too large", refusesTooLarge},
 	{"a message belongs to the caller", copiesMessages},
 	{"the server numbers a message without an id", numbersMessages},
 	{"messages are stored each on its own", putsEachOnItsOwn},
@@ -58,6 +60,19 @@ func deliversWhole(t *testing.T, b bench) {
 		carries(t, d, []dispatch.Message{large, small}[i])
 		if d.Seq != seqs[i] || d.Deliveries != 1 || d.Handle == "" || d.Got.IsZero() {
 			t.Fatalf("delivery of sequence %d: %d, %d times, at %v, handle %q", seqs[i], d.Seq, d.Deliveries, d.Got, d.Handle)
+		}
+	}
+}
+
+func refusesTooLarge(t *testing.T, b bench) {
+	for what, m := range map[string]dispatch.Message{
+		"headers": {Header: map[string]string{"Zasync-Labels": strings.Repeat("x", 66_000)}},
+		"a name":  {Header: map[string]string{"Zasync-" + strings.Repeat("X", 66_000): "x"}},
+		"a body":  {Body: make([]byte, 2<<20)},
+	} {
+		m.Route, m.Verb = dispatch.Aside, "malformed"
+		if _, err := b.try(m); !errors.Is(err, dispatch.ErrTooLarge) {
+			t.Errorf("too large is %s, and the answer %v", what, err)
 		}
 	}
 }

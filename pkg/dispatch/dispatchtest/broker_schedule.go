@@ -11,6 +11,8 @@ import (
 var scheduleTests = []brokerTest{
 	{"a schedule becomes due at its time", firesSchedules},
 	{"a schedule of a time that has passed becomes due", firesLateSchedules},
+	{"a schedule of the first second of all becomes due", firesFirstSecond},
+	{"a schedule of a year that no server knows is refused", refusesFarSchedules},
 	{"a schedule replaces the earlier one of its id", replacesSchedules},
 	{"a schedule that is removed does not fire", removesSchedules},
 	{"a unique schedule is refused while the id has one", refusesSecondSchedules},
@@ -53,6 +55,23 @@ func firesLateSchedules(t *testing.T, b bench) {
 		return len(found) == 1 && found[0].Route == dispatch.Due
 	})
 	fires(t, b.subscribe(1, due).take(), s)
+}
+
+func firesFirstSecond(t *testing.T, b bench) {
+	s := schedule("a", 0)
+	s.At = time.Unix(0, 0)
+	b.put(s)
+	fires(t, b.subscribe(1, due).take(), s)
+}
+
+func refusesFarSchedules(t *testing.T, b bench) {
+	for _, at := range []time.Time{time.Date(2201, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		s := schedule("a", 0)
+		s.At = at
+		if _, err := b.try(s); err == nil {
+			t.Errorf("a schedule for %v was stored", at)
+		}
+	}
 }
 
 func replacesSchedules(t *testing.T, b bench) {

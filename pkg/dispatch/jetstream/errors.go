@@ -68,6 +68,12 @@ func (e *LaneLimitError) Error() string {
 // errWrongLast: the subject's last message is not the one that was expected.
 var errWrongLast = errors.New("another message stands there")
 
+// What a stream refuses however often it is sent, which the client has no names for.
+const (
+	errCodeMessageTooLarge natsjs.ErrorCode = 10054 // for the stream's max_msg_size
+	errCodeHeadersTooLarge natsjs.ErrorCode = 10097 // 64 KiB are all that a server takes
+)
+
 // acknowledged reads the answer to a publish: the sequence, or why there is
 // none. Without a word the message may be stored, which is dispatch.ErrUnknown.
 func acknowledged(a answer) (uint64, error) {
@@ -96,6 +102,8 @@ func acknowledged(a answer) (uint64, error) {
 		return 0, errWrongLast
 	case full(e):
 		return 0, fmt.Errorf("jetstream: nothing was stored: %w (%w)", dispatch.ErrFull, e)
+	case e.ErrorCode == errCodeHeadersTooLarge || e.ErrorCode == errCodeMessageTooLarge:
+		return 0, fmt.Errorf("jetstream: %w (%w)", dispatch.ErrTooLarge, e)
 	default:
 		return 0, fmt.Errorf("jetstream: nothing was stored: %w", e)
 	}

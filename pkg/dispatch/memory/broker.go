@@ -15,6 +15,12 @@ import (
 // maxAside bounds what is kept aside; the oldest go first.
 const maxAside = 10_000
 
+// What a server takes.
+const (
+	maxHeaders = 64<<10 - 1
+	maxSize    = 1 << 20 // of a message with its headers, or a value
+)
+
 // A Broker is a [dispatch.Broker] in memory. [New] makes one.
 type Broker struct {
 	lease time.Duration
@@ -77,6 +83,15 @@ func (b *Broker) check(p *dispatch.Message) error {
 		return fmt.Errorf("dispatch/memory: put: nothing is put on route %q", p.Route)
 	case p.ID == "" && (p.Route == dispatch.Delay || p.Route == dispatch.Commands):
 		return fmt.Errorf("dispatch/memory: put: a message on route %q needs an id", p.Route)
+	case p.Route == dispatch.Delay && p.At.UTC().Year() > 2200:
+		return fmt.Errorf("dispatch/memory: put: no schedule can be made for the year %d", p.At.UTC().Year())
+	}
+	headers := 0
+	for key, value := range p.Header {
+		headers += len(key) + len(value) + len(": \r\n")
+	}
+	if headers > maxHeaders || headers+len(p.Body) > maxSize {
+		return fmt.Errorf("dispatch/memory: put: %w", dispatch.ErrTooLarge)
 	}
 	return nil
 }

@@ -54,6 +54,9 @@ func (s *Store) write(w *dispatch.Write) (uint64, error) {
 	if w.TTL < 0 || w.TTL%time.Second != 0 {
 		return 0, fmt.Errorf("dispatch/memory: write %s %q: time to live %v is not in whole seconds", w.Space, w.Name, w.TTL)
 	}
+	if len(w.Value) > maxSize {
+		return 0, fmt.Errorf("dispatch/memory: write %s %q: %w", w.Space, w.Name, dispatch.ErrTooLarge)
+	}
 	sp := s.space(w.Space)
 	old := sp.entries[w.Name]
 	if w.Expect != dispatch.Unconditional && w.Expect != old.revision() {
