@@ -138,6 +138,9 @@ func (q *Queue) Workers(ctx context.Context) ([]Heartbeat, error) {
 			return nil, fmt.Errorf("dispatch: list workers: %w", err)
 		}
 		var h Heartbeat
+		if e.Key == sweeperKey {
+			continue
+		}
 		if json.Unmarshal(e.Value, &h) == nil {
 			beats = append(beats, h)
 		}

@@ -27,6 +27,7 @@ type feed struct {
 	offers chan deferred.Offer
 	broken chan error // why the supply ended by itself
 	beat   *beat
+	turns  *sweeper
 	leases leases
 	commit chan struct{}                      // bounds the outcomes on their way, which hold no credit
 	work   sync.WaitGroup                     // everything that was begun with a delivery
@@ -64,7 +65,7 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 		held:   map[deferred.ID]*holding{},
 		leases: leases{deliveries: map[string]Delivery{}},
 	}
-	f.beat = newBeat(q.store, q.clock, w)
+	f.beat, f.turns = newBeat(q.store, q.clock, w), newSweeper(q.store, w.Incarnation)
 	if err := f.beat.once(ctx, joinLimit); err != nil {
 		return nil, err
 	}
@@ -85,6 +86,7 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 	f.loops.Go(func() { f.renew(run) })
 	f.loops.Go(func() { f.watchOver(run) })
 	f.loops.Go(func() { f.sweep(run) })
+	f.loops.Go(func() { f.turns.run(run) })
 	f.intake.Go(func() { f.supply(intake, run) })
 	f.intake.Go(func() { f.keepHouse(intake, run) })
 	f.log.Debug("feed opened", "incarnation", w.Incarnation)

@@ -40,6 +40,7 @@ func (f *feed) Leave(ctx context.Context) error {
 	}
 	f.stop()
 	f.loops.Wait()
+	f.turns.last(ctx)
 	f.log.Debug("feed closed", "incarnation", f.worker.Incarnation)
 	return errors.Join(err, f.beat.last(ctx))
 }

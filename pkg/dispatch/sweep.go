@@ -2,8 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -17,7 +15,7 @@ func (f *feed) sweep(ctx context.Context) {
 	var swept noteSweep
 	for wait := every; pause(ctx, wait) == nil; {
 		began := time.Now()
-		if f.sweeps(ctx) {
+		if f.turns.turn(ctx) {
 			f.sweepOnce(ctx)
 			f.bound(ctx)
 			swept.sweep(ctx, f)
@@ -26,15 +24,6 @@ func (f *feed) sweep(ctx context.Context) {
 		// must not put off the next for long.
 		wait = min(max(every, 20*time.Since(began)), 10*every)
 	}
-}
-
-// sweeps: of all workers one is enough, the first by incarnation. When two take
-// themselves for it, an alarm rings twice.
-func (f *feed) sweeps(ctx context.Context) bool {
-	beats, err := f.Workers(ctx)
-	return err == nil && !slices.ContainsFunc(beats, func(b Heartbeat) bool {
-		return strings.Compare(b.Incarnation, f.worker.Incarnation) < 0
-	})
 }
 
 func (f *feed) sweepOnce(ctx context.Context) {
