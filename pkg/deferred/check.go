@@ -10,9 +10,23 @@ import (
 
 // Check reports the first rule that the call breaks, as an [*InputError] or a
 // [*SizeError]. What passes can be stored.
-func (c *Call) Check() error {
+func (c *Call) Check() error { return c.checkWhole(escapes) }
+
+// CheckSent is Check for a call that was sent: its sender may have spelt in UTF-8
+// what counts as ASCII otherwise.
+func (c *Call) CheckSent() error { return c.checkWhole(func(string) int { return 0 }) }
+
+// checkWhole also measures what travels in headers, with what is added to it there.
+func (c *Call) checkWhole(added func(string) int) error {
 	if err := c.check(0); err != nil {
 		return err
+	}
+	size := labelsSize(c.Labels)
+	for _, v := range c.Labels {
+		size += added(v)
+	}
+	if size > MaxLabelsSize {
+		return &SizeError{Field: FieldLabels, Size: size, Limit: MaxLabelsSize}
 	}
 	if len(c.Callbacks) == 0 {
 		return nil
@@ -23,10 +37,25 @@ func (c *Call) Check() error {
 	if err != nil {
 		return err
 	}
-	if len(data) > MaxCallbacksSize {
-		return &SizeError{Field: FieldCallbacks, Size: len(data), Limit: MaxCallbacksSize}
+	if n := len(data) + added(string(data)); n > MaxCallbacksSize {
+		return &SizeError{Field: FieldCallbacks, Size: n, Limit: MaxCallbacksSize}
 	}
 	return nil
+}
+
+// escapes is by how much a text grows in a header: what is not ASCII is spelt there as
+// \u and four digits, twice if it is beyond the first 65,536 characters.
+func escapes(s string) (more int) {
+	for _, r := range s {
+		switch {
+		case r < 0x7f:
+		case r > 0xffff:
+			more += 2*len(`\uffff`) - utf8.RuneLen(r)
+		default:
+			more += len(`\uffff`) - utf8.RuneLen(r)
+		}
+	}
+	return more
 }
 
 func (c *Call) check(depth int) error {
@@ -101,7 +130,7 @@ func (c *Call) checkTerms() error {
 }
 
 func checkTime(what string, t time.Time) error {
-	if t.IsZero() || t.Year() >= 1970 && t.Year() <= 2200 {
+	if y := t.UTC().Year(); t.IsZero() || y >= 1970 && y <= 2200 {
 		return nil
 	}
 	return &InputError{Field: FieldTime, Value: t.Format(time.RFC3339), Rule: "of " + what + " must lie between the years 1970 and 2200"}
@@ -147,7 +176,7 @@ func (b Branch) check() error {
 func checkLabels(labels map[string]string) error {
 	size := 0
 	for k, v := range labels {
-		size += len(k) + len(v) + 6
+		size += len(k) + len(v) + escapes(v) + strings.Count(v, `"`) + strings.Count(v, `\`) + 6
 		if err := checkToken(FieldLabelKey, k, true); err != nil {
 			return err
 		}
@@ -157,10 +186,17 @@ func checkLabels(labels map[string]string) error {
 			}
 		}
 	}
-	if size > MaxLabelsSize {
+	if size := labelsSize(labels); size > MaxLabelsSize {
 		return &SizeError{Field: FieldLabels, Size: size, Limit: MaxLabelsSize}
 	}
 	return nil
+}
+
+func labelsSize(labels map[string]string) (size int) {
+	for k, v := range labels {
+		size += len(k) + len(v) + 6
+	}
+	return size
 }
 
 // showable keeps out what would change a terminal, or the order of the text

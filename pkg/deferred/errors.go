@@ -67,16 +67,19 @@ type InputError struct {
 }
 
 func (e *InputError) Error() string {
-	// A field may be named by its sender, as a header is: it is quoted too.
-	field := strings.Trim(strconv.QuoteToASCII(string(e.Field)), `"`)
+	// A field may be named by its sender, as a header is: it is quoted and cut too.
+	field := strings.Trim(strconv.QuoteToASCII(short(string(e.Field))), `"`)
 	if e.Value == "" {
 		return fmt.Sprintf("deferred: %s %s", field, e.Rule)
 	}
-	v := e.Value
-	if len(v) > 80 {
-		v = v[:80] + "..."
+	return fmt.Sprintf("deferred: %s %s %s", field, strconv.QuoteToASCII(short(e.Value)), e.Rule)
+}
+
+func short(s string) string {
+	if len(s) > 80 {
+		return s[:80] + "..."
 	}
-	return fmt.Sprintf("deferred: %s %s %s", field, strconv.QuoteToASCII(v), e.Rule)
+	return s
 }
 
 // SizeError says that a part of the input is too large. Nothing was sent.

@@ -1,32 +1,95 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"zasync/pkg/deferred"
 )
 
-// setAside keeps a message that cannot be used where it is seen, as it came.
+// setAside keeps a message that cannot be used where it is seen, as it came, or as
+// much of it as the server takes.
 func (q *Queue) setAside(ctx context.Context, d Delivery, reason, detail string) error {
+	q.log.Warn("message set aside", "id", d.ID, "name", d.Name, "queue", d.Queue, "reason", cutAt(detail, maxSaid))
 	m := d.Message
 	m.Route, m.Verb = Aside, reason
 	m.Header = maps.Clone(d.Header)
 	if m.Header == nil {
 		m.Header = map[string]string{}
 	}
-	m.Header[HeaderReason], m.Header[HeaderSubject] = detail, d.origin()
-	q.log.Warn("message set aside", "id", d.ID, "name", d.Name, "queue", d.Queue, "reason", detail)
+	m.Header[HeaderReason], m.Header[HeaderSubject] = ascii(cutAt(detail, maxSaid)), ascii(cutAt(d.origin(), maxSaid))
+	asciiOf(m.Header)
 	err := q.put(ctx, m)
-	if n := len(m.Body); errors.Is(err, ErrTooLarge) && n > deferred.MaxArgsSize { // with the headers that were added it does not fit
-		m.Body = m.Body[:deferred.MaxArgsSize]
-		m.Header[HeaderReason] += fmt.Sprintf("; cut from %d bytes", n)
-		err = q.put(ctx, m)
+	for _, room := range asideRooms {
+		if !errors.Is(err, ErrTooLarge) {
+			return err
+		}
+		err = q.put(ctx, lessened(m, room))
+	}
+	if errors.Is(err, ErrTooLarge) { // it would come again for ever, and be refused each time
+		q.log.Error("message lost: the server keeps nothing of it aside", "id", d.ID, "name", d.Name, "queue", d.Queue, "err", err)
+		return nil
 	}
 	return err
+}
+
+// maxSaid bounds what is said about a message: its sender chose parts of that.
+const maxSaid = 512
+
+// asideRooms are how much of a message is tried after it was refused as too large:
+// nobody tells which part of it is, nor what the limit is.
+var asideRooms = []asideRoom{
+	{body: deferred.MaxArgsSize, headers: 1 << 20},
+	{body: deferred.MaxArgsSize, headers: 32 << 10},
+	{body: 32 << 10, headers: 8 << 10},
+	{body: 4 << 10, headers: 1 << 10},
+	{},
+}
+
+type asideRoom struct{ body, headers int }
+
+// lessened is a message for the set-aside stream with as much of body and headers as
+// there is room for. The largest headers go first; its reason says what is missing.
+func lessened(m Message, room asideRoom) Message {
+	reason, subject := m.Header[HeaderReason], m.Header[HeaderSubject]
+	m.Header = maps.Clone(m.Header)
+	delete(m.Header, HeaderReason)
+	delete(m.Header, HeaderSubject)
+	size := func(key string) int { return len(key) + len(m.Header[key]) }
+	keys := slices.SortedFunc(maps.Keys(m.Header), func(a, b string) int {
+		return cmp.Or(cmp.Compare(size(b), size(a)), cmp.Compare(a, b))
+	})
+	total, gone := 0, 0
+	for _, key := range keys {
+		total += size(key)
+	}
+	for ; gone < len(keys) && total > room.headers; gone++ {
+		total -= size(keys[gone])
+		delete(m.Header, keys[gone])
+	}
+	if gone > 0 {
+		reason += fmt.Sprintf("; without its %d largest headers, %s first", gone, cutAt(keys[0], maxSaid/8))
+	}
+	if n := len(m.Body); n > room.body {
+		m.Body = m.Body[:room.body]
+		reason += fmt.Sprintf("; cut from %d bytes", n)
+	}
+	m.Header[HeaderReason], m.Header[HeaderSubject] = reason, subject
+	return m
+}
+
+// cutAt cuts a text, at a character.
+func cutAt(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + " [cut]"
 }
 
 func (d *Delivery) origin() string {
@@ -82,12 +145,15 @@ func (f *feed) settleMalformed(ctx context.Context, h *holding, cause error) (er
 			d := &h.delivery
 			r.Name, r.Queue, r.Seen, r.Digest, r.Submitted = d.Name, d.Queue, true, digestMalformed, d.Time
 			if !r.State.Settled() {
-				r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindMalformed, Message: cause.Error()})
+				r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindMalformed, Message: cut(cause.Error())})
 			}
 			err = h.write(ctx, r, f.clock.now())
 		}
 		switch {
 		case errors.Is(err, ErrConflict), errors.Is(err, ErrUnknown):
+		case errors.Is(err, ErrTooLarge): // the message is where people look, and the record as it was
+			f.log.Error("record cannot say that its call is malformed", "id", r.ID, "err", err)
+			return nil
 		case err != nil || r.Digest != digestMalformed:
 			return err
 		default:

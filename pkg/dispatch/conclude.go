@@ -62,13 +62,7 @@ func allFailed(members []*deferred.Record) *deferred.Failure {
 	return f
 }
 
-func cut(s string) string {
-	const limit = 1 << 10
-	if len(s) <= limit {
-		return s
-	}
-	return s[:limit] + " [cut]"
-}
+func cut(s string) string { return cutAt(s, 1<<10) }
 
 // keepResult stores the list of results, or that it is to be made of those of
 // the members, which are kept with it: if they are large, that is. Putting many

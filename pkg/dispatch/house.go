@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -194,7 +195,14 @@ func (f *feed) untilDone(ctx context.Context, h *holding, forward func() error) 
 // same call may rightly be moved again.
 func (f *feed) move(intake, ctx context.Context, h *holding) {
 	d := &h.delivery
+	if err := d.checkDue(); err != nil {
+		f.malformed(ctx, h, err)
+		return
+	}
 	due, _ := time.Parse(time.RFC3339Nano, d.Header[HeaderDue]) // what cannot be read is judged in the queue
+	if latest := d.Time.Add(longestLead); due.After(latest) {   // no worker has written that
+		due = latest
+	}
 	for wait := due.Sub(f.clock.now()); wait > 0; wait = due.Sub(f.clock.now()) {
 		if pause(intake, wait) != nil {
 			f.letCome(h, 0, "the worker leaves", nil)
@@ -203,6 +211,7 @@ func (f *feed) move(intake, ctx context.Context, h *holding) {
 	}
 	m := d.Message
 	m.Route = Ready
+	asciiOf(m.Header)
 	if m.Header[HeaderDeadline] != "" {
 		m.Route = Later // to have its deadline watched, or to be expired
 	}
@@ -215,4 +224,16 @@ func (f *feed) move(intake, ctx context.Context, h *holding) {
 	}
 	f.acknowledge(ctx, h)
 	f.release(h)
+}
+
+// longestLead is for how long the mover waits at most: a schedule fires so long before
+// the time that it is for, or it is not of a worker's making.
+const longestLead = 3 * time.Second
+
+// checkDue reports what keeps a message that became due from being moved, ever.
+func (d *Delivery) checkDue() error {
+	if id := d.Header[HeaderWake]; id != "" {
+		return deferred.ID(id).Check()
+	}
+	return cmp.Or(deferred.CheckQueue(d.Queue), deferred.CheckName(d.Name), d.ID.Check())
 }

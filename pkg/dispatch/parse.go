@@ -18,7 +18,7 @@ func parse(d *Delivery) (*carried, error) {
 	p := parser{header: d.Header}
 	c.NotBefore, c.BeginBy = p.time(HeaderNotBefore), p.time(HeaderBeginBy)
 	if t := p.time(HeaderSubmitted); !t.IsZero() {
-		c.submitted = t
+		c.submitted = believable(t, d.Time)
 	}
 	c.due = p.time(HeaderDue)
 	c.Deadline = p.time(HeaderDeadline)
@@ -38,7 +38,7 @@ func parse(d *Delivery) (*carried, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	if err := c.Check(); err != nil {
+	if err := c.CheckSent(); err != nil {
 		return nil, err
 	}
 	if c.Delay > 0 { // from now on an absolute time: the stamp of the next message is a later one
@@ -51,6 +51,21 @@ func parse(d *Delivery) (*carried, error) {
 		c.Delay = 0
 	}
 	return c, nil
+}
+
+// believable is when a call was submitted that says so, whoever wrote it: not after
+// the server stored the message that says it, nor earlier than a call can be parked for.
+func believable(said, stored time.Time) time.Time {
+	earliest := stored.Add(-deferred.MaxDelay)
+	switch {
+	case stored.IsZero():
+		return said
+	case said.After(stored):
+		return stored
+	case said.Before(earliest):
+		return earliest
+	}
+	return said
 }
 
 func body(d *Delivery) deferred.Content {

@@ -27,6 +27,12 @@ func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outco
 	}
 	f.release(h) // the slot is free; what is left to do needs none
 	err := f.commitRecord(ctx, h, func(r *deferred.Record) { f.conclude(r, h, o) })
+	if errors.Is(err, ErrTooLarge) && o.State != deferred.Succeeded { // its arguments are for people: how it ended counts
+		err = f.commitRecord(ctx, h, func(r *deferred.Record) {
+			f.conclude(r, h, o)
+			r.Args = deferred.Content{}
+		})
+	}
 	if errors.Is(err, ErrTooLarge) { // the server's limit is below ours: the call must not wait for it for ever
 		o = f.tooLarge(h.record, err.Error())
 		err = f.commitRecord(ctx, h, func(r *deferred.Record) {
@@ -101,7 +107,7 @@ func (f *feed) conclude(r *deferred.Record, h *holding, o deferred.Outcome) {
 		r.State, r.Args = deferred.Waiting, c.Args
 		r.Waits = &deferred.Waits{Mode: deferred.AdoptInner, On: []deferred.ID{o.Adopt}}
 	case deferred.Scheduled:
-		r.State, r.NotBefore = deferred.Scheduled, f.clock.now().Add(o.Retry.After)
+		r.State, r.NotBefore = deferred.Scheduled, f.clock.now().Add(bearable(o.Retry.After))
 	default:
 		f.concludeFailure(r, h, o)
 	}
@@ -124,8 +130,11 @@ func (f *feed) concludeFailure(r *deferred.Record, h *holding, o deferred.Outcom
 	if delay == 0 {
 		delay = f.config.RetryDelay(r.Counts.Failures)
 	}
-	r.State, r.Failure, r.NotBefore = deferred.Scheduled, o.Failure, f.clock.now().Add(delay)
+	r.State, r.Failure, r.NotBefore = deferred.Scheduled, o.Failure, f.clock.now().Add(bearable(delay))
 }
+
+// bearable is a wait for the next attempt as long as one that can be asked for in a call.
+func bearable(d time.Duration) time.Duration { return min(max(d, 0), deferred.MaxDelay) }
 
 // sooner is the earlier of two times, of which the second may be none.
 func sooner(a, b time.Time) time.Time {

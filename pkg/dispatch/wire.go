@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -110,7 +111,7 @@ func message(c *deferred.Call, route Route) (Message, error) {
 	if c.After != nil {
 		h[HeaderAfter], h[HeaderOn] = string(c.After.Parent), string(c.After.On)
 		if len(c.After.Kinds) > 0 {
-			data, err := json.Marshal(c.After.Kinds)
+			data, err := headerJSON(c.After.Kinds)
 			if err != nil {
 				return Message{}, fmt.Errorf("dispatch: kinds: %w", err)
 			}
@@ -118,7 +119,7 @@ func message(c *deferred.Call, route Route) (Message, error) {
 		}
 	}
 	if len(c.Labels) > 0 {
-		data, err := json.Marshal(c.Labels)
+		data, err := headerJSON(c.Labels)
 		if err != nil {
 			return Message{}, fmt.Errorf("dispatch: labels: %w", err)
 		}
@@ -131,7 +132,18 @@ func message(c *deferred.Call, route Route) (Message, error) {
 		}
 		h[HeaderCallbacks] = string(data)
 	}
+	asciiOf(h)
 	return Message{Route: route, Queue: c.QueueName(), Name: c.Name, ID: c.ID, Header: h, Body: args.Data}, nil
+}
+
+// headerJSON is json.Marshal without the escapes for HTML, which nobody reads there
+// and which make a header several times as large as what was checked.
+func headerJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimRight(b.Bytes(), "\n"), err
 }
 
 func putTime(h map[string]string, key string, t time.Time) {
