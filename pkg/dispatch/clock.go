@@ -19,6 +19,7 @@ type clock struct {
 	mu      sync.Mutex
 	fresh   bool // the present window has a sample that is known to be fresh
 	began   time.Time
+	asked   time.Time // when it was asked for by who had no sample
 	present int64 // the smallest difference of the present window, and of the one before it
 	before  int64
 }
@@ -51,6 +52,18 @@ func (c *clock) sample(got, stamp time.Time, fresh bool) {
 	}
 	c.present, c.fresh = min(c.present, diff), c.fresh || fresh
 	c.offset.Store(min(c.present, c.before))
+}
+
+// unknown reports whether the time is to be asked for: nothing has told it for a while,
+// and it has not been asked for in vain just now.
+func (c *clock) unknown(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fresh && now.Sub(c.began) <= window || now.Sub(c.asked) <= window {
+		return false
+	}
+	c.asked = now
+	return true
 }
 
 // now is the server's time.

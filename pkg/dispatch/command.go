@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"zasync/pkg/deferred"
 )
@@ -60,7 +61,24 @@ func (q *Queue) give(ctx context.Context, c deferred.Command) error {
 	if c.Seq, err = q.putOne(ctx, m); err != nil {
 		return fmt.Errorf("dispatch: %s %s: %w", c.Verb, c.ID, err)
 	}
+	q.learnTime(ctx, &c)
 	return q.doNow(ctx, &c)
+}
+
+// learnTime asks for the server's time, by which a record says when it settled and lives
+// on: a process without a worker has its own clock only. The message that it has just
+// stored bears a fresh stamp. If it is gone already, so is what there was to write.
+func (q *Queue) learnTime(ctx context.Context, c *deferred.Command) {
+	if !q.clock.unknown(time.Now()) {
+		return
+	}
+	short, cancel := context.WithTimeout(ctx, time.Second) // it may not be permitted
+	defer cancel()
+	for d, err := range q.broker.Pending(short, Page{Route: Commands, After: c.Seq - 1, Limit: 1}) {
+		if err == nil && d.Seq == c.Seq {
+			q.clock.sample(d.Got, d.Time, true)
+		}
+	}
 }
 
 // maybeEarly: whoever holds the token of a promise may use it before the

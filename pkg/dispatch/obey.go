@@ -29,7 +29,7 @@ func (f *facts) obey() decision {
 			return decision{deed: hold, why: "held"}
 		}
 	case deferred.Release:
-		if !overtakes(r, f.command) { // also of what is not held: the hold before it may be still to come
+		if !overtakes(r, f.command) || r.Obeyed == f.command.Seq { // also of what is not held: the hold before it may be still to come
 			return decision{deed: release, why: "released"}
 		}
 	case verbWake:
@@ -145,6 +145,9 @@ func settleOutside(r *deferred.Record, c *deferred.Command) {
 
 // obey carries out a command that settles nothing.
 func (f *feed) obey(ctx context.Context, h *holding, d deed) error {
+	if r := h.record; d == release && r != nil && r.Obeyed == h.command.Seq { // its giver has written that, and may have died before he rang
+		return f.ring(ctx, r.ID)
+	}
 	r := h.next()
 	change(r, h.command)
 	if err := h.write(ctx, r, time.Time{}); err != nil {

@@ -33,10 +33,10 @@ func (n names) get(r getRequest, stream string) *nats.Msg {
 
 // browse gives the stored messages after a sequence whose subjects match the
 // filter, oldest first, with no consumer and no effect on them. It ends when
-// the server says that no more are there.
-func (x *exchange) browse(ctx context.Context, stream, filter string, after uint64) iter.Seq2[*nats.Msg, error] {
+// the server says that no more are there. A page has at most so many, if that is not 0.
+func (x *exchange) browse(ctx context.Context, stream, filter string, after uint64, most int) iter.Seq2[*nats.Msg, error] {
 	return func(yield func(*nats.Msg, error) bool) {
-		b, err := x.newBrowser(stream, filter)
+		b, err := x.newBrowser(stream, filter, most)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -66,10 +66,14 @@ type browser struct {
 	inbox          string
 	sub            *nats.Subscription
 	asked          int
+	batch          int
 }
 
-func (x *exchange) newBrowser(stream, filter string) (*browser, error) {
-	b := &browser{exchange: x, stream: stream, filter: filter, inbox: x.nc.NewInbox() + "."}
+func (x *exchange) newBrowser(stream, filter string, most int) (*browser, error) {
+	b := &browser{exchange: x, stream: stream, filter: filter, inbox: x.nc.NewInbox() + ".", batch: pageMessages}
+	if most > 0 {
+		b.batch = min(b.batch, most)
+	}
 	var err error
 	if b.sub, err = x.nc.SubscribeSync(b.inbox + "*"); err != nil {
 		return nil, fmt.Errorf("jetstream: %w", err)
@@ -98,7 +102,7 @@ func (b *browser) page(ctx context.Context, after uint64) (page []*nats.Msg, mor
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, answerLimit, errLost)
 	defer cancel()
-	request := b.exchange.names.get(getRequest{Seq: after + 1, Next: b.filter, Batch: pageMessages, MaxBytes: pageBytes}, b.stream)
+	request := b.exchange.names.get(getRequest{Seq: after + 1, Next: b.filter, Batch: b.batch, MaxBytes: pageBytes}, b.stream)
 	b.asked++
 	request.Reply = b.inbox + strconv.Itoa(b.asked)
 	if err := b.exchange.nc.PublishMsg(request); err != nil {

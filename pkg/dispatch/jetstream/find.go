@@ -113,7 +113,7 @@ func (b *Broker) Remove(ctx context.Context, id deferred.ID) error {
 func (b *Broker) Pending(ctx context.Context, p dispatch.Page) iter.Seq2[dispatch.Delivery, error] {
 	return func(yield func(dispatch.Delivery, error) bool) {
 		n := 0
-		for m, err := range b.exchange.browse(ctx, b.stream(p.Route), b.filter(&p), p.After) {
+		for m, err := range b.exchange.browse(ctx, b.stream(p.Route), b.filter(&p), p.After, p.Limit) {
 			if err != nil {
 				yield(dispatch.Delivery{}, err)
 				return

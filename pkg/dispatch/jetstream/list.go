@@ -25,7 +25,7 @@ func (s *Store) List(ctx context.Context, q dispatch.Query) iter.Seq2[dispatch.E
 			return
 		}
 		filter := s.keySubject(q.Space, q.Prefix+">")
-		for m, err := range s.exchange.browse(ctx, s.bucketStream(q.Space), filter, q.After) {
+		for m, err := range s.exchange.browse(ctx, s.bucketStream(q.Space), filter, q.After, 0) {
 			if err != nil {
 				yield(dispatch.Entry{}, err)
 				return
