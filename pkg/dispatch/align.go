@@ -98,7 +98,8 @@ func (f *feed) mark(ctx context.Context, r *deferred.Record) error {
 	}
 	for chunk := range slices.Chunk(sources(r), readAtOnce) {
 		err := f.changeRecords(ctx, chunk, holds, func(x *deferred.Record) bool { return x.State.Settled() && pinAgain(x, r.ID) })
-		if err != nil {
+		var full *fullError
+		if err != nil && !errors.As(err, &full) {
 			return err
 		}
 	}
@@ -129,7 +130,7 @@ func pinAgain(x *deferred.Record, id deferred.ID) (changed bool) {
 	switch {
 	case e != nil && e.Settled:
 		e.Settled = false
-	case e == nil && len(x.Callbacks) < maxAttached:
+	case e == nil && roomy(x):
 		x.Callbacks = append(x.Callbacks, deferred.RecordedCallback{ID: id, Waiter: true, On: deferred.OnBoth, Fired: true})
 	default:
 		return false

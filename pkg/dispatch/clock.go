@@ -20,7 +20,7 @@ type clock struct {
 	fresh   bool // the present window has a sample that is known to be fresh
 	began   time.Time
 	asked   time.Time // when it was asked for by who had no sample
-	present int64 // the smallest difference of the present window, and of the one before it
+	present int64     // the smallest difference of the present window, and of the one before it
 	before  int64
 }
 

@@ -182,6 +182,10 @@ func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Reco
 		r := h.record.Clone()
 		change(&r)
 		err := h.write(ctx, &r, r.Settled)
+		if errors.Is(err, ErrTooLarge) {
+			lighten(&r)
+			err = h.write(ctx, &r, r.Settled)
+		}
 		if err == nil {
 			return nil
 		}

@@ -23,6 +23,7 @@ type holding struct {
 	sent     uint64             // the revision that the sender of a wake had by then
 	proven   uint64             // the revision that the record has reached, as the message says
 	least    time.Duration      // what is left of the record's time at least, when it is written
+	looks    time.Duration      // how often what waits has to look, of which another record could not take note; 0: as it likes
 	taken    bool               // in feed.held
 	released bool               // its credit is free again
 

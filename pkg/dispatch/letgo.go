@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -19,7 +20,7 @@ func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, 
 	members := map[deferred.ID]member{}
 	for chunk := range slices.Chunk(others, readAtOnce) {
 		wakes := map[deferred.ID]Message{}
-		err := f.changeRecords(ctx, chunk, nil, func(r *deferred.Record) bool {
+		change := func(r *deferred.Record) bool {
 			members[r.ID] = memberOf(r, id)
 			changed := unpin(r, id) || settled(r) && !needed.IsZero()
 			if settled(r) && needed.After(r.Needed) {
@@ -30,7 +31,20 @@ func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, 
 				wakes[r.ID] = wakeOf(r.ID, id, 0)
 			}
 			return changed
-		})
+		}
+		err := f.changeRecords(ctx, chunk, nil, change)
+		var full *fullError
+		if errors.As(err, &full) {
+			err = f.changeRecords(ctx, full.ids, nil, func(r *deferred.Record) bool {
+				change(r)
+				lighten(r)
+				return true
+			})
+		}
+		if errors.As(err, &full) { // then it is kept for ever, which is better than to try for ever
+			f.log.Error("record is too large to be told that it is needed no longer", "id", full.ids[0], "err", err)
+			err = nil
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -64,6 +78,15 @@ func unpin(r *deferred.Record, id deferred.ID) (write bool) {
 	r.Callbacks[i].Fired, r.Callbacks[i].Settled = true, true
 	forgetWaiters(r)
 	return write
+}
+
+// lighten takes away what a record that is too large can do without: those that have
+// waited for it, and once it has settled its arguments.
+func lighten(r *deferred.Record) {
+	r.Callbacks = slices.DeleteFunc(r.Callbacks, func(c deferred.RecordedCallback) bool { return c.Waiter && c.Settled })
+	if r.State.Settled() {
+		r.Args = deferred.Content{}
+	}
 }
 
 // forgetWaiters takes away the oldest of very many that have waited for a record.

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -11,7 +12,7 @@ import (
 
 const (
 	// maxAttached bounds what others can add to a record. Who cannot be attached
-	// looks from time to time, and what it waits for may be forgotten before.
+	// looks from time to time, before what it waits for can be forgotten.
 	maxAttached = 4000
 	// fewMembers are looked at more cheaply than it is noted that they are attached.
 	fewMembers = 8
@@ -86,8 +87,9 @@ func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry 
 	err = f.changeRecords(ctx, ids, func() error { return f.stillOpen(ctx, h) }, func(r *deferred.Record) bool {
 		old := r.Attached(entry.ID)
 		switch {
-		case old == nil && len(r.Callbacks) >= maxAttached:
+		case old == nil && !roomy(r):
 			full = true
+			h.looksWithin(f.leastKept(r) / 2)
 			return false
 		case old != nil && old.Settled && !old.Waiter:
 			return false
@@ -108,10 +110,58 @@ func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry 
 		r.Holds = r.ResultOf != ""
 		return true
 	})
+	var lacking *fullError
+	if errors.As(err, &lacking) { // the server takes less than we reckon with
+		h.looksWithin(deferred.MinKeep / 2)
+		full, err = true, nil
+	}
 	if err != nil {
 		return full, err
 	}
 	return full, f.align(ctx, slices.Collect(maps.Values(referring))...)
+}
+
+// maxRecord is what a record may have, less than a server takes by what goes with it.
+const maxRecord = 1<<20 - 4<<10
+
+// roomy reports whether a record takes in one more entry, and after that all that is to
+// be written into it still: the marks at its entries, and its outcome.
+func roomy(r *deferred.Record) bool {
+	const entry, rest = 110, 64 << 10 // an entry with all its marks; labels, callbacks, a failure
+	size := rest + base64Len(len(r.Args.Data)) + base64Len(len(r.Result.Data))
+	if r.Waits == nil && !r.State.Settled() { // a join may refer to its result
+		size += base64Len(deferred.MaxResultSize)
+	}
+	if r.Waits != nil {
+		for _, id := range r.Waits.On {
+			size += len(id) + len(`"",`)
+		}
+	}
+	for i := range r.Callbacks {
+		size += entry + len(r.Callbacks[i].ID)
+	}
+	return len(r.Callbacks) < maxAttached && size < maxRecord
+}
+
+func base64Len(n int) int { return (n + 2) / 3 * 4 }
+
+// looksWithin has a deferred that is not noted where it waits look so often at least.
+func (h *holding) looksWithin(d time.Duration) {
+	if h.looks == 0 || d < h.looks {
+		h.looks = d
+	}
+}
+
+// leastKept is for how long a record is kept at least after it has settled, however
+// that will be.
+func (q *Queue) leastKept(r *deferred.Record) time.Duration {
+	switch {
+	case r.Keep > 0:
+		return r.Keep
+	case !r.Seen:
+		return deferred.MinKeep
+	}
+	return max(min(q.config.KeepSucceeded, q.config.KeepOthers), deferred.MinKeep)
 }
 
 // stillOpen is ErrConflict if the deferred has settled since it was looked at, or

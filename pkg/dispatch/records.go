@@ -16,8 +16,11 @@ const readAtOnce = 256
 // are as change wants them. A record that is not there is given as a stub.
 // change may be called for a record several times: what it leaves as it is, and what
 // had a conflict, is asked of the leader, since any replica may have answered first.
-// Nothing is written unless fence, if there is one, is nil after the reading.
+// Nothing is written unless fence, if there is one, is nil after the reading. A
+// [*fullError] says which records do not take in what was to be written; all others
+// are as they are to be.
 func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func() error, change func(*deferred.Record) bool) error {
+	var full *fullError
 	read, latest := f.store.Read, false
 	for wait := 5 * time.Millisecond; len(ids) > 0; {
 		entries, err := read(ctx, recordKeys(ids))
@@ -57,6 +60,11 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func(
 			switch {
 			case errors.Is(w.Err, ErrConflict), errors.Is(w.Err, ErrUnknown):
 				ids = append(ids, deferred.ID(writes[i].Name))
+			case errors.Is(w.Err, ErrTooLarge):
+				if full == nil {
+					full = &fullError{cause: w.Err}
+				}
+				full.ids = append(full.ids, deferred.ID(writes[i].Name))
 			case w.Err != nil:
 				return fmt.Errorf("dispatch: write record %s: %w", writes[i].Name, w.Err)
 			}
@@ -69,8 +77,23 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func(
 			wait = min(2*wait, time.Second)
 		}
 	}
+	if full != nil {
+		return full
+	}
 	return nil
 }
+
+// fullError says which records would be larger than the server takes.
+type fullError struct {
+	ids   []deferred.ID
+	cause error
+}
+
+func (e *fullError) Error() string {
+	return fmt.Sprintf("dispatch: %d records, %s first: %v", len(e.ids), e.ids[0], e.cause)
+}
+
+func (e *fullError) Unwrap() error { return e.cause }
 
 func recordKeys(ids []deferred.ID) []Key {
 	keys := make([]Key, len(ids))

@@ -98,7 +98,7 @@ func (f *feed) weigh(ctx context.Context, h *holding, latest bool) (decision, er
 		h.members = s.records
 		return decision{deed: conclude, why: "what it waited for has settled"}, nil
 	case full, s.fired: // in the second case by hand, or by a worker that has seen more
-		return f.again(r, limit), nil
+		return f.again(h, limit), nil
 	case s.apart:
 		return resting(sooner(f.clock.now().Add(parentLook), limit), "what it waits for does not know of it"), nil
 	case s.unseen:
@@ -126,9 +126,12 @@ func resting(limit time.Time, why string) decision {
 }
 
 // again looks soon, and less and less often, since nobody will say when.
-func (f *feed) again(r *deferred.Record, limit time.Time) decision {
+func (f *feed) again(h *holding, limit time.Time) decision {
 	now := f.clock.now()
-	after := growingFrom(now.Sub(r.Submitted)/8, parentLook, parentSeldom)
+	after := growingFrom(now.Sub(h.record.Submitted)/8, parentLook, parentSeldom)
+	if h.looks > 0 {
+		after = min(after, h.looks)
+	}
 	return resting(sooner(now.Add(after), limit), "it may not be woken by all that it waits for")
 }
 
