@@ -25,7 +25,7 @@ func (q *Queue) ofAttempt(ctx context.Context, r *deferred.Record, f *deferred.F
 	entries, err := q.store.Read(ctx, []Key{{Space: Workers, Name: r.Token.Worker}})
 	var beat Heartbeat
 	if err == nil && json.Unmarshal(entries[0].Value, &beat) == nil {
-		f.Worker = beat.Name
+		f.Worker = cutAt(beat.Name, maxSaid) // anybody may have written it
 	}
 	return f
 }
