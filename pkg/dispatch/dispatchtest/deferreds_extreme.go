@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -125,8 +126,13 @@ func submittedInTheFuture(r *rig) {
 }
 
 func asciiHeaders(r *rig) {
+	var mu sync.Mutex
 	var stored []dispatch.Message
-	r.queue = r.tap(tapped{stored: func(m dispatch.Message) { stored = append(stored, m) }})
+	r.queue = r.tap(tapped{stored: func(m dispatch.Message) {
+		mu.Lock()
+		defer mu.Unlock()
+		stored = append(stored, m)
+	}})
 	h := r.join(r.queue, "greet")
 	kinds := []string{"zu spät", "遅い", "🐌", "<&>"}
 	c := named("greet", "a")
@@ -147,7 +153,10 @@ func asciiHeaders(r *rig) {
 	if p := r.record("late").Parent; p == nil || !slices.Equal(p.Kinds, kinds) {
 		r.Errorf("the late one is of %+v", p)
 	}
-	for _, m := range append(stored, r.aside()[0].Message) {
+	aside := r.aside()
+	mu.Lock()
+	defer mu.Unlock()
+	for _, m := range append(stored, aside[0].Message) {
 		for key, value := range m.Header {
 			if strings.ContainsFunc(value, func(c rune) bool { return c > 0x7e }) || strings.Contains(value, `\u003c`) {
 				r.Errorf("%s of %s is %q", key, m.ID, value)
