@@ -102,7 +102,7 @@ var goldenStories = map[string][]act{
 	"call-all-terms": on("Order_7-x", hour(13, "expired", "scheduled"), "", func(r *deferred.Record) bool {
 		return r.Queue == "low/er-2_b" && r.Retries == 3 && r.Labels["team/a"] == "<ö>"
 	}, "call-all-terms"),
-	"call-ascii": on("Order_7-x", hour(13, "expired", "scheduled"), "", func(r *deferred.Record) bool { return r.Labels["team/a"] == "<ö>" }, "call-ascii"),
+	"call-ascii":    on("Order_7-x", hour(13, "expired", "scheduled"), "", func(r *deferred.Record) bool { return r.Labels["team/a"] == "<ö>" }, "call-ascii"),
 	"call-deadline": on("a", hour(13, "expired", "succeeded"), hour(13, "", world), nil, "call-deadline"),
 
 	"call-after":         on("a", "succeeded", world, nil, "call-after", "promise", "command-reject"),

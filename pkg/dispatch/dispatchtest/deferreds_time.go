@@ -28,6 +28,7 @@ func TestDeferredsOverTime(t *testing.T, clock Clock, open func(t *testing.T) Pa
 		{"RecordOfNothingIsKeptForTenMinutes", keptForNothing},
 		{"RecordThatWaitedIsKeptUntilItHasLetGo", keptUntilReleased},
 		{"RecordIsKeptFromItsSettlingOn", keptFromSettling},
+		{"NoHeaderBesideNoOtherMakesAMessageComeForEver", allExtremeHeaders},
 		{"WhatIsNotNotedWithItsParentLooksBeforeThatIsForgotten", fullAndKeptShortly},
 		{"SweepThatTakesLongIsMadeAgainNeitherAtOnceNorMuchLater", slowSweep},
 		{"FailureIsListedAfterTheGraceTimeAndNotBefore", unhandledAfterTheGrace},
