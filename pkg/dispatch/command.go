@@ -13,7 +13,7 @@ import (
 
 // Do gives a command as one durable message, and then carries it out as far as
 // the caller's answer needs; the message finishes what the caller does not live
-// to finish.
+// to finish. Nil to a caller who may not look at the record means that it is stored.
 func (q *Queue) Do(ctx context.Context, c deferred.Command) error {
 	err := q.give(ctx, c)
 	var late *deferred.SettledError
@@ -47,6 +47,7 @@ func (q *Queue) give(ctx context.Context, c deferred.Command) error {
 	}
 	r, err := q.Record(ctx, c.ID)
 	switch {
+	case errors.Is(err, ErrNotPermitted): // to give a command is a right of its own
 	case err == nil:
 		if answered, err := answer(&r, &c); answered {
 			return err
@@ -62,7 +63,14 @@ func (q *Queue) give(ctx context.Context, c deferred.Command) error {
 		return fmt.Errorf("dispatch: %s %s: %w", c.Verb, c.ID, err)
 	}
 	q.learnTime(ctx, &c)
-	return q.doNow(ctx, &c)
+	err = q.doNow(ctx, &c)
+	if errors.Is(err, ErrNotPermitted) {
+		err = q.untilAnswered(ctx, &c)
+	}
+	if errors.Is(err, ErrNotPermitted) { // it is stored: who may not look is told no more
+		return nil
+	}
+	return err
 }
 
 // learnTime asks for the server's time, by which a record says when it settled and lives
@@ -132,7 +140,7 @@ func (q *Queue) doNow(ctx context.Context, c *deferred.Command) error {
 			return q.ring(ctx, c.ID)
 		case err == nil:
 			return nil
-		case errors.Is(err, ErrUnknown): // nor may the caller be allowed to write it
+		case errors.Is(err, ErrUnknown):
 			return q.untilAnswered(ctx, c)
 		case !errors.Is(err, ErrConflict):
 			return err
@@ -168,7 +176,7 @@ func (q *Queue) applyTo(ctx context.Context, r *deferred.Record, c *deferred.Com
 
 // untilAnswered waits until the record answers the command.
 func (q *Queue) untilAnswered(ctx context.Context, c *deferred.Command) error {
-	answers := make(chan error, 1)
+	answers, refused := make(chan error, 1), make(chan error, 1)
 	following, stop := context.WithCancel(ctx)
 	defer stop()
 	q.hub.follow(following, c.ID, func(r *deferred.Record, _ uint64) bool {
@@ -180,9 +188,11 @@ func (q *Queue) untilAnswered(ctx context.Context, c *deferred.Command) error {
 			}
 		}
 		return !answered
-	})
+	}, failOnce(refused))
 	select {
 	case err := <-answers:
+		return err
+	case err := <-refused:
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("dispatch: %s %s: %w", c.Verb, c.ID, context.Cause(ctx))

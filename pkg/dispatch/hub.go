@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type topic struct {
 // follower is told of records until it has seen enough.
 type follower struct {
 	tell func(r *deferred.Record, revision uint64) bool
+	fail func(error) // it may not look; nil: no matter
 }
 
 // reread is how often a followed record is read, in case a change was lost on
@@ -35,9 +37,9 @@ const reread = 10 * time.Second
 func newHub(s Store) *hub { return &hub{store: s, topics: map[deferred.ID]*topic{}} }
 
 // follow calls tell with the record as it is, if there is one, and as it
-// changes, until tell returns false or ctx ends. tell must not block.
-func (h *hub) follow(ctx context.Context, id deferred.ID, tell func(r *deferred.Record, revision uint64) bool) {
-	f := &follower{tell: tell}
+// changes, until tell returns false or ctx ends. Neither tell nor fail must block.
+func (h *hub) follow(ctx context.Context, id deferred.ID, tell func(r *deferred.Record, revision uint64) bool, fail func(error)) {
+	f := &follower{tell: tell, fail: fail}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if ctx.Err() != nil {
@@ -75,7 +77,8 @@ func (h *hub) leave(id deferred.ID, t *topic, f *follower) {
 // run watches first and reads then, so that no change falls in between.
 func (h *hub) run(ctx context.Context, id deferred.ID, t *topic) {
 	keys := []Key{recordKey(id)}
-	changes, _ := h.store.Watch(ctx, keys) // without it there is still the reading
+	changes, err := h.store.Watch(ctx, keys) // without it there is still the reading
+	h.refuse(t, err)
 	tick := time.NewTicker(reread)
 	defer tick.Stop()
 	for {
@@ -90,13 +93,31 @@ func (h *hub) run(ctx context.Context, id deferred.ID, t *topic) {
 		case <-t.read:
 		case <-tick.C:
 			if changes == nil {
-				changes, _ = h.store.Watch(ctx, keys)
+				changes, err = h.store.Watch(ctx, keys)
+				h.refuse(t, err)
 			}
 		case <-ctx.Done():
 			return
 		}
-		if entries, err := h.store.Read(ctx, keys); err == nil {
+		entries, err := h.store.Read(ctx, keys)
+		if err == nil {
 			h.tell(id, t, entries[0])
+		}
+		h.refuse(t, err)
+	}
+}
+
+// refuse tells the followers that they may not look, if that is the error: other
+// errors pass, and this one would keep them waiting for ever.
+func (h *hub) refuse(t *topic, err error) {
+	if !errors.Is(err, ErrNotPermitted) {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for f := range t.followers {
+		if f.fail != nil {
+			f.fail(err)
 		}
 	}
 }

@@ -25,9 +25,9 @@ func (q *Queue) Record(ctx context.Context, id deferred.ID) (deferred.Record, er
 	if r != nil && (r.Seen || r.State.Settled()) {
 		return *r, nil
 	}
-	found, err := q.find(ctx, id)
-	if err != nil {
-		return deferred.Record{}, err
+	found, hidden := q.find(ctx, id)
+	if hidden != nil && !errors.Is(hidden, ErrNotPermitted) { // who may not look at messages sees records
+		return deferred.Record{}, hidden
 	}
 	for i := range found {
 		if seen, ok := q.preview(&found[i]); ok {
@@ -40,6 +40,9 @@ func (q *Queue) Record(ctx context.Context, id deferred.ID) (deferred.Record, er
 	// The call may have been claimed and settled between the two looks.
 	if s, err = q.readRecord(ctx, id); err != nil || s.record != nil {
 		return orZero(s.record), err
+	}
+	if hidden != nil {
+		return deferred.Record{}, fmt.Errorf("%w: %s has no record, and for its message: %w", deferred.ErrNotFound, id, hidden)
 	}
 	return deferred.Record{}, fmt.Errorf("%w: %s", deferred.ErrNotFound, id)
 }
@@ -87,11 +90,14 @@ func (q *Queue) Await(ctx context.Context, id deferred.ID) (deferred.Record, err
 		return deferred.Record{}, err
 	}
 	now, err := q.readRecord(ctx, id)
-	if err == nil && settled(now.record) {
+	switch {
+	case errors.Is(err, ErrNotPermitted):
+		return deferred.Record{}, err
+	case err == nil && settled(now.record):
 		return q.awaited(ctx, now.record)
 	}
 	defer deferred.Awaiting(ctx, id)()
-	ended := make(chan *deferred.Record, 1)
+	ended, refused := make(chan *deferred.Record, 1), make(chan error, 1)
 	following, stop := context.WithCancel(ctx)
 	defer stop()
 	q.hub.follow(following, id, func(r *deferred.Record, _ uint64) bool {
@@ -103,12 +109,24 @@ func (q *Queue) Await(ctx context.Context, id deferred.ID) (deferred.Record, err
 		default:
 		}
 		return false
-	})
+	}, failOnce(refused))
 	select {
 	case r := <-ended:
 		return q.awaited(ctx, r)
+	case err := <-refused:
+		return deferred.Record{}, fmt.Errorf("dispatch: await %s: %w", id, err)
 	case <-ctx.Done():
 		return deferred.Record{}, fmt.Errorf("dispatch: await %s: %w", id, context.Cause(ctx))
+	}
+}
+
+// failOnce keeps the first error.
+func failOnce(c chan<- error) func(error) {
+	return func(err error) {
+		select {
+		case c <- err:
+		default:
+		}
 	}
 }
 
@@ -169,6 +187,10 @@ type watcher struct {
 // annotations come first, so that those of a settled deferred are seen.
 func (w *watcher) read(ctx context.Context) bool {
 	entries, err := w.queue.store.Read(ctx, []Key{recordKey(w.id)})
+	if errors.Is(err, ErrNotPermitted) {
+		w.yield(deferred.Change{}, err)
+		return false
+	}
 	if err != nil {
 		return ctx.Err() == nil || w.yield(deferred.Change{}, err)
 	}

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -33,7 +34,7 @@ func (q *Queue) noticed(ctx context.Context, r *deferred.Record) {
 	defer cancel()
 	err = q.broker.Put(short, []Message{m})[0].Err
 	if ctx.Err() == nil {
-		q.voice.said(err == nil || short.Err() == nil)
+		q.voice.said(err == nil || short.Err() == nil && !errors.Is(err, ErrNotPermitted))
 	}
 }
 

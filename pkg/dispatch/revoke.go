@@ -66,7 +66,7 @@ func (f *feed) watch(ctx context.Context, h *holding) {
 	}
 	f.hub.follow(watching, h.attempt.ID, func(r *deferred.Record, revision uint64) bool {
 		return revision < h.claimed || f.inForce(h, r) // an older one is of a replica that lags behind
-	})
+	}, nil)
 }
 
 // inForce revokes the attempt unless the record is its own.

@@ -10,7 +10,8 @@ import (
 )
 
 // Submit stores calls, each with one message. Everything about a call is
-// checked before anything is sent.
+// checked before anything is sent. Who may submit and not look learns nothing of
+// another call that stands under the id.
 func (q *Queue) Submit(ctx context.Context, calls ...deferred.Call) ([]*deferred.Deferred, error) {
 	b := &batch{queue: q, results: make([]*deferred.Deferred, len(calls)), errs: make([]error, len(calls))}
 	for i := range calls {
@@ -41,11 +42,15 @@ func (b *batch) add(ctx context.Context, i int, c deferred.Call) {
 		c.ID = deferred.NewID()
 	}
 	err := c.Check()
+	blind := false
 	if err == nil && chosen {
 		var known bool
 		if known, err = b.queue.sameCall(ctx, &c); known {
 			b.results[i] = deferred.OpenExisting(b.queue, c.ID)
 			return
+		}
+		if blind = errors.Is(err, ErrNotPermitted); blind {
+			err = nil
 		}
 	}
 	var m Message
@@ -56,7 +61,7 @@ func (b *batch) add(ctx context.Context, i int, c deferred.Call) {
 		b.errs[i] = err
 		return
 	}
-	m.Unique = chosen
+	m.Unique = chosen && !blind // a second message of the same call changes nothing, and another one is set aside
 	b.messages, b.calls, b.places = append(b.messages, m), append(b.calls, c), append(b.places, i)
 }
 

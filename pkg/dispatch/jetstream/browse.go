@@ -3,9 +3,12 @@ package jetstream
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
+
+	"zasync/pkg/dispatch"
 
 	"github.com/nats-io/nats.go"
 )
@@ -86,8 +89,8 @@ func (b *browser) close() { _ = b.sub.Unsubscribe() } // fails only when the con
 // patiently reads a page, again if the connection breaks on the way.
 func (b *browser) patiently(ctx context.Context, after uint64) (page []*nats.Msg, more bool, err error) {
 	for range pageTries {
-		if page, more, err = b.page(ctx, after); err == nil {
-			return page, more, nil
+		if page, more, err = b.page(ctx, after); err == nil || errors.Is(err, dispatch.ErrNotPermitted) {
+			return page, more, err
 		}
 		if !pause(ctx, askAgain) {
 			return nil, false, context.Cause(ctx)
@@ -105,13 +108,17 @@ func (b *browser) page(ctx context.Context, after uint64) (page []*nats.Msg, mor
 	request := b.exchange.names.get(getRequest{Seq: after + 1, Next: b.filter, Batch: b.batch, MaxBytes: pageBytes}, b.stream)
 	b.asked++
 	request.Reply = b.inbox + strconv.Itoa(b.asked)
+	ctx, free := b.exchange.refusals.bound(ctx, func(e *dispatch.PermissionError) bool {
+		return e.Subject == request.Subject || e.Subject == b.inbox+"*"
+	})
+	defer free()
 	if err := b.exchange.nc.PublishMsg(request); err != nil {
 		return nil, false, err
 	}
 	for {
 		m, err := b.sub.NextMsgWithContext(ctx)
 		if err != nil {
-			return nil, false, err
+			return nil, false, refusal(ctx, err)
 		}
 		if m.Subject != request.Reply {
 			continue

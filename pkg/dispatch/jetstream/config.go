@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"strings"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -68,8 +69,10 @@ func (c Config) withDefaults() (Config, error) {
 const fullPayload = 1 << 20
 
 // Open gives the queue of a namespace, and makes its streams if they are not
-// there. The connection stays the caller's, who closes it after the queue's
-// last use; its handlers are not touched.
+// there. Who may not look at streams does not need to: then they are as they are.
+// The connection stays the caller's, who closes it after the queue's last use. Of
+// its handlers that of errors is put behind one of ours, which learns of what the
+// server does not permit: so set yours before.
 func Open(ctx context.Context, nc *nats.Conn, c Config) (*dispatch.Queue, error) {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -97,7 +100,10 @@ func OpenPair(ctx context.Context, nc *nats.Conn, c Config) (*Store, *Broker, er
 	if err != nil {
 		return nil, nil, fmt.Errorf("jetstream: %w", err)
 	}
-	site := &site{names: newNames(&c), config: c, js: js}
+	site := &site{
+		names: newNames(&c), config: c, js: js,
+		refusals: refusalsOf(nc), inbox: cmp.Or(nc.Opts.InboxPrefix, strings.TrimSuffix(nats.InboxPrefix, ".")) + ".",
+	}
 	if err := site.prepare(ctx); err != nil {
 		return nil, nil, err
 	}

@@ -40,6 +40,10 @@ func (s *site) consumer(l dispatch.Lane) natsjs.ConsumerConfig {
 // program may have made it, or a person may have changed or paused it.
 func (s *site) open(ctx context.Context, l dispatch.Lane) error {
 	stream, want := s.stream(l.Route), s.consumer(l)
+	ctx, free := s.refusals.bound(ctx, func(e *dispatch.PermissionError) bool {
+		return has(e.Subject, ".CONSUMER.CREATE."+stream+"."+want.Durable) || has(e.Subject, ".CONSUMER.INFO."+stream+"."+want.Durable)
+	})
+	defer free()
 	_, err := s.js.CreateConsumer(ctx, stream, want)
 	switch {
 	case err == nil:
@@ -53,7 +57,7 @@ func (s *site) open(ctx context.Context, l dispatch.Lane) error {
 	case errors.Is(err, natsjs.ErrMaximumConsumersLimit):
 		return &LaneLimitError{Stream: stream, Lane: l}
 	}
-	return fmt.Errorf("jetstream: consumer %s of %s: %w", want.Durable, stream, err)
+	return fmt.Errorf("jetstream: consumer %s of %s: %w", want.Durable, stream, refusal(ctx, err))
 }
 
 type consumerConfig = natsjs.ConsumerConfig

@@ -14,12 +14,15 @@ import (
 // one inbox, so a request costs no goroutine, no timer and no subscription, as
 // it would with nats.go's publisher or Request; only a flight of them does.
 type exchange struct {
-	names  names
-	nc     *nats.Conn
-	outbox *outbox
-	prefix string // of the replies; then the flight, a dot, and the place in it
+	names    names
+	nc       *nats.Conn
+	outbox   *outbox
+	refusals *refusals
+	prefix   string // of the replies; then the flight, a dot, and the place in it
 
 	mu      sync.Mutex
+	deaf    error  // why no answer can come: the server does not let us listen
+	epoch   uint64 // since this connection
 	last    uint64
 	flights map[uint64]*flight
 }
@@ -46,7 +49,8 @@ var (
 )
 
 func newExchange(nc *nats.Conn, n names) (*exchange, error) {
-	x := &exchange{names: n, nc: nc, outbox: &outbox{nc: nc}, prefix: nc.NewInbox() + ".", flights: map[uint64]*flight{}}
+	x := &exchange{names: n, nc: nc, outbox: &outbox{nc: nc}, refusals: refusalsOf(nc), prefix: nc.NewInbox() + ".", flights: map[uint64]*flight{}}
+	x.refusals.heed(x.refused)
 	sub, err := nc.Subscribe(x.prefix+"*.*", x.receive)
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: %w", err)
@@ -59,7 +63,11 @@ func newExchange(nc *nats.Conn, n names) (*exchange, error) {
 // nil is skipped.
 func (x *exchange) ask(ctx context.Context, requests []*nats.Msg) []answer {
 	answers := make([]answer, len(requests))
-	if err := x.connected(ctx); err != nil {
+	err := x.connected(ctx)
+	if err == nil {
+		err = x.listens()
+	}
+	if err != nil {
 		for i := range answers {
 			answers[i].err = err
 		}

@@ -9,21 +9,24 @@ import (
 	"sync"
 	"time"
 
+	"zasync/pkg/dispatch"
+
 	"github.com/nats-io/nats.go"
 )
 
 // A flight is some requests on their way. Its answers are the exchange's until
 // it has landed.
 type flight struct {
-	answers []answer
-	open    int
-	done    chan struct{}
+	requests []*nats.Msg
+	answers  []answer
+	open     int
+	done     chan struct{}
 }
 
 // fly sends requests together, and returns when all answers are there or no
 // more are to be expected.
 func (x *exchange) fly(ctx context.Context, requests []*nats.Msg, answers []answer) {
-	f := &flight{answers: answers, done: make(chan struct{})}
+	f := &flight{requests: requests, answers: answers, done: make(chan struct{})}
 	for _, m := range requests {
 		if m != nil {
 			f.open++
@@ -107,7 +110,10 @@ func (x *exchange) receive(m *nats.Msg) {
 func (x *exchange) land(number uint64, i int, a answer) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	f := x.flights[number]
+	x.flights[number].land(i, a)
+}
+
+func (f *flight) land(i int, a answer) {
 	if f == nil || i >= len(f.answers) || f.answers[i] != (answer{}) {
 		return
 	}
@@ -135,4 +141,33 @@ func lost(cause error) error {
 		return cause
 	}
 	return fmt.Errorf("%w: %w", errLost, cause)
+}
+
+// refused answers the requests that the server does not permit: all that are on
+// their way to the subject. If it is listening that it does not permit, all are.
+func (x *exchange) refused(e *dispatch.PermissionError) (answered bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	deaf := e.Operation == dispatch.Subscribe && e.Subject == x.prefix+"*.*"
+	if deaf {
+		x.deaf, x.epoch = e, x.nc.Stats().Reconnects
+	}
+	for _, f := range x.flights {
+		for i, m := range f.requests {
+			if m != nil && (deaf || e.Operation == dispatch.Publish && m.Subject == e.Subject) {
+				f.land(i, answer{err: e})
+			}
+		}
+	}
+	return false
+}
+
+// listens reports why no answer can come. With another connection that may be over.
+func (x *exchange) listens() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.deaf != nil && x.epoch == x.nc.Stats().Reconnects {
+		return x.deaf
+	}
+	return nil
 }

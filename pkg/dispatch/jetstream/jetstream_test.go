@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -35,7 +36,9 @@ func TestMain(m *testing.M) {
 	}
 	shared = runServer(&server.Options{DontListen: true, JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true})
 	keepOneStream(shared)
+	guardedDir = filepath.Join(dir, "guarded")
 	code := m.Run()
+	stopGuarded()
 	shared.Shutdown()
 	shared.WaitForShutdown()
 	_ = os.RemoveAll(dir)

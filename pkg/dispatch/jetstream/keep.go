@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"zasync/pkg/dispatch"
+
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
@@ -121,7 +123,7 @@ func (s *subscription) open(ctx context.Context, l *lane, places chan struct{}) 
 func personal(err error) bool {
 	var setting *SettingError
 	var limit *LaneLimitError
-	return errors.As(err, &setting) || errors.As(err, &limit)
+	return errors.As(err, &setting) || errors.As(err, &limit) || errors.Is(err, dispatch.ErrNotPermitted)
 }
 
 func (s *subscription) openOnce(ctx context.Context, l *lane) error {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"zasync/pkg/dispatch"
 )
 
 // The store of a server is one for all streams. What anybody may publish must
@@ -55,7 +57,14 @@ type tier struct {
 
 // limits asks for those on streams of ours.
 func (s *site) limits(ctx context.Context) (*tier, error) {
+	ctx, free := s.refusals.bound(ctx, func(e *dispatch.PermissionError) bool { return e.Subject == s.api("INFO") })
+	defer free()
 	m, err := s.js.Conn().RequestWithContext(ctx, s.api("INFO"), nil)
+	if errors.Is(refusal(ctx, err), dispatch.ErrNotPermitted) { // then the server says itself what there is no room for
+		t := new(tier)
+		t.Limits.MaxStore = -1
+		return t, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: account: %w", err)
 	}

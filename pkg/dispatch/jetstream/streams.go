@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"zasync/pkg/dispatch"
@@ -14,20 +15,25 @@ import (
 // site is where a queue lives: the streams of a namespace in an account.
 type site struct {
 	names
-	config Config
-	js     natsjs.JetStream
+	config   Config
+	js       natsjs.JetStream
+	refusals *refusals
+	inbox    string // how the subjects of answers begin
 }
 
 // prepare checks the streams that are there, and makes those that are not, once
-// it is known that all of them can be. Several programs may do so at once.
+// it is known that all of them can be. Several programs may do so at once. Who may
+// not look at streams takes them as they are: to make and to check them is for workers.
 func (s *site) prepare(ctx context.Context) error {
 	if err := checkServer(s.js.Conn()); err != nil {
 		return err
 	}
 	var missing []natsjs.StreamConfig
 	for _, want := range s.streams() {
-		stream, err := s.js.Stream(ctx, want.Name)
+		stream, err := s.info(ctx, want.Name)
 		switch {
+		case errors.Is(err, errUnseen):
+			return nil
 		case errors.Is(err, natsjs.ErrStreamNotFound):
 			missing = append(missing, want)
 		case err != nil:
@@ -44,6 +50,31 @@ func (s *site) prepare(ctx context.Context) error {
 	return s.makeAll(ctx, missing)
 }
 
+// errUnseen: the user may not look at streams.
+var errUnseen = errors.New("the stream may not be looked at")
+
+// info asks for a stream. That this is refused to somebody who does not need it is
+// no news for the error handler of the connection.
+func (s *site) info(ctx context.Context, name string) (natsjs.Stream, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer s.refusals.heed(func(e *dispatch.PermissionError) (answered bool) {
+		switch {
+		case e.Operation == dispatch.Publish && has(e.Subject, ".STREAM.INFO."+name):
+			cancel(errUnseen)
+			return true
+		case e.Operation == dispatch.Subscribe && strings.HasPrefix(e.Subject, s.inbox):
+			cancel(e)
+		}
+		return false
+	})()
+	stream, err := s.js.Stream(ctx, name)
+	if err != nil && errors.Is(context.Cause(ctx), errUnseen) {
+		return nil, errUnseen
+	}
+	return stream, refusal(ctx, err)
+}
+
 func (s *site) makeAll(ctx context.Context, missing []natsjs.StreamConfig) error {
 	t, err := s.limits(ctx)
 	if err == nil {
@@ -53,21 +84,28 @@ func (s *site) makeAll(ctx context.Context, missing []natsjs.StreamConfig) error
 		return err
 	}
 	for _, want := range missing {
-		stream, err := s.makeOne(ctx, &want, t)
-		if errors.Is(err, natsjs.ErrStreamNameAlreadyInUse) { // somebody was faster
-			stream, err = s.js.Stream(ctx, want.Name)
-		}
-		if noRoom(err) {
-			return fmt.Errorf("jetstream: stream %s: the server has no room for %s: raise its max_file_store, or make room (%w)", want.Name, mebibytes(want.MaxBytes), err)
-		}
-		if err != nil {
-			return fmt.Errorf("jetstream: stream %s: %w", want.Name, err)
-		}
-		if err := s.accept(ctx, stream, &want); err != nil {
+		if err := s.makeMissing(ctx, &want, t); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// makeMissing makes a stream, unless another program was faster, and checks it.
+func (s *site) makeMissing(ctx context.Context, want *natsjs.StreamConfig, t *tier) error {
+	ctx, free := s.refusals.bound(ctx, func(e *dispatch.PermissionError) bool { return has(e.Subject, ".STREAM.CREATE."+want.Name) })
+	defer free()
+	stream, err := s.makeOne(ctx, want, t)
+	if errors.Is(err, natsjs.ErrStreamNameAlreadyInUse) {
+		stream, err = s.js.Stream(ctx, want.Name)
+	}
+	if noRoom(err) {
+		return fmt.Errorf("jetstream: stream %s: the server has no room for %s: raise its max_file_store, or make room (%w)", want.Name, mebibytes(want.MaxBytes), err)
+	}
+	if err != nil {
+		return fmt.Errorf("jetstream: stream %s: %w", want.Name, refusal(ctx, err))
+	}
+	return s.accept(ctx, stream, want)
 }
 
 func (s *site) makeOne(ctx context.Context, want *natsjs.StreamConfig, t *tier) (natsjs.Stream, error) {

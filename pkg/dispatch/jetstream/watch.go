@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ const (
 // nothing; only records and notes can be watched.
 func (s *Store) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch.Entry, error) {
 	w := &watch{names: s.names, entries: make(chan dispatch.Entry, watchBuffer)}
+	w.unheed = s.exchange.refusals.heed(w.refused)
 	for _, k := range keys {
 		if err := w.add(s.exchange.nc, k); err != nil {
 			w.close()
@@ -30,6 +32,10 @@ func (s *Store) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch
 	}
 	if err := s.exchange.flush(ctx); err != nil {
 		w.close()
+		return nil, fmt.Errorf("jetstream: watch: %w", err)
+	}
+	s.exchange.refusals.catchUp(ctx, s.exchange.nc)
+	if err := w.refusal(); err != nil {
 		return nil, fmt.Errorf("jetstream: watch: %w", err)
 	}
 	context.AfterFunc(ctx, w.close)
@@ -45,11 +51,34 @@ func (x *exchange) flush(ctx context.Context) error {
 
 type watch struct {
 	names
-	subs []*nats.Subscription
+	unheed func()
 
 	mu      sync.Mutex
+	subs    []*nats.Subscription
 	closed  bool
+	fault   error // the server does not let us listen
 	entries chan dispatch.Entry
+}
+
+// refused ends a watch that the server does not permit: its reader is told, or
+// reads only.
+func (w *watch) refused(e *dispatch.PermissionError) (answered bool) {
+	w.mu.Lock()
+	ours := e.Operation == dispatch.Subscribe && slices.ContainsFunc(w.subs, func(s *nats.Subscription) bool { return s.Subject == e.Subject })
+	if ours {
+		w.fault = e
+	}
+	w.mu.Unlock()
+	if ours {
+		w.close()
+	}
+	return false
+}
+
+func (w *watch) refusal() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fault
 }
 
 func (w *watch) add(nc *nats.Conn, k dispatch.Key) error {
@@ -62,6 +91,8 @@ func (w *watch) add(nc *nats.Conn, k dispatch.Key) error {
 		return err
 	}
 	base := w.live(k.Space, "")
+	w.mu.Lock() // until it is known which ones are ours
+	defer w.mu.Unlock()
 	sub, err := nc.Subscribe(base+k.Name, func(m *nats.Msg) {
 		w.give(entryOf(dispatch.Key{Space: k.Space, Name: strings.TrimPrefix(m.Subject, base)}, m))
 	})
@@ -87,11 +118,15 @@ func (w *watch) give(e dispatch.Entry) {
 }
 
 func (w *watch) close() {
+	w.unheed()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return
+	}
 	for _, sub := range w.subs {
 		_ = sub.Unsubscribe() // fails only when the connection is gone
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.closed = true
 	close(w.entries)
 }

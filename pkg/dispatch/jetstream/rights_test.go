@@ -1,0 +1,226 @@
+package jetstream_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/jetstream"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// The users of jetstream-users.conf, and some with fewer rights than its roles,
+// on one server for all tests of rights.
+var guarded = sync.OnceValue(func() *server.Server {
+	for _, role := range []string{"SUBMITTER", "VIEWER", "WORKER", "OPERATOR"} {
+		if err := os.Setenv("ZASYNC_"+role+"_PASSWORD", "secret"); err != nil { //nolint:usetesting // for all tests
+			panic(err)
+		}
+	}
+	o, err := server.ProcessConfigFile("../../../jetstream-users.conf")
+	if err != nil {
+		panic(err)
+	}
+	o.DontListen, o.JetStream, o.StoreDir, o.NoSigs, o.NoLog = true, true, guardedDir, true, true
+	for name, subjects := range map[string][]string{
+		"reports":   {"zasync.q.reports.>", "zasync.later.reports.>"},
+		"canceller": {"zasync.do.cancel.*"},
+		"joiner":    {"zasync.do.join.*"},
+		"nothing":   {"unrelated"},
+	} {
+		o.Users = append(o.Users, user(name, subjects, "_INBOX_"+name+".>"))
+	}
+	o.Users = append(o.Users,
+		user("deaf", []string{"zasync.>", "$JS.API.>"}, "unrelated"),
+		user("reader", []string{"$JS.API.DIRECT.GET.KV_ZASYNC_STATE.$KV.ZASYNC_STATE.*"}, "_INBOX_reader.>"))
+	guardedServer = runServer(o)
+	return guardedServer
+})
+
+// TestMain says where it is, and ends it.
+var (
+	guardedDir    string
+	guardedServer *server.Server
+)
+
+func stopGuarded() {
+	if guardedServer != nil {
+		guardedServer.Shutdown()
+		guardedServer.WaitForShutdown()
+	}
+}
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not so in ten seconds: %s", what)
+		}
+	}
+}
+
+func user(name string, publish []string, subscribe ...string) *server.User {
+	return &server.User{Username: name, Password: "secret", Permissions: &server.Permissions{
+		Publish: &server.SubjectPermission{Allow: publish}, Subscribe: &server.SubjectPermission{Allow: subscribe},
+	}}
+}
+
+// as connects as a user. Violations are collected.
+func as(t *testing.T, name string) (*nats.Conn, func() []string) {
+	t.Helper()
+	var mu sync.Mutex
+	var violations []string
+	nc, err := nats.Connect("", nats.InProcessServer(guarded()), nats.UserInfo(name, "secret"), nats.CustomInboxPrefix("_INBOX_"+name),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			violations = append(violations, err.Error())
+		}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc, func() []string { mu.Lock(); defer mu.Unlock(); return violations }
+}
+
+func queueOf(t *testing.T, name string) *dispatch.Queue {
+	t.Helper()
+	nc, _ := as(t, name)
+	q, err := jetstream.Open(t.Context(), nc, jetstream.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// refusedSubject fails unless err is a violation, and gives its subject.
+func refusedSubject(t *testing.T, err error) string {
+	t.Helper()
+	var e *dispatch.PermissionError
+	if !errors.As(err, &e) || !errors.Is(err, dispatch.ErrNotPermitted) {
+		t.Fatalf("got %v, want a violation of permissions", err)
+	}
+	return e.Operation + " " + e.Subject
+}
+
+// at most: what is refused is told at once. The bound is far below any timeout of
+// ours and of the server's.
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestSubmitterOpensAndSubmitsWithItsRightsAlone(t *testing.T) {
+	queueOf(t, "worker") // makes the streams
+	nc, violations := as(t, "submitter")
+	q, err := jetstream.Open(soon(t), nc, jetstream.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := violations(); len(v) != 0 {
+		t.Errorf("the handler of the connection was told of what is no news: %q", v)
+	}
+	for _, c := range []deferred.Call{{Name: "free"}, {Name: "chosen", ID: "chosen-1"}, {Name: "chosen", ID: "chosen-1"}, {Name: "later", Delay: time.Hour}} {
+		if _, err := q.Submit(soon(t), c); err != nil {
+			t.Errorf("submit %s: %v", c.Name, err)
+		}
+	}
+}
+
+func TestWhatIsRefusedIsToldAtOnceWithItsSubject(t *testing.T) {
+	queueOf(t, "worker")
+	nothing, reader := queueOf(t, "nothing"), queueOf(t, "reader")
+	for _, c := range []struct {
+		name string
+		do   func(ctx context.Context) error
+		want string
+	}{
+		{"submit", func(ctx context.Context) error { _, err := nothing.Submit(ctx, deferred.Call{Name: "n", ID: "x"}); return err }, "publish zasync.q.default.n.x"},
+		{"record", func(ctx context.Context) error { _, err := nothing.Record(ctx, "x"); return err }, "publish $JS.API.DIRECT.GET.KV_ZASYNC_STATE.$KV.ZASYNC_STATE.x"},
+		{"await", func(ctx context.Context) error { _, err := nothing.Await(ctx, "x"); return err }, "publish $JS.API.DIRECT.GET.KV_ZASYNC_STATE.$KV.ZASYNC_STATE.x"},
+		{"await without listening", func(ctx context.Context) error { _, err := reader.Await(ctx, "x"); return err }, "subscribe zasync.live.state.x"},
+		{"watch", func(ctx context.Context) (err error) {
+			for _, err = range reader.Watch(ctx, "x") {
+				return err
+			}
+			return nil
+		}, "subscribe zasync.live.state.x"},
+		{"cancel", func(ctx context.Context) error { return nothing.Do(ctx, deferred.Command{Verb: deferred.Cancel, ID: "x"}) }, "publish zasync.do.cancel.x"},
+		{"list", func(ctx context.Context) (err error) {
+			for _, err = range nothing.List(ctx, dispatch.Filter{}) {
+				return err
+			}
+			return nil
+		}, "publish $JS.API.DIRECT.GET.KV_ZASYNC_STATE"},
+		{"join as a worker", func(ctx context.Context) error { _, err := nothing.Join(ctx, deferred.Worker{Incarnation: "w"}); return err }, "publish $KV.ZASYNC_WORKERS.w"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := refusedSubject(t, c.do(soon(t))); got != c.want {
+				t.Errorf("refused: %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestWhoMayNotHearAnswersIsToldSoWhenItOpens(t *testing.T) {
+	queueOf(t, "worker")
+	nc, _ := as(t, "deaf")
+	_, err := jetstream.Open(soon(t), nc, jetstream.Config{})
+	if got := refusedSubject(t, err); !strings.HasPrefix(got, "subscribe _INBOX_deaf.") {
+		t.Errorf("refused: %s", got)
+	}
+}
+
+func TestViolationsReachTheConnectionsOwnHandler(t *testing.T) {
+	nc, violations := as(t, "nothing")
+	q, err := jetstream.Open(t.Context(), nc, jetstream.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = q.Submit(soon(t), deferred.Call{Name: "n", ID: "y"})
+	refusedSubject(t, err)
+	if err := nc.Publish("elsewhere", nil); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both violations are told", func() bool {
+		all := strings.Join(violations(), "\n")
+		return strings.Contains(all, "zasync.q.default.n.y") && strings.Contains(all, "elsewhere")
+	})
+}
+
+func TestWhoMayCancelOnlyGivesTheCommand(t *testing.T) {
+	w := queueOf(t, "worker")
+	if err := queueOf(t, "canceller").Do(soon(t), deferred.Command{Verb: deferred.Cancel, ID: "to-cancel"}); err != nil {
+		t.Fatal(err)
+	}
+	f := joined(t, w)
+	_ = f
+	if r, err := w.Await(soon(t), "to-cancel"); err != nil || r.State != deferred.Cancelled {
+		t.Errorf("it is %s, %v", r.State, err)
+	}
+}
+
+func joined(t *testing.T, q *dispatch.Queue) deferred.Feed {
+	t.Helper()
+	f, err := q.Join(t.Context(), deferred.Worker{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_ = f.Leave(ctx)
+	})
+	return f
+}
