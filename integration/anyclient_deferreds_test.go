@@ -55,7 +55,7 @@ func TestAnyClientHasTheLosersOfAJoinCancelled(t *testing.T) {
 	for _, id := range []string{"fast", "slow", "spared"} {
 		s.promise(id, "secret of "+id)
 	}
-	s.submit("zasync.later.default.race.r", `["slow","fast"]`, "Zasync-Join", "race", "Zasync-Cancel-Rest", "true")
+	s.submit("zasync.do.join.r", `["slow","fast"]`, "Zasync-Join", "race", "Zasync-Cancel-Rest", "true", "Zasync-Name", "race")
 	s.submit("zasync.later.default.race.plain", `["spared","fast"]`, "Zasync-Join", "race")
 	s.shows("r", "waits", waitsFor("fast"))
 	s.shows("plain", "waits", waitsFor("fast"))

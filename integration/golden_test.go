@@ -116,9 +116,10 @@ var goldenStories = map[string][]act{
 	"join-any":         on("j", "succeeded", world, func(r *deferred.Record) bool { return r.Waits.Winner == "a" }, "promise", "join-any", "call-json"),
 	"join-race":        on("j", "failed", "", failure("refused", "too dear"), "promise", "join-race", "command-reject"),
 	"join-of-none":     on("j", "succeeded", `[]`, nil, "join-of-none"),
-	"join-all-terms": {
+	"join-all-terms":   on("j", "failed", "", func(r *deferred.Record) bool { return r.Failure.Kind == deferred.KindMalformed }, "join-all-terms"),
+	"join-cancel-rest": {
 		{[]string{"promise", "call-json"}, map[string]end{"p": {"waiting", "", nil}, "a": {"succeeded", world, nil}}},
-		{[]string{"join-all-terms"}, map[string]end{
+		{[]string{"join-cancel-rest"}, map[string]end{
 			"j": {hour(13, "expired", "succeeded"), hour(13, "", world), func(r *deferred.Record) bool { return r.Name == "first/of-two" && r.Queue == "low" }},
 			"p": {"cancelled", "", nil},
 		}},

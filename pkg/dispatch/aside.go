@@ -119,7 +119,7 @@ func (f *feed) stands(ctx context.Context, d Delivery) bool {
 func (f *feed) malformed(ctx context.Context, h *holding, cause error) {
 	d := h.delivery
 	err := f.setAside(ctx, d, "malformed", cause.Error())
-	if err == nil && d.ID.Check() == nil && d.Route != Commands && !f.stands(ctx, d) {
+	if err == nil && d.ID.Check() == nil && !f.stands(ctx, d) {
 		err = f.settleMalformed(ctx, h, cause)
 	}
 	if err != nil {
@@ -143,7 +143,8 @@ func (f *feed) settleMalformed(ctx context.Context, h *holding, cause error) (er
 		r := h.next()
 		if !r.Seen {
 			d := &h.delivery
-			r.Name, r.Queue, r.Seen, r.Digest, r.Submitted = d.Name, d.Queue, true, digestMalformed, d.Time
+			r.Queue, r.Name = d.of()
+			r.Seen, r.Digest, r.Submitted = true, digestMalformed, d.Time
 			if !r.State.Settled() {
 				r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindMalformed, Message: cut(cause.Error())})
 			}

@@ -22,7 +22,8 @@ type Broker interface {
 	// comes again. It says nothing about who else holds the message.
 	Settle(ctx context.Context, settlements []Settlement) error
 	// Find gives the messages that stand for an id, with no effect on them:
-	// ready, later, delayed and due ones. They cannot be settled. One that moves
+	// ready, later, delayed and due ones, and of the commands that of the verb
+	// [VerbJoin]. They cannot be settled. One that moves
 	// from one route to another meanwhile may be missed.
 	Find(ctx context.Context, id deferred.ID) ([]Delivery, error)
 	// Remove takes away the schedule of an id, if there is one.

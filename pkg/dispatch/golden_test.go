@@ -76,7 +76,7 @@ var goldenCalls = map[string]struct {
 	"join-any":         {written: true, call: join(deferred.JoinAny, "a", "p")},
 	"join-race":        {written: true, call: join(deferred.JoinRace, "a", "p")},
 	"join-of-none":     {written: true, call: join(deferred.JoinAll)},
-	"join-all-terms":   {written: true, call: joinWithTerms()},
+	"join-cancel-rest": {written: true, call: joinWithTerms()},
 	"join-bare":        {call: join(deferred.JoinAll, "a", "p")},
 	"promise":          {written: true, call: promise()},
 	"promise-terms":    {written: true, call: promiseWithTerms()},
@@ -181,6 +181,16 @@ func TestCallsOfEveryReleaseAreReadForEver(t *testing.T) {
 				t.Errorf("the message means something else now (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The one file that means something else than it did: with the right to submit
+// alone one could cancel the calls of others.
+func TestJoinThatCancelsAndIsNoCommandIsMalformed(t *testing.T) {
+	g := readGolden(t, "join-all-terms")
+	d := g.delivery()
+	if _, err := parse(&d); err == nil || !strings.Contains(err.Error(), "zasync.do.join.<id>") {
+		t.Errorf("got %v, want an error that names the subject to use", err)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 // goldenOthers are the files of what is not a call that somebody submits.
 var goldenOthers = []string{
 	"fired-success", "fired-branch-not-taken", "fired-delayed", "fired-kinds", "forwarded", "wake", "wake-revision", "expire", "expire-revision", "alarm", "alarm-moved",
-	"aside", "aside-command", "note", "note-progress", "heartbeat", "heartbeat-hung", "unhandled",
+	"aside", "aside-command", "note", "note-progress", "heartbeat", "heartbeat-hung", "unhandled", "join-all-terms",
 }
 
 // recorder is a pair of seams that keeps what is written.

@@ -30,10 +30,10 @@ func (f *feed) keepHouse(intake, ctx context.Context) {
 		f.clock.observe(&d)
 		f.leases.add(d)
 		h := &holding{feed: f, delivery: d}
-		switch d.Route {
-		case Commands:
+		switch {
+		case d.Route == Commands && !d.brings():
 			f.handle(h, func() { f.command(ctx, h) })
-		case Due:
+		case d.Route == Due:
 			f.handle(h, func() { f.move(intake, ctx, h) })
 		default:
 			f.handle(h, func() { f.later(ctx, h) })
@@ -126,8 +126,8 @@ func readBody(body []byte, c *deferred.Command) error {
 	return err
 }
 
-// later looks at a call that came by the way of those that must wait: it is
-// parked until its time, or goes into the queue.
+// later looks at a call that came by the way of those that must wait, or as a
+// command: it is parked until its time, or goes into the queue.
 func (f *feed) later(ctx context.Context, h *holding) {
 	c, err := parse(&h.delivery)
 	if err != nil {

@@ -95,11 +95,18 @@ func (l *listing) records(ctx context.Context) bool {
 }
 
 func (l *listing) messages(ctx context.Context) bool {
-	for _, route := range []Route{Ready, Later, Delay, Due} {
-		for d, err := range l.queue.broker.Pending(ctx, Page{Route: route, Queue: l.filter.Queue, Name: l.filter.Name}) {
+	for _, route := range []Route{Ready, Later, Delay, Due, Commands} {
+		page := Page{Route: route, Queue: l.filter.Queue, Name: l.filter.Name}
+		if route == Commands { // of which only some bring a call, and say so within
+			page.Queue, page.Name = "", ""
+		}
+		for d, err := range l.queue.broker.Pending(ctx, page) {
 			if err != nil {
 				l.yield(deferred.Record{}, fmt.Errorf("dispatch: list: %w", err))
 				return false
+			}
+			if !d.brings() {
+				continue
 			}
 			r, ok := l.queue.preview(&d)
 			if !ok || l.met[r.ID] {

@@ -13,9 +13,10 @@ import (
 // cannot be understood; it is for the person who sent it.
 func parse(d *Delivery) (*carried, error) {
 	c := &carried{submitted: d.Time}
-	c.Name, c.Queue, c.ID = d.Name, d.Queue, d.ID
+	c.Queue, c.Name = d.of()
+	c.ID = d.ID
 	c.Args = body(d)
-	p := parser{header: d.Header}
+	p := parser{header: d.Header, command: d.Route == Commands}
 	c.NotBefore, c.BeginBy = p.time(HeaderNotBefore), p.time(HeaderBeginBy)
 	if t := p.time(HeaderSubmitted); !t.IsZero() {
 		c.submitted = believable(t, d.Time)
@@ -84,8 +85,9 @@ func body(d *Delivery) deferred.Content {
 
 // parser reads headers and keeps the first thing that is wrong.
 type parser struct {
-	header map[string]string
-	err    error
+	header  map[string]string
+	command bool // the message came as a command
+	err     error
 }
 
 func (p *parser) fail(key, rule string) {
@@ -167,9 +169,12 @@ func (p *parser) json(key string, v any, what string) {
 // join reads a join, whose members are in the body.
 func (p *parser) join(c *carried) {
 	mode := p.header[HeaderJoin]
+	if !p.command && p.header[HeaderCancelRest] != "" { // else who may only submit could cancel whatever he likes
+		p.fail(HeaderCancelRest, "is for joins that are submitted to zasync.do.join.<id>")
+	}
 	if mode == "" {
-		if p.header[HeaderCancelRest] != "" {
-			p.fail(HeaderCancelRest, "needs "+HeaderJoin+" beside it")
+		if p.command || p.header[HeaderCancelRest] != "" {
+			p.fail(HeaderJoin, "says what kind of a join it is, and is not there")
 		}
 		return
 	}
@@ -197,6 +202,9 @@ var knownHeaders = map[string]bool{
 // kept, be it misspelt or newer, is worse than a call that is set aside.
 func (p *parser) known() {
 	for key := range p.header {
+		if p.command && (key == HeaderQueue || key == HeaderName) {
+			continue
+		}
 		if strings.HasPrefix(key, "Zasync-") && !knownHeaders[key] {
 			p.fail(key, "is not a header of a call")
 		}

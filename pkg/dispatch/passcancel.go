@@ -8,10 +8,11 @@ import (
 
 // passesCancel: what a deferred waited for is cancelled with it, if nobody else
 // waits for that: of a cancelled one, of an adopter also when it expires, and of a
-// join that was told to the losers.
+// join that was told to the losers. A race that took a cancelled member's outcome
+// over was not cancelled itself.
 func passesCancel(r *deferred.Record) bool {
 	w := r.Waits
-	return r.State == deferred.Cancelled || w.CancelRest ||
+	return r.State == deferred.Cancelled && w.Winner == "" || w.CancelRest ||
 		r.State == deferred.Expired && w.Mode == deferred.AdoptInner
 }
 

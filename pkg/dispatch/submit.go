@@ -65,8 +65,12 @@ func (b *batch) add(ctx context.Context, i int, c deferred.Call) {
 	b.messages, b.calls, b.places = append(b.messages, m), append(b.calls, c), append(b.places, i)
 }
 
-// routeOf keeps what must wait from standing before what is ready.
+// routeOf keeps what must wait from standing before what is ready. What cancels is a
+// command, to which one needs a right of its own.
 func routeOf(c *deferred.Call) Route {
+	if c.Join != nil && c.Join.CancelRest {
+		return Commands
+	}
 	if c.Delay > 0 || !c.NotBefore.IsZero() || !c.Deadline.IsZero() || c.After != nil || c.Join != nil || c.Promise != "" {
 		return Later
 	}

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -29,6 +30,8 @@ const (
 	HeaderKeep        = "Zasync-Keep"       // a duration: how long the settled record is kept
 	HeaderJoin        = "Zasync-Join"       // all, all-settled, any or race; the body is the array of ids that it waits for
 	HeaderCancelRest  = "Zasync-Cancel-Rest"
+	HeaderQueue       = "Zasync-Queue"   // of a join that is a command: the queue, "" is the default one
+	HeaderName        = "Zasync-Name"    // and the name
 	HeaderPromise     = "Zasync-Promise" // the SHA-256 of the secret that settles it
 )
 
@@ -133,6 +136,10 @@ func message(c *deferred.Call, route Route) (Message, error) {
 		h[HeaderCallbacks] = string(data)
 	}
 	asciiOf(h)
+	if route == Commands {
+		h[HeaderQueue], h[HeaderName] = c.QueueName(), c.Name
+		return Message{Route: route, Verb: VerbJoin, ID: c.ID, Header: h, Body: args.Data}, nil
+	}
 	return Message{Route: route, Queue: c.QueueName(), Name: c.Name, ID: c.ID, Header: h, Body: args.Data}, nil
 }
 
@@ -144,6 +151,23 @@ func headerJSON(v any) ([]byte, error) {
 	enc.SetEscapeHTML(false)
 	err := enc.Encode(v)
 	return bytes.TrimRight(b.Bytes(), "\n"), err
+}
+
+// VerbJoin makes a join a command. One that cancels what it does not need is given
+// by those only who may: a server permits each verb by itself.
+const VerbJoin = "join"
+
+// brings reports whether the message brings a call, and is no word about one.
+func (m *Message) brings() bool {
+	return m.Route != Aside && (m.Route != Commands || m.Verb == VerbJoin)
+}
+
+// of is the queue and the name of the call that the message brings.
+func (m *Message) of() (queue, name string) {
+	if m.Route == Commands {
+		return cmp.Or(m.Header[HeaderQueue], deferred.DefaultQueue), m.Header[HeaderName]
+	}
+	return m.Queue, m.Name
 }
 
 func putTime(h map[string]string, key string, t time.Time) {

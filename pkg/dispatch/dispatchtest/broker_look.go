@@ -13,7 +13,7 @@ import (
 )
 
 var lookTests = []brokerTest{
-	{"an id is found wherever it stands", findsEverywhere},
+	{"an id is found wherever a call of it stands", findsEverywhere},
 	{"what is held is found and pending", findsHeld},
 	{"what was found cannot be settled", settlesNothingFound},
 	{"pending messages come in pages, oldest first", pagesPending},
@@ -48,14 +48,17 @@ func (b bench) page(p dispatch.Page) []dispatch.Delivery {
 
 func findsEverywhere(t *testing.T, b bench) {
 	at := schedule("x", time.Hour)
-	b.put(call(greet, "x"), call(later, "x"), at, schedule("y", -time.Hour), call(greet, "z"))
+	join := dispatch.Message{Route: dispatch.Commands, Verb: dispatch.VerbJoin, ID: "x", Header: map[string]string{dispatch.HeaderName: "n"}, Body: []byte("[]")}
+	other := dispatch.Message{Route: dispatch.Commands, Verb: "cancel", ID: "x"}
+	b.put(call(greet, "x"), call(later, "x"), at, schedule("y", -time.Hour), call(greet, "z"), join, other)
 	found := map[dispatch.Route]dispatch.Delivery{}
 	for _, d := range b.find("x") {
 		found[d.Route] = d
 	}
-	if routes := slices.Sorted(maps.Keys(found)); !slices.Equal(routes, []dispatch.Route{dispatch.Delay, dispatch.Later, dispatch.Ready}) {
+	if routes := slices.Sorted(maps.Keys(found)); !slices.Equal(routes, []dispatch.Route{dispatch.Delay, dispatch.Commands, dispatch.Later, dispatch.Ready}) {
 		t.Fatalf("found on the routes %q", routes)
 	}
+	carries(t, found[dispatch.Commands], join)
 	carries(t, found[dispatch.Ready], call(greet, "x"))
 	carries(t, found[dispatch.Later], call(later, "x"))
 	carries(t, found[dispatch.Delay], at)

@@ -17,7 +17,7 @@ import (
 )
 
 // Find gives the messages that stand for an id: of each route, and of the lanes
-// with and without shards, the last one.
+// with and without shards, the last one; of commands that which brings a join.
 func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery, error) {
 	if err := id.Check(); err != nil {
 		return nil, err
@@ -31,6 +31,7 @@ func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery,
 		last(dispatch.Later, "*", "*"),
 		last(dispatch.Delay),
 		last(dispatch.Due, "*", "*"),
+		last(dispatch.Commands, dispatch.VerbJoin),
 	}
 	if seq, err := strconv.ParseUint(string(id), 10, 63); err == nil && seq > 0 { // the server's numbering
 		requests = append(requests, b.get(getRequest{Seq: seq}, b.queue()))
@@ -47,7 +48,7 @@ func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery,
 			continue
 		}
 		d := b.seen(a.msg)
-		if d.ID == id && d.Route != dispatch.Commands && !contains(found, d) {
+		if d.ID == id && (d.Route != dispatch.Commands || d.Verb == dispatch.VerbJoin) && !contains(found, d) {
 			found = append(found, d)
 		}
 	}

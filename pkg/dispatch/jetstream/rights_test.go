@@ -2,6 +2,7 @@ package jetstream_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
@@ -146,7 +147,10 @@ func TestWhatIsRefusedIsToldAtOnceWithItsSubject(t *testing.T) {
 		do   func(ctx context.Context) error
 		want string
 	}{
-		{"submit", func(ctx context.Context) error { _, err := nothing.Submit(ctx, deferred.Call{Name: "n", ID: "x"}); return err }, "publish zasync.q.default.n.x"},
+		{"submit", func(ctx context.Context) error {
+			_, err := nothing.Submit(ctx, deferred.Call{Name: "n", ID: "x"})
+			return err
+		}, "publish zasync.q.default.n.x"},
 		{"record", func(ctx context.Context) error { _, err := nothing.Record(ctx, "x"); return err }, "publish $JS.API.DIRECT.GET.KV_ZASYNC_STATE.$KV.ZASYNC_STATE.x"},
 		{"await", func(ctx context.Context) error { _, err := nothing.Await(ctx, "x"); return err }, "publish $JS.API.DIRECT.GET.KV_ZASYNC_STATE.$KV.ZASYNC_STATE.x"},
 		{"await without listening", func(ctx context.Context) error { _, err := reader.Await(ctx, "x"); return err }, "subscribe zasync.live.state.x"},
@@ -156,14 +160,19 @@ func TestWhatIsRefusedIsToldAtOnceWithItsSubject(t *testing.T) {
 			}
 			return nil
 		}, "subscribe zasync.live.state.x"},
-		{"cancel", func(ctx context.Context) error { return nothing.Do(ctx, deferred.Command{Verb: deferred.Cancel, ID: "x"}) }, "publish zasync.do.cancel.x"},
+		{"cancel", func(ctx context.Context) error {
+			return nothing.Do(ctx, deferred.Command{Verb: deferred.Cancel, ID: "x"})
+		}, "publish zasync.do.cancel.x"},
 		{"list", func(ctx context.Context) (err error) {
 			for _, err = range nothing.List(ctx, dispatch.Filter{}) {
 				return err
 			}
 			return nil
 		}, "publish $JS.API.DIRECT.GET.KV_ZASYNC_STATE"},
-		{"join as a worker", func(ctx context.Context) error { _, err := nothing.Join(ctx, deferred.Worker{Incarnation: "w"}); return err }, "publish $KV.ZASYNC_WORKERS.w"},
+		{"join as a worker", func(ctx context.Context) error {
+			_, err := nothing.Join(ctx, deferred.Worker{Incarnation: "w"})
+			return err
+		}, "publish $KV.ZASYNC_WORKERS.w"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := refusedSubject(t, c.do(soon(t))); got != c.want {
@@ -223,4 +232,97 @@ func joined(t *testing.T, q *dispatch.Queue) deferred.Feed {
 		_ = f.Leave(ctx)
 	})
 	return f
+}
+
+func TestSubmitterCannotCancelByAJoin(t *testing.T) {
+	w := queueOf(t, "worker")
+	joined(t, w)
+	submit(t, w, deferred.Call{Name: "long", Queue: "billing", ID: "victim"}, deferred.Call{Name: "long", Queue: "billing", ID: "victim-2"},
+		deferred.Call{Name: "long", Queue: "billing", ID: "gone"})
+	if err := w.Open("gone").Cancel(soon(t), "no"); err != nil {
+		t.Fatal(err)
+	}
+	nc, _ := as(t, "reports")
+	for _, subject := range []string{"zasync.later.reports.race.evil-1", "zasync.q.reports.race.evil-2"} {
+		request(t, nc, subject, `["gone","victim"]`, "Zasync-Join", "race", "Zasync-Cancel-Rest", "true")
+	}
+	request(t, nc, "zasync.later.reports.race.evil-3", `["gone","victim-2"]`, "Zasync-Join", "race")
+	if r, err := w.Await(soon(t), "evil-1"); err != nil || r.Failure.Kind != deferred.KindMalformed {
+		t.Errorf("the join that cancels ends with %v (%v)", r.Failure, err)
+	}
+	if r, err := w.Await(soon(t), "evil-3"); err != nil || r.State != deferred.Cancelled {
+		t.Errorf("the plain race is %s (%v)", r.State, err)
+	}
+	reports := queueOf(t, "reports")
+	_, err := reports.Submit(soon(t), deferred.Call{Name: "race", Queue: "reports", ID: "evil-4", Join: &deferred.Join{Mode: deferred.JoinRace, Members: []deferred.ID{"victim"}, CancelRest: true}})
+	if got := refusedSubject(t, err); got != "publish zasync.do.join.evil-4" {
+		t.Errorf("refused: %s", got)
+	}
+	eventually(t, "all commands are carried out", func() bool { return standing(t, dispatch.Commands) == 0 })
+	for _, id := range []deferred.ID{"victim", "victim-2"} {
+		if r, err := w.Record(soon(t), id); err != nil || r.State.Settled() {
+			t.Errorf("%s is %s (%v)", id, r.State, err)
+		}
+	}
+}
+
+func TestWhoMayJoinCancelsTheRest(t *testing.T) {
+	w := queueOf(t, "worker")
+	joined(t, w)
+	submit(t, w, deferred.Call{Name: "long", ID: "loser"}, deferred.Call{Name: "long", ID: "winner"})
+	if err := w.Open("winner").Cancel(soon(t), "first"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := queueOf(t, "joiner").Submit(soon(t), deferred.Call{Name: "race", ID: "own", Join: &deferred.Join{Mode: deferred.JoinRace, Members: []deferred.ID{"loser", "winner"}, CancelRest: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := w.Await(soon(t), "loser"); err != nil || r.State != deferred.Cancelled {
+		t.Errorf("the loser is %s (%v)", r.State, err)
+	}
+}
+
+func submit(t *testing.T, q *dispatch.Queue, calls ...deferred.Call) {
+	t.Helper()
+	if _, err := q.Submit(soon(t), calls...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// request publishes as a client without the library does, and gives the sequence.
+func request(t *testing.T, nc *nats.Conn, subject, body string, headers ...string) uint64 {
+	t.Helper()
+	m := &nats.Msg{Subject: subject, Data: []byte(body), Header: nats.Header{}}
+	for i := 0; i < len(headers); i += 2 {
+		m.Header.Set(headers[i], headers[i+1])
+	}
+	answer, err := nc.RequestMsg(m, 5*time.Second)
+	if err != nil {
+		t.Fatalf("%s: %v", subject, err)
+	}
+	var ack struct {
+		Seq   uint64
+		Error json.RawMessage
+	}
+	if err := json.Unmarshal(answer.Data, &ack); err != nil || ack.Seq == 0 {
+		t.Fatalf("%s: %s (%v)", subject, answer.Data, err)
+	}
+	return ack.Seq
+}
+
+// standing counts the messages of a route.
+func standing(t *testing.T, r dispatch.Route) (n int) {
+	t.Helper()
+	nc, _ := as(t, "operator")
+	_, b, err := jetstream.OpenPair(soon(t), nc, jetstream.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range b.Pending(soon(t), dispatch.Page{Route: r}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
 }

@@ -21,7 +21,7 @@ func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery,
 	defer b.mu.Unlock()
 	var found []dispatch.Delivery
 	for _, m := range b.ids[id] {
-		if m.Route != dispatch.Commands && m.Route != dispatch.Aside {
+		if m.Route != dispatch.Aside && (m.Route != dispatch.Commands || m.Verb == dispatch.VerbJoin) {
 			found = append(found, m.seen())
 		}
 	}
