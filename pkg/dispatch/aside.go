@@ -107,7 +107,7 @@ func (d *Delivery) origin() string {
 func (f *feed) stands(ctx context.Context, d Delivery) bool {
 	found, err := f.find(ctx, d.ID)
 	for i := range found {
-		if _, fault := parse(&found[i]); fault == nil {
+		if _, fault := parse(&found[i]); fault == nil && !found[i].foreign() {
 			return true
 		}
 	}
@@ -119,7 +119,7 @@ func (f *feed) stands(ctx context.Context, d Delivery) bool {
 func (f *feed) malformed(ctx context.Context, h *holding, cause error) {
 	d := h.delivery
 	err := f.setAside(ctx, d, "malformed", cause.Error())
-	if err == nil && d.ID.Check() == nil && !f.stands(ctx, d) {
+	if err == nil && d.ID.Check() == nil && !d.foreign() && !f.stands(ctx, d) {
 		err = f.settleMalformed(ctx, h, cause)
 	}
 	if err != nil {

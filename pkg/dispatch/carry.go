@@ -64,7 +64,7 @@ func (h *holding) facts(ctx context.Context, latest bool) (x facts, err error) {
 		h.parent = parent.record
 	}
 	x = facts{
-		record: h.record, latest: h.latest, parent: h.parent, call: h.call, command: h.command, sent: h.delivery.Time, digest: h.digest, now: f.clock.now(),
+		record: h.record, latest: h.latest, parent: h.parent, call: h.call, command: h.command, sent: h.delivery.Time, digest: h.digest, now: f.clock.now(), foreign: h.delivery.foreign(),
 		self: f.worker.Incarnation, performing: f.performs(h.delivery.ID, h),
 		maxDeaths: f.config.MaxDeaths, grace: f.config.ParentGrace,
 	}
@@ -94,6 +94,8 @@ func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
 	case giveBack, early:
 		f.letCome(h, growing(h.delivery.Deliveries), d.why, nil)
 		return true
+	case disown:
+		err = f.disown(ctx, h, d.why)
 	case setAside:
 		reason := "id-in-use"
 		if h.command != nil {

@@ -227,7 +227,7 @@ func (q *Queue) takeIn(ctx context.Context, r *deferred.Record) (args deferred.C
 	}
 	for i := range found {
 		c, err := parse(&found[i])
-		if err != nil || r.Seen && r.Digest != c.digest() {
+		if err != nil || r.Seen && r.Digest != c.digest() || !r.Seen && found[i].foreign() {
 			continue
 		}
 		if !r.Seen {

@@ -33,6 +33,7 @@ const (
 	drop        deed = "drop"         // a word that means nothing now: acknowledge
 	early       deed = "early"        // a word about what nobody has seen yet: let it come again, but not for ever
 	giveBack    deed = "give back"    // not ours, and not done: let it come again
+	disown      deed = "disown"       // under the number of another message: keep it where it is seen
 	setAside    deed = "set aside"    // another call under the id, or a word that cannot be obeyed: keep it where it is seen
 )
 
@@ -54,6 +55,7 @@ type facts struct {
 	command *deferred.Command // nil: the message is a call
 	sent    time.Time         // when the command was, or the call
 	digest  string            // of the call
+	foreign bool              // the message has the number of another one
 	now     time.Time         // the server's
 
 	self       string // the incarnation of this worker
@@ -89,6 +91,9 @@ func (f *facts) enough(d decision) bool {
 // stored elsewhere.
 func decide(f facts) decision {
 	r := f.record
+	if f.call != nil && f.foreign && (r == nil || !r.Seen) {
+		return decision{deed: disown, why: whyForeign}
+	}
 	if f.call != nil && r != nil && r.Seen && r.Digest != "" && r.Digest != f.digest {
 		return decision{deed: setAside, why: "another call has this id"}
 	}

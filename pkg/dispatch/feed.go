@@ -130,7 +130,7 @@ func (f *feed) supply(intake, ctx context.Context) {
 			continue
 		}
 		h.call, h.digest = c, c.digest()
-		if d.Deliveries > 1 || c.conditional() {
+		if d.Deliveries > 1 || c.conditional() || d.foreign() {
 			f.handle(h, func() { f.examine(intake, h) })
 			continue
 		}

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"zasync/pkg/deferred"
 )
@@ -29,6 +30,7 @@ func (q *Queue) find(ctx context.Context, id deferred.ID) ([]Delivery, error) {
 // between, and be gone. The leader is asked: what follows is to give the id up.
 func (q *Queue) nowhere(ctx context.Context, id deferred.ID) (bool, error) {
 	found, err := q.find(ctx, id)
+	found = slices.DeleteFunc(found, func(d Delivery) bool { return d.foreign() }) // no message of it, unless it was met
 	if err != nil || len(found) > 0 {
 		return false, err
 	}

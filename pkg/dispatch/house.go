@@ -151,10 +151,11 @@ func (f *feed) later(ctx context.Context, h *holding) {
 }
 
 // meet records a call that has more terms than its arguments before it goes into
-// its lane: another message of it, without them, changes nothing then. A deadline
+// its lane: another message of it, without them, changes nothing then; and one that
+// the server has numbered, whose number no other message may have else. A deadline
 // has an alarm, since there may be no worker of the lane to keep it.
 func (f *feed) meet(ctx context.Context, h *holding) error {
-	if h.call.After == nil && h.call.Deadline.IsZero() {
+	if h.call.After == nil && h.call.Deadline.IsZero() && number(h.delivery.ID) == 0 {
 		return nil
 	}
 	if h.record == nil || !h.record.Seen {

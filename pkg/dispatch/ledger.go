@@ -30,7 +30,7 @@ func (q *Queue) Record(ctx context.Context, id deferred.ID) (deferred.Record, er
 		return deferred.Record{}, hidden
 	}
 	for i := range found {
-		if seen, ok := q.preview(&found[i]); ok {
+		if seen, ok := q.preview(&found[i]); ok && !found[i].foreign() {
 			return overStub(r, seen), nil
 		}
 	}

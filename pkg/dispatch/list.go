@@ -112,6 +112,10 @@ func (l *listing) messages(ctx context.Context) bool {
 			if !ok || l.met[r.ID] {
 				continue
 			}
+			if d.foreign() { // it has a record by now, or no right to its number
+				l.order = append(l.order, r.ID)
+				continue
+			}
 			l.met[r.ID] = true
 			if !l.show(overStub(l.stubs[r.ID], r)) {
 				return false
@@ -129,6 +133,7 @@ func (l *listing) rest(ctx context.Context) bool {
 			continue
 		}
 		r, err := l.queue.Record(ctx, id)
+		l.met[id] = true
 		switch {
 		case errors.Is(err, deferred.ErrNotFound):
 		case err != nil:

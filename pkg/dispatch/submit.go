@@ -42,6 +42,9 @@ func (b *batch) add(ctx context.Context, i int, c deferred.Call) {
 		c.ID = deferred.NewID()
 	}
 	err := c.Check()
+	if err == nil && chosen && number(c.ID) != 0 {
+		err = &deferred.InputError{Field: deferred.FieldID, Value: string(c.ID), Rule: "may be the number of another call: choose one that is not of digits only"}
+	}
 	blind := false
 	if err == nil && chosen {
 		var known bool

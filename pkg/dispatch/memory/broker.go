@@ -35,8 +35,9 @@ type Broker struct {
 func newBroker(lease time.Duration) *Broker {
 	b := &Broker{
 		lease: lease,
-		// As on a server, so that the ids it gives are not those of an earlier one.
-		seq:    uint64(max(0, time.Now().UnixMicro())),
+		// As on a server, so that the ids it gives are not those of an earlier one. Fake
+		// time begins before the least number that a server gives.
+		seq:    uint64(max(1<<50, time.Now().UnixMicro())),
 		routes: make(map[dispatch.Route]*journal[message]),
 		ids:    make(map[deferred.ID][]*message),
 		lanes:  make(map[dispatch.Lane]*lane),
