@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +75,49 @@ func TestShippedConfigurationRunsAServerWithJetStream(t *testing.T) {
 	}
 	if got := srv.JetStreamConfig(); got.SyncInterval != 250*time.Millisecond || got.SyncAlways {
 		t.Errorf("the server syncs every %s, on every write: %t; want 250ms and not", got.SyncInterval, got.SyncAlways)
+	}
+}
+
+// The roles of the users that are shipped are those of the page, right by right.
+func TestShippedUsersHaveTheRightsOfTheProtocol(t *testing.T) {
+	_, security, _ := strings.Cut(readDocument(t, "../PROTOCOL.md"), "\n## Security")
+	security, _, _ = strings.Cut(security, "\n## ")
+	said := map[string]map[string]bool{}
+	right := regexp.MustCompile("`([^`]+)`")
+	for _, cells := range tableRows(security, 3) {
+		role, _, _ := strings.Cut(cells[0], ":")
+		if said[role] == nil {
+			said[role] = map[string]bool{}
+		}
+		for i, operation := range []string{"publish ", "subscribe "} {
+			for _, m := range right.FindAllStringSubmatch(cells[1+i], -1) {
+				said[role][operation+m[1]] = true
+			}
+		}
+	}
+	for _, role := range []string{"SUBMITTER", "VIEWER", "WORKER", "OPERATOR"} {
+		t.Setenv("ZASYNC_"+role+"_PASSWORD", "secret")
+	}
+	o, err := server.ProcessConfigFile("../jetstream-users.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(o.Users) != 4 {
+		t.Errorf("%d users are shipped, want the four roles", len(o.Users))
+	}
+	for _, u := range o.Users {
+		got := map[string]bool{}
+		for _, s := range u.Permissions.Publish.Allow {
+			got["publish "+s] = true
+		}
+		for _, s := range u.Permissions.Subscribe.Allow {
+			if s != "_INBOX_"+u.Username+".>" {
+				got["subscribe "+s] = true
+			}
+		}
+		if diff := cmp.Diff(said[u.Username], got); diff != "" {
+			t.Errorf("%s (-the page +jetstream-users.conf):\n%s", u.Username, diff)
+		}
 	}
 }
 

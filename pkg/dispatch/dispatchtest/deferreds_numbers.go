@@ -17,6 +17,7 @@ var numberCases = []rigCase{
 	{"NumberTakenBeforehandDoesNotPassForTheCallThatIsCancelled", numberTakenAndCancelled},
 	{"NumberedCallThatIsMovedOnIsPerformedOnce", numberedIsMoved},
 	{"NumberedCallThatCannotBeUnderstoodFails", numberedMalformed},
+	{"MalformedMessageUsesUpNoNumber", numberTakenByTheMalformed},
 	{"NumberIsRefusedAsTheIDOfACall", numberRefused},
 }
 
@@ -32,7 +33,7 @@ func (r *rig) numbered(m dispatch.Message) deferred.ID {
 }
 
 // ahead is the number that the server gives in so many messages.
-func (r *rig) ahead(n uint64) deferred.ID {
+func (r *rig) numberAhead(n uint64) deferred.ID {
 	r.Helper()
 	last, err := strconv.ParseUint(string(r.numbered(dispatch.Message{Route: dispatch.Ready, Queue: "other", Name: "other"})), 10, 64)
 	if err != nil {
@@ -67,7 +68,7 @@ func squatting(id deferred.ID) []dispatch.Message {
 
 func numberTakenBeforehand(r *rig) {
 	n := uint64(len(squatting("x")))
-	id := r.ahead(n + 1)
+	id := r.numberAhead(n + 1)
 	for _, m := range squatting(id) {
 		r.put(m)
 	}
@@ -87,7 +88,7 @@ func numberTakenBeforehand(r *rig) {
 }
 
 func numberTakenIsNotShown(r *rig) {
-	id := r.ahead(100)
+	id := r.numberAhead(100)
 	for _, m := range squatting(id) {
 		r.put(m)
 	}
@@ -101,7 +102,7 @@ func numberTakenIsNotShown(r *rig) {
 
 func numberTakenAndCancelled(r *rig) {
 	r.perform(nil)
-	id := r.ahead(3)
+	id := r.numberAhead(3)
 	m := again(id)
 	m.Queue, m.Header[dispatch.HeaderCallbacks] = "others", `[{"on":"both","name":"spy"}]`
 	r.put(m)
@@ -158,7 +159,7 @@ func numberedIsMoved(r *rig) {
 
 // Also while somebody else has taken the number.
 func numberedMalformed(r *rig) {
-	id := r.ahead(2)
+	id := r.numberAhead(2)
 	m := again(id)
 	m.Queue = "others"
 	r.put(m)
@@ -177,4 +178,19 @@ func numberRefused(r *rig) {
 		r.Errorf("got %v, want an error about the id", err)
 	}
 	r.submit(greeting("20261127"))
+}
+
+func numberTakenByTheMalformed(r *rig) {
+	id := r.numberAhead(100)
+	m := again(id)
+	m.Route, m.Queue, m.Header[dispatch.HeaderLabels] = dispatch.Later, "others", "{"
+	r.put(m)
+	r.perform(nil)
+	r.becomesEmpty(dispatch.Later)
+	if n := r.pending(dispatch.Aside); n != 1 {
+		r.Errorf("%d messages are set aside, want 1", n)
+	}
+	if rec, err := r.queue.Record(r.ctx, id); !errors.Is(err, deferred.ErrNotFound) {
+		r.Errorf("under the number is noted %s (%v)", rec.State, err)
+	}
 }
