@@ -76,6 +76,9 @@ func (o Options) options() ([]nats.Option, error) {
 	if o.Token != "" {
 		opts = append(opts, nats.Token(o.Token))
 	}
+	if o.Inbox != "" {
+		opts = append(opts, nats.CustomInboxPrefix(o.Inbox))
+	}
 	if (o.TLSCert == "") != (o.TLSKey == "") {
 		return nil, errors.New("--tlscert and --tlskey belong together")
 	}
@@ -109,7 +112,10 @@ func (o Options) explain(err error) error {
 	var malformed *url.Error
 	var dial *net.OpError
 	var untrusted *tls.CertificateVerificationError
+	var refused *dispatch.PermissionError
 	switch {
+	case errors.As(err, &refused) && refused.Operation == dispatch.Subscribe:
+		return fmt.Errorf("the NATS server at %s does not let us hear its answers (%q); name the inbox that this user has with --inbox-prefix", place, refused.Subject)
 	case errors.As(err, &malformed):
 		return errors.New("--server: the URL cannot be read; it is not shown because it may hold a password")
 	case errors.As(err, &untrusted):

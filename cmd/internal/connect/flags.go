@@ -21,6 +21,7 @@ type Options struct {
 	TLSCert   string
 	TLSKey    string
 	TLSCA     string
+	Inbox     string // how the subjects of our answers begin; "" is as for everybody
 	Namespace string // of the queue; "" is the default one
 	Domain    string // of the JetStream that it lives in; "" is the server's own
 }
@@ -41,6 +42,7 @@ func Flags() []cli.Flag {
 		text("tlscert", "`FILE` with our certificate", "NATS_CERT", ""),
 		text("tlskey", "`FILE` with the key of our certificate", "NATS_KEY", ""),
 		text("tlsca", "`FILE` with the authorities to trust", "NATS_CA", ""),
+		text("inbox-prefix", "`PREFIX` of our inbox, if we have one of our own", "NATS_INBOX_PREFIX", ""),
 		NamespaceFlag(),
 		text("js-domain", "JetStream `DOMAIN` of the installation, if it is not on the server that we connect to", "ZASYNC_JS_DOMAIN", ""),
 	}
@@ -79,6 +81,6 @@ func FromFlags(c *cli.Context) (Options, error) {
 		Server: c.String("server"), Creds: c.String("creds"), NKey: c.String("nkey"),
 		User: c.String("user"), Password: c.String("password"), Token: c.String("token"),
 		TLSCert: c.String("tlscert"), TLSKey: c.String("tlskey"), TLSCA: c.String("tlsca"),
-		Namespace: namespace, Domain: c.String("js-domain"),
+		Inbox: c.String("inbox-prefix"), Namespace: namespace, Domain: c.String("js-domain"),
 	}, err
 }

@@ -32,7 +32,7 @@ func (r *rig) numbered(m dispatch.Message) deferred.ID {
 	return deferred.ID(strconv.FormatUint(s.Seq, 10))
 }
 
-// ahead is the number that the server gives in so many messages.
+// numberAhead is the number that the server gives in so many messages.
 func (r *rig) numberAhead(n uint64) deferred.ID {
 	r.Helper()
 	last, err := strconv.ParseUint(string(r.numbered(dispatch.Message{Route: dispatch.Ready, Queue: "other", Name: "other"})), 10, 64)

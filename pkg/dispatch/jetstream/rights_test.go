@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -325,4 +326,102 @@ func standing(t *testing.T, r dispatch.Route) (n int) {
 		n++
 	}
 	return n
+}
+
+// A worker, a submitter and a viewer with the rights of their roles do all that
+// there is to do between them, and nothing is refused.
+func TestRolesSufficeForTheirWork(t *testing.T) {
+	wnc, refusedToWorker := as(t, "worker")
+	w, err := jetstream.Open(t.Context(), wnc, jetstream.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := joined(t, w)
+	f.Want(deferred.Lane{Queue: "reports", Name: "role"}, 10)
+	vnc, refusedToViewer := as(t, "viewer")
+	viewer, err := jetstream.Open(t.Context(), vnc, jetstream.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := deferred.Call{Name: "role", Queue: "reports", ID: "role-1", Delay: 10 * time.Millisecond, Deadline: time.Now().Add(time.Hour)}
+	call.Callbacks = []deferred.Callback{{On: deferred.OnBoth, Call: deferred.Call{Name: "role", Queue: "reports"}}}
+	submit(t, queueOf(t, "submitter"), call, deferred.Call{Name: "nobody", Queue: "reports", ID: "role-2"})
+	if r, err := viewer.Record(soon(t), "role-2"); err != nil || r.State != deferred.Pending {
+		t.Errorf("what no worker has met is %s (%v)", r.State, err)
+	}
+	for range 3 { // a failure that is tried again, and the callback
+		o, err := f.Next(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := f.Claim(soon(t), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := deferred.Outcome{State: deferred.Succeeded, Result: deferred.JSON([]byte(`1`))}
+		if a.Number == 1 && a.ID == "role-1" {
+			out = deferred.Outcome{State: deferred.Scheduled, Retry: deferred.Advice{After: time.Millisecond}}
+		}
+		if err := f.Settle(soon(t), a, out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r, err := viewer.Await(soon(t), deferred.ChildID("role-1", 0)); err != nil || r.State != deferred.Succeeded {
+		t.Errorf("the callback is %s (%v)", r.State, err)
+	}
+	for _, err := range viewer.List(soon(t), dispatch.Filter{}) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for _, err := range viewer.Watch(soon(t), "role-1") {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if v := append(refusedToWorker(), refusedToViewer()...); len(v) > 0 {
+		t.Errorf("refused was %q", v)
+	}
+}
+
+// Who may submit to one queue takes numbers that come next, and the calls of
+// another queue have them all the same.
+func TestSubmitterOfOneQueueTakesNoNumbers(t *testing.T) {
+	w := queueOf(t, "worker")
+	f := joined(t, w)
+	nc, _ := as(t, "reports")
+	next := request(t, nc, "zasync.q.reports.nobody", "0") + 1
+	const n = 10
+	for i := range uint64(n) {
+		id := strconv.FormatUint(next+n+i, 10)
+		if i%2 == 0 {
+			request(t, nc, "zasync.later.reports.job."+id, `"squat"`)
+		} else {
+			request(t, nc, "zasync.q.reports.job."+id, `"squat"`, "Zasync-Labels", "{")
+		}
+	}
+	f.Want(deferred.Lane{Queue: "reports", Name: "job"}, 10)
+	f.Want(deferred.Lane{Queue: "billing", Name: "job"}, 10)
+	operator, _ := as(t, "operator")
+	taken := 0
+	for range 2 * n { // words of workers may have numbers in between
+		seq := request(t, operator, "zasync.q.billing.job", `"invoice"`)
+		if seq >= next+n && seq < next+2*n {
+			taken++
+		}
+		o, err := f.Next(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := f.Claim(soon(t), o)
+		if err != nil || a.ID != deferred.ID(strconv.FormatUint(seq, 10)) || a.Lane.Queue != "billing" || string(a.Args.Data) != `"invoice"` {
+			t.Fatalf("performed is %+v (%v)", a, err)
+		}
+		if err := f.Settle(soon(t), a, deferred.Outcome{State: deferred.Succeeded}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if taken == 0 {
+		t.Error("none of the calls had a number that was taken before")
+	}
 }
