@@ -56,3 +56,26 @@ func TestServerWithoutJetStreamIsToldApart(t *testing.T) {
 		t.Errorf("got %q, want %q", err, want)
 	}
 }
+
+func TestUserWithAnInboxOfItsOwnIsToldHowToNameIt(t *testing.T) {
+	own := &server.Permissions{
+		Publish:   &server.SubjectPermission{Allow: []string{">"}},
+		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX_joe.>"}},
+	}
+	o := Options{User: "joe", Password: "hush", Server: startPlain(t, server.Options{
+		JetStream: true, StoreDir: t.TempDir(), Users: []*server.User{{Username: "joe", Password: "hush", Permissions: own}},
+	})}
+	s, err := o.Open(t.Context(), "test", slog.New(slog.DiscardHandler))
+	if err == nil {
+		s.Close()
+		t.Fatal("it was opened")
+	}
+	if want := "name the inbox that this user has with --inbox-prefix"; !strings.Contains(err.Error(), want) {
+		t.Errorf("got %q, want %q", err, want)
+	}
+	o.Inbox = "_INBOX_joe"
+	if s, err = o.Open(t.Context(), "test", slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+}

@@ -259,7 +259,7 @@ func TestSubmitterCannotCancelByAJoin(t *testing.T) {
 	if got := refusedSubject(t, err); got != "publish zasync.do.join.evil-4" {
 		t.Errorf("refused: %s", got)
 	}
-	eventually(t, "all commands are carried out", func() bool { return standing(t, dispatch.Commands) == 0 })
+	eventually(t, "all commands are carried out", func() bool { return standing(t, dispatch.Page{Route: dispatch.Commands}) == 0 })
 	for _, id := range []deferred.ID{"victim", "victim-2"} {
 		if r, err := w.Record(soon(t), id); err != nil || r.State.Settled() {
 			t.Errorf("%s is %s (%v)", id, r.State, err)
@@ -311,15 +311,15 @@ func request(t *testing.T, nc *nats.Conn, subject, body string, headers ...strin
 	return ack.Seq
 }
 
-// standing counts the messages of a route.
-func standing(t *testing.T, r dispatch.Route) (n int) {
+// standing counts messages.
+func standing(t *testing.T, p dispatch.Page) (n int) {
 	t.Helper()
 	nc, _ := as(t, "operator")
 	_, b, err := jetstream.OpenPair(soon(t), nc, jetstream.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, err := range b.Pending(soon(t), dispatch.Page{Route: r}) {
+	for _, err := range b.Pending(soon(t), p) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -423,5 +423,60 @@ func TestSubmitterOfOneQueueTakesNoNumbers(t *testing.T) {
 	}
 	if taken == 0 {
 		t.Error("none of the calls had a number that was taken before")
+	}
+}
+
+// What PROTOCOL.md says that a submitter to one queue can do to others: these
+// sentences are warnings, and must be true as well.
+func TestSubmitterOfOneQueueCanDoWhatThePageWarnsOf(t *testing.T) {
+	w := queueOf(t, "worker")
+	f := joined(t, w)
+	nc, _ := as(t, "reports")
+	perform := func(queue, name string) *deferred.Attempt {
+		t.Helper()
+		f.Want(deferred.Lane{Queue: queue, Name: name}, 10)
+		o, err := f.Next(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := f.Claim(soon(t), o)
+		if err == nil {
+			err = f.Settle(soon(t), a, deferred.Outcome{State: deferred.Succeeded, Result: deferred.JSON([]byte(`"secret"`))})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+
+	request(t, nc, "zasync.q.reports.warned.with-callback", "1", "Zasync-Callbacks", `[{"on":"both","name":"pay","queue":"billing"}]`)
+	perform("reports", "warned")
+	if a := perform("billing", "pay"); a.Lane.Queue != "billing" {
+		t.Errorf("the callback is performed in %s", a.Lane.Queue)
+	}
+
+	submit(t, w, deferred.Call{Name: "pay", Queue: "billing", ID: "known"})
+	perform("billing", "pay")
+	request(t, nc, "zasync.later.reports.spy.reader", "", "Zasync-After", "known")
+	if a := perform("reports", "spy"); a.Parent == nil || string(a.Parent.Outcome.Result.Data) != `"secret"` {
+		t.Errorf("what hangs on a known id is given %+v", a.Parent)
+	}
+
+	request(t, nc, "zasync.q.reports.warned.guessed", "1")
+	perform("reports", "warned")
+	operator, _ := as(t, "operator")
+	request(t, operator, "zasync.q.billing.pay.guessed", "2")
+	o, err := f.Next(soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Claim(soon(t), o); !errors.Is(err, deferred.ErrTaken) {
+		t.Errorf("the call under an id that was guessed is performed (%v)", err)
+	}
+	eventually(t, "it is set aside", func() bool {
+		return standing(t, dispatch.Page{Route: dispatch.Ready, Queue: "billing", Name: "pay"}) == 0
+	})
+	if r, err := w.Record(soon(t), "guessed"); err != nil || r.Queue != "reports" {
+		t.Errorf("the id is that of a call in %s (%v)", r.Queue, err)
 	}
 }
