@@ -69,9 +69,9 @@ func refused(err error) *dispatch.PermissionError {
 	if found == nil {
 		return nil
 	}
-	subject, fault := strconv.Unquote(found[2])
-	if fault != nil {
-		return nil
+	subject := strings.Trim(found[2], `"`)
+	if plain, fault := strconv.Unquote(found[2]); fault == nil {
+		subject = plain
 	}
 	if strings.EqualFold(found[1], "publish") {
 		return &dispatch.PermissionError{Operation: dispatch.Publish, Subject: subject}

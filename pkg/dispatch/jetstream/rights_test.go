@@ -24,7 +24,7 @@ import (
 // on one server for all tests of rights.
 var guarded = sync.OnceValue(func() *server.Server {
 	for _, role := range []string{"SUBMITTER", "VIEWER", "WORKER", "OPERATOR"} {
-		if err := os.Setenv("ZASYNC_"+role+"_PASSWORD", "secret"); err != nil { //nolint:usetesting // for all tests
+		if err := os.Setenv("ZASYNC_"+role+"_PASSWORD", "secret"); err != nil {
 			panic(err)
 		}
 	}
@@ -331,6 +331,7 @@ func standing(t *testing.T, p dispatch.Page) (n int) {
 // A worker, a submitter and a viewer with the rights of their roles do all that
 // there is to do between them, and nothing is refused.
 func TestRolesSufficeForTheirWork(t *testing.T) {
+	u := "-" + string(deferred.NewID())
 	wnc, refusedToWorker := as(t, "worker")
 	w, err := jetstream.Open(t.Context(), wnc, jetstream.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -343,10 +344,10 @@ func TestRolesSufficeForTheirWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	call := deferred.Call{Name: "role", Queue: "reports", ID: "role-1", Delay: 10 * time.Millisecond, Deadline: time.Now().Add(time.Hour)}
+	call := deferred.Call{Name: "role", Queue: "reports", ID: deferred.ID("role-1" + u), Delay: 10 * time.Millisecond, Deadline: time.Now().Add(time.Hour)}
 	call.Callbacks = []deferred.Callback{{On: deferred.OnBoth, Call: deferred.Call{Name: "role", Queue: "reports"}}}
-	submit(t, queueOf(t, "submitter"), call, deferred.Call{Name: "nobody", Queue: "reports", ID: "role-2"})
-	if r, err := viewer.Record(soon(t), "role-2"); err != nil || r.State != deferred.Pending {
+	submit(t, queueOf(t, "submitter"), call, deferred.Call{Name: "nobody", Queue: "reports", ID: deferred.ID("role-2" + u)})
+	if r, err := viewer.Record(soon(t), deferred.ID("role-2"+u)); err != nil || r.State != deferred.Pending {
 		t.Errorf("what no worker has met is %s (%v)", r.State, err)
 	}
 	for range 3 { // a failure that is tried again, and the callback
@@ -359,14 +360,14 @@ func TestRolesSufficeForTheirWork(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := deferred.Outcome{State: deferred.Succeeded, Result: deferred.JSON([]byte(`1`))}
-		if a.Number == 1 && a.ID == "role-1" {
+		if a.Number == 1 && a.ID == deferred.ID("role-1"+u) {
 			out = deferred.Outcome{State: deferred.Scheduled, Retry: deferred.Advice{After: time.Millisecond}}
 		}
 		if err := f.Settle(soon(t), a, out); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if r, err := viewer.Await(soon(t), deferred.ChildID("role-1", 0)); err != nil || r.State != deferred.Succeeded {
+	if r, err := viewer.Await(soon(t), deferred.ChildID(deferred.ID("role-1"+u), 0)); err != nil || r.State != deferred.Succeeded {
 		t.Errorf("the callback is %s (%v)", r.State, err)
 	}
 	for _, err := range viewer.List(soon(t), dispatch.Filter{}) {
@@ -374,7 +375,7 @@ func TestRolesSufficeForTheirWork(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, err := range viewer.Watch(soon(t), "role-1") {
+	for _, err := range viewer.Watch(soon(t), deferred.ID("role-1"+u)) {
 		if err != nil {
 			t.Error(err)
 		}
@@ -429,6 +430,7 @@ func TestSubmitterOfOneQueueTakesNoNumbers(t *testing.T) {
 // What PROTOCOL.md says that a submitter to one queue can do to others: these
 // sentences are warnings, and must be true as well.
 func TestSubmitterOfOneQueueCanDoWhatThePageWarnsOf(t *testing.T) {
+	u := "-" + string(deferred.NewID())
 	w := queueOf(t, "worker")
 	f := joined(t, w)
 	nc, _ := as(t, "reports")
@@ -449,23 +451,23 @@ func TestSubmitterOfOneQueueCanDoWhatThePageWarnsOf(t *testing.T) {
 		return a
 	}
 
-	request(t, nc, "zasync.q.reports.warned.with-callback", "1", "Zasync-Callbacks", `[{"on":"both","name":"pay","queue":"billing"}]`)
+	request(t, nc, "zasync.q.reports.warned.with-callback"+u, "1", "Zasync-Callbacks", `[{"on":"both","name":"pay","queue":"billing"}]`)
 	perform("reports", "warned")
 	if a := perform("billing", "pay"); a.Lane.Queue != "billing" {
 		t.Errorf("the callback is performed in %s", a.Lane.Queue)
 	}
 
-	submit(t, w, deferred.Call{Name: "pay", Queue: "billing", ID: "known"})
+	submit(t, w, deferred.Call{Name: "pay", Queue: "billing", ID: deferred.ID("known" + u)})
 	perform("billing", "pay")
-	request(t, nc, "zasync.later.reports.spy.reader", "", "Zasync-After", "known")
+	request(t, nc, "zasync.later.reports.spy.reader"+u, "", "Zasync-After", "known"+u)
 	if a := perform("reports", "spy"); a.Parent == nil || string(a.Parent.Outcome.Result.Data) != `"secret"` {
 		t.Errorf("what hangs on a known id is given %+v", a.Parent)
 	}
 
-	request(t, nc, "zasync.q.reports.warned.guessed", "1")
+	request(t, nc, "zasync.q.reports.warned.guessed"+u, "1")
 	perform("reports", "warned")
 	operator, _ := as(t, "operator")
-	request(t, operator, "zasync.q.billing.pay.guessed", "2")
+	request(t, operator, "zasync.q.billing.pay.guessed"+u, "2")
 	o, err := f.Next(soon(t))
 	if err != nil {
 		t.Fatal(err)
@@ -476,7 +478,7 @@ func TestSubmitterOfOneQueueCanDoWhatThePageWarnsOf(t *testing.T) {
 	eventually(t, "it is set aside", func() bool {
 		return standing(t, dispatch.Page{Route: dispatch.Ready, Queue: "billing", Name: "pay"}) == 0
 	})
-	if r, err := w.Record(soon(t), "guessed"); err != nil || r.Queue != "reports" {
+	if r, err := w.Record(soon(t), deferred.ID("guessed"+u)); err != nil || r.Queue != "reports" {
 		t.Errorf("the id is that of a call in %s (%v)", r.Queue, err)
 	}
 }
