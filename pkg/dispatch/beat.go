@@ -119,7 +119,8 @@ func (b *beat) last(ctx context.Context) error {
 // alive reports whether a worker may be alive. It is dead when its heartbeat is
 // missing, and ours have been stored without a gap for as long as one is seen:
 // before that, after a start, a reconnect or a server's restart, the heartbeat
-// may be missing only because nobody's could be stored.
+// may be missing only because nobody's could be stored. So it may when our own last
+// one is old: the whole machine may have stood still until now.
 func (b *beat) alive(ctx context.Context, incarnation string) bool {
 	entries, err := b.store.ReadLatest(ctx, []Key{{Space: Workers, Name: incarnation}}) // a replica may not have it yet
 	if err != nil || entries[0].Revision != 0 {
@@ -127,7 +128,8 @@ func (b *beat) alive(ctx context.Context, incarnation string) bool {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.since.IsZero() || time.Since(b.since) < HeartbeatTTL
+	now := time.Now()
+	return b.since.IsZero() || gap(b.stored, now) || now.Sub(b.since) < HeartbeatTTL
 }
 
 // Workers gives the heartbeats of those that are alive.

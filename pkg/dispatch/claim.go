@@ -13,6 +13,10 @@ import (
 func (f *feed) Claim(ctx context.Context, o deferred.Offer) (*deferred.Attempt, error) {
 	h := o.Handle.(*holding)
 	for {
+		if !f.leases.kept(&h.delivery) { // its record may be forgotten by now, and look like one that never was
+			f.letGoSilently(h)
+			return nil, deferred.ErrTaken
+		}
 		stored, err := f.tryClaim(ctx, h)
 		if stored {
 			break

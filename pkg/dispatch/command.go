@@ -103,8 +103,10 @@ func commandMessage(c deferred.Command) (Message, error) {
 
 // doNow carries out a command whose message is stored. After a conflict the leader
 // is asked. Whoever may not ask it, or may not write the record, waits until a worker
-// has.
+// has. So does one that comes late and finds no record: the command may have been
+// carried out, and the record be forgotten.
 func (q *Queue) doNow(ctx context.Context, c *deferred.Command) error {
+	given := time.Now()
 	read := q.readRecord
 	for conflict := false; ; conflict = true {
 		now, err := read(ctx, c.ID)
@@ -117,6 +119,9 @@ func (q *Queue) doNow(ctx context.Context, c *deferred.Command) error {
 		read = q.latestRecord
 		r := now.record
 		if r == nil {
+			if stoodStill(given, time.Now(), q.config.Lease) {
+				return q.untilAnswered(ctx, c)
+			}
 			r = &deferred.Record{ID: c.ID, State: deferred.Pending}
 		}
 		switch {

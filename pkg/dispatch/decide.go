@@ -205,6 +205,8 @@ func (f *facts) ready() decision {
 	switch {
 	case f.performing:
 		return decision{deed: giveBack, why: "being claimed or given back here"}
+	case f.doneBefore():
+		return decision{deed: drop, why: "its parent knows that it has settled"}
 	case f.otherBranch():
 		return decision{deed: passThrough, why: "the other branch was taken"}
 	case f.overdue():
@@ -217,6 +219,16 @@ func (f *facts) ready() decision {
 		return decision{deed: expire, why: "begin-by has passed"}
 	}
 	return decision{deed: claim, why: "free"}
+}
+
+// doneBefore: a callback without a record whose parent has noted that it settled has
+// been forgotten. Its message was fired again by a worker that had stood still.
+func (f *facts) doneBefore() bool {
+	if f.record != nil || f.call.After == nil || f.parent == nil {
+		return false
+	}
+	e := f.parent.Attached(f.call.ID)
+	return e != nil && !e.Waiter && e.Settled
 }
 
 func (f *facts) late() bool { return !f.call.BeginBy.IsZero() && f.now.After(f.call.BeginBy) }

@@ -63,7 +63,7 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 		broken: make(chan error, 2),
 		commit: make(chan struct{}, commitWindow),
 		held:   map[deferred.ID]*holding{},
-		leases: leases{deliveries: map[string]Delivery{}},
+		leases: newLeases(q.config.Lease),
 	}
 	f.beat, f.turns = newBeat(q.store, q.clock, w), newSweeper(q.store, w.Incarnation)
 	if err := f.beat.once(ctx, joinLimit); err != nil {
@@ -81,7 +81,16 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	intake, closeIntake := context.WithCancel(run)
 	f.stop, f.close = stop, closeIntake
-	f.during = func(do func(context.Context)) { f.work.Go(func() { do(run) }) }
+	f.during = func(do func(context.Context)) {
+		f.mu.Lock()
+		if f.left { // Leave waits for what was begun before, and for that alone
+			f.mu.Unlock()
+			do(run)
+			return
+		}
+		f.work.Go(func() { do(run) })
+		f.mu.Unlock()
+	}
 	f.loops.Go(func() { f.beat.run(run) })
 	f.loops.Go(func() { f.renew(run) })
 	f.loops.Go(func() { f.watchOver(run) })
@@ -157,6 +166,10 @@ func (f *feed) examine(ctx context.Context, h *holding) {
 			f.letCome(h, growing(h.delivery.Deliveries), "cannot read the record", err)
 			return
 		}
+		if !f.leases.kept(&h.delivery) {
+			f.letGoSilently(h)
+			return
+		}
 		if d.deed == claim || d.deed == takeOver {
 			if !f.take(h) {
 				continue // another message of the id was claimed here meanwhile
@@ -165,12 +178,24 @@ func (f *feed) examine(ctx context.Context, h *holding) {
 				f.letCome(h, time.Second, "another suspect is performed here", nil)
 				return
 			}
+			f.warnIfDone(h)
 			f.offer(ctx, h)
 			return
 		}
 		if f.carry(ctx, h, d) {
 			return
 		}
+	}
+}
+
+// warnIfDone: a redelivered call without a record may have been performed and
+// acknowledged in vain, if its message is older than such a record is kept. It is
+// performed all the same: a call that runs twice is better than one that is lost.
+func (f *feed) warnIfDone(h *holding) {
+	age := f.clock.now().Sub(h.delivery.Time)
+	if h.record == nil && h.delivery.Deliveries > 1 && age > cmp.Or(h.call.Keep, f.config.KeepSucceeded) {
+		f.log.Warn("call may have been performed before: its message came again, and is older than its record would be kept",
+			"id", h.delivery.ID, "name", h.delivery.Name, "age", age)
 	}
 }
 

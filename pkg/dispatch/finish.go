@@ -20,6 +20,9 @@ func (f *feed) finish(ctx context.Context, h *holding) error {
 		return err
 	}
 	for h.record.Unfired() {
+		if !f.leases.kept(&h.delivery) {
+			return errLapsed
+		}
 		fired, err := f.fire(ctx, h)
 		if err != nil {
 			return err

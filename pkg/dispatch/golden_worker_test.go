@@ -87,7 +87,7 @@ func moved(t *testing.T, name string) Message {
 	g := readGolden(t, name)
 	d := g.delivery()
 	d.Route = Due
-	f := &feed{Queue: q, log: q.log, house: nobody{}, leases: leases{deliveries: map[string]Delivery{}}}
+	f := &feed{Queue: q, log: q.log, house: nobody{}, leases: newLeases(time.Minute)}
 	q.broker = acknowledged{r}
 	f.clock.start = noon.Add(time.Hour) // so that it is due
 	f.move(t.Context(), t.Context(), &holding{feed: f, delivery: d})

@@ -56,10 +56,15 @@ func (f *feed) take(h *holding) bool {
 	return true
 }
 
+// suspectTime is for how long a suspect runs alone. One that lives so long is not
+// likely to kill its worker; and a fleet that was restarted twice has nothing but
+// suspects, which must not run one at a time for ever.
+const suspectTime = 30 * time.Second
+
 func (f *feed) takeSuspect(h *holding) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.suspect != nil && f.suspect != h {
+	if s := f.suspect; s != nil && s != h && !(s.attempt != nil && time.Since(s.begun) > suspectTime) {
 		return false
 	}
 	f.suspect = h
@@ -116,8 +121,19 @@ func (f *feed) acknowledge(ctx context.Context, h *holding) {
 // letCome gives the message back: its duty is not done, and not ours now. It
 // ends the holding and frees its credit.
 func (f *feed) letCome(h *holding, after time.Duration, why string, err error) {
+	if !f.leases.kept(&h.delivery) { // a word would be about a message that another worker holds
+		f.letGoSilently(h)
+		return
+	}
 	f.log.Debug("given back", "id", h.delivery.ID, "name", h.delivery.Name, "reason", why, "err", err)
 	f.settle(context.Background(), h, Settlement{Delivery: h.delivery, Verdict: GiveBack, After: after}) //nolint:forbidigo // a word to the broker, not waited for
+	f.release(h)
+}
+
+// letGoSilently ends a holding whose lease had a gap, with no word to the broker.
+func (f *feed) letGoSilently(h *holding) {
+	f.log.Warn("let go: the lease had a gap", "id", h.delivery.ID, "name", h.delivery.Name)
+	f.drop(h)
 	f.release(h)
 }
 

@@ -174,6 +174,9 @@ func (f *feed) meet(ctx context.Context, h *holding) error {
 func (f *feed) untilDone(ctx context.Context, h *holding, forward func() error) {
 	for {
 		d, err := h.look(ctx)
+		if err == nil && !f.leases.kept(&h.delivery) {
+			err = errLapsed
+		}
 		if err == nil && (d.deed == claim || d.deed == takeOver) {
 			if err = forward(); err == nil {
 				f.acknowledge(ctx, h)
@@ -209,6 +212,10 @@ func (f *feed) move(intake, ctx context.Context, h *holding) {
 			f.letCome(h, 0, "the worker leaves", nil)
 			return
 		}
+	}
+	if !f.leases.kept(d) { // moved by another worker, the call may have run and be forgotten
+		f.letGoSilently(h)
+		return
 	}
 	m := d.Message
 	m.Route = Ready

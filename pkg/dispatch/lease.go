@@ -2,34 +2,112 @@ package dispatch
 
 import (
 	"context"
-	"maps"
-	"slices"
+	"errors"
 	"sync"
 	"time"
 )
 
-// leases are the deliveries that this worker holds.
+// errLapsed: the lease of a delivery had a gap. Another worker may have the message,
+// or may have finished its call, whose record may be forgotten by now. So this worker
+// does nothing more about it, and says nothing to the broker.
+var errLapsed = errors.New("dispatch: the lease had a gap")
+
+// leases are the deliveries that this worker holds, and since when each is known
+// to be its own.
 type leases struct {
-	mu         sync.Mutex
-	deliveries map[string]Delivery // by handle
+	// most is the longest time between two renewals. It is less than the lease, whose
+	// time runs from when the broker hears of one.
+	most time.Duration
+
+	mu     sync.Mutex
+	held   map[string]*lease // by handle
+	ticked time.Time         // when the loop last renewed; zero before it began
+	woke   time.Time         // when the loop last found that it had stood still
 }
+
+// A lease is that of one delivery.
+type lease struct {
+	Delivery
+	good   time.Time // when it was last renewed, or began
+	lapsed bool      // it had a gap
+}
+
+func newLeases(d time.Duration) leases { return leases{most: d * 3 / 4, held: map[string]*lease{}} }
 
 func (l *leases) add(d Delivery) {
 	l.mu.Lock()
-	l.deliveries[d.Handle] = d
+	l.held[d.Handle] = &lease{Delivery: d, good: d.Got}
 	l.mu.Unlock()
 }
 
 func (l *leases) remove(d Delivery) {
 	l.mu.Lock()
-	delete(l.deliveries, d.Handle)
+	delete(l.held, d.Handle)
 	l.mu.Unlock()
 }
 
-func (l *leases) all() []Delivery {
+// kept reports whether the lease of a delivery has had no gap since it came. What
+// was read from a socket right after this process had stood still may have lain there.
+func (l *leases) kept(d *Delivery) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Collect(maps.Values(l.deliveries))
+	h := l.held[d.Handle]
+	now := time.Now()
+	return h != nil && !h.lapsed && !stoodStill(h.good, now, l.most) &&
+		(l.ticked.IsZero() || !stoodStill(l.ticked, now, l.most)) &&
+		(l.woke.IsZero() || d.Got.Sub(l.woke) > l.most/3)
+}
+
+// due are the deliveries to be renewed. One whose lease had a gap is not, until its
+// attempt is known to be in force: see [leases.again].
+func (l *leases) due(now time.Time) (due []Delivery) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.ticked.IsZero() && stoodStill(l.ticked, now, l.most) {
+		l.woke = now
+	}
+	l.ticked = now
+	for _, h := range l.held {
+		h.lapsed = h.lapsed || stoodStill(h.good, now, l.most)
+		if !h.lapsed {
+			due = append(due, h.Delivery)
+		}
+	}
+	return due
+}
+
+// renewed notes that the word about deliveries was sent.
+func (l *leases) renewed(deliveries []Delivery, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range deliveries {
+		if h := l.held[deliveries[i].Handle]; h != nil {
+			h.good = at
+		}
+	}
+}
+
+// again has the lease of an attempt that is in force renewed again.
+func (l *leases) again(d *Delivery) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h := l.held[d.Handle]; h != nil {
+		h.good, h.lapsed = time.Now(), false
+	}
+}
+
+// hasLapsed: the lease of what is held had a gap.
+func (l *leases) hasLapsed(d *Delivery) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := l.held[d.Handle]
+	return h != nil && h.lapsed
+}
+
+// stoodStill: between two moments lies more than so long, by the monotonic clock or
+// by the wall clock, which alone counts the sleep of a machine.
+func stoodStill(last, now time.Time, most time.Duration) bool {
+	return now.Sub(last) > most || now.Round(0).Sub(last.Round(0)) > most
 }
 
 // renew extends everything held, four times in a lease, from one timer and
@@ -43,16 +121,48 @@ func (f *feed) renew(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		deliveries := f.leases.all()
-		if len(deliveries) == 0 {
-			continue
-		}
-		extends := make([]Settlement, len(deliveries))
-		for i, d := range deliveries {
-			extends[i] = Settlement{Delivery: d, Verdict: Extend}
-		}
-		if err := f.broker.Settle(ctx, extends); err != nil && ctx.Err() == nil {
+		f.renewOnce(ctx)
+	}
+}
+
+func (f *feed) renewOnce(ctx context.Context) {
+	now := time.Now()
+	due := f.leases.due(now)
+	for _, h := range f.lapsed() {
+		f.during(func(ctx context.Context) { f.resume(ctx, h) })
+	}
+	if len(due) == 0 {
+		return
+	}
+	extends := make([]Settlement, len(due))
+	for i, d := range due {
+		extends[i] = Settlement{Delivery: d, Verdict: Extend}
+	}
+	if err := f.broker.Settle(ctx, extends); err != nil {
+		if ctx.Err() == nil {
 			f.log.Warn("leases not renewed", "count", len(extends), "err", err)
 		}
+		return
+	}
+	f.leases.renewed(due, now)
+}
+
+// lapsed are the attempts performed here whose leases had a gap.
+func (f *feed) lapsed() (lapsed []*holding) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, h := range f.held {
+		if h.attempt != nil && !h.settling && f.leases.hasLapsed(&h.delivery) {
+			lapsed = append(lapsed, h)
+		}
+	}
+	return lapsed
+}
+
+// resume renews the lease of an attempt again once its record says that it is in force.
+func (f *feed) resume(ctx context.Context, h *holding) {
+	now, err := f.latestRecord(ctx, h.delivery.ID)
+	if err == nil && f.inForce(h, now.record) {
+		f.leases.again(&h.delivery)
 	}
 }

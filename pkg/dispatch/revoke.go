@@ -81,6 +81,7 @@ func (f *feed) inForce(h *holding, r *deferred.Record) bool {
 	default:
 		a.Revoke(deferred.ErrLost)
 	}
+	f.leases.remove(h.delivery) // also if its handler does not listen: the message is for others to finish
 	return false
 }
 
@@ -109,5 +110,11 @@ func expiryOf(id deferred.ID, revision uint64) Message {
 func (f *feed) sayOverdue(ctx context.Context, m Message) {
 	if err := f.put(ctx, m); err != nil {
 		f.log.Warn("deadline not told", "id", m.ID, "err", err)
+		_ = pause(ctx, time.Second)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if h := f.held[m.ID]; h != nil {
+			h.overdue = false // and told again
+		}
 	}
 }

@@ -26,6 +26,9 @@ func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outco
 		return context.Cause(ctx)
 	}
 	f.release(h) // the slot is free; what is left to do needs none
+	if h.delivery.Deliveries > 1 {
+		h.least = max(h.least, keptRedelivered)
+	}
 	err := f.commitRecord(ctx, h, func(r *deferred.Record) { f.conclude(r, h, o) })
 	if errors.Is(err, ErrTooLarge) && o.State != deferred.Succeeded { // its arguments are for people: how it ended counts
 		err = f.commitRecord(ctx, h, func(r *deferred.Record) {
@@ -42,9 +45,51 @@ func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outco
 	}
 	if err != nil {
 		f.drop(h)
+		if errors.Is(err, deferred.ErrLost) && o.State == deferred.Waiting {
+			f.passToInner(ctx, h, o.Adopt)
+		}
 		return err
 	}
 	return f.follow(ctx, h)
+}
+
+// stillScheduled: with an unbroken lease the retry is still the one that was
+// recorded. After a gap another worker may have made it, and more.
+func (f *feed) stillScheduled(ctx context.Context, h *holding) error {
+	if f.leases.kept(&h.delivery) {
+		return nil
+	}
+	now, err := f.latestRecord(ctx, h.delivery.ID)
+	if err != nil {
+		return err
+	}
+	if r := now.record; r == nil || r.State != deferred.Scheduled || r.Token != h.record.Token || !r.NotBefore.Equal(h.record.NotBefore) {
+		return errLapsed
+	}
+	return nil
+}
+
+// passToInner cancels the deferred that a cancelled call was about to adopt, unless
+// another one waits for it: the canceller could not know of it.
+func (f *feed) passToInner(ctx context.Context, h *holding, inner deferred.ID) {
+	if inner.Check() != nil {
+		return
+	}
+	seen, err := f.sight(ctx, []deferred.ID{h.delivery.ID, inner}, f.store.ReadLatest, true)
+	if err != nil {
+		f.log.Warn("cancel not passed on", "id", h.delivery.ID, "inner", inner, "err", err)
+		return
+	}
+	r, m := seen[0].record, seen[1].record
+	if r == nil || r.State != deferred.Cancelled {
+		return
+	}
+	if m == nil {
+		m = &deferred.Record{ID: inner, State: deferred.Pending}
+	}
+	if err := f.passCancel(ctx, r, map[deferred.ID]member{inner: memberOf(m, r.ID)}); err != nil {
+		f.log.Warn("cancel not passed on", "id", h.delivery.ID, "inner", inner, "err", err)
+	}
 }
 
 // tooLarge is the outcome of a call whose own cannot be stored.
@@ -66,7 +111,9 @@ func (f *feed) follow(ctx context.Context, h *holding) (err error) {
 		return nil
 	case deferred.Scheduled:
 		f.log.Info("call will be tried again", "id", h.delivery.ID, "name", h.record.Name, "attempt", h.record.Attempt, "not_before", h.record.NotBefore)
-		err = f.park(ctx, h, sooner(h.record.NotBefore, h.record.Deadline))
+		if err = f.stillScheduled(ctx, h); err == nil {
+			err = f.park(ctx, h, sooner(h.record.NotBefore, h.record.Deadline))
+		}
 	case deferred.Waiting:
 		f.untilDone(ctx, h, func() error { return ErrConflict })
 		return nil

@@ -56,10 +56,15 @@ type rigCase struct {
 }
 
 func runCases(t *testing.T, cases []rigCase, clock Clock, open func(t *testing.T) Pair) {
+	runWithin(t, patience, cases, clock, open)
+}
+
+// runWithin runs cases that take so long at most.
+func runWithin(t *testing.T, limit time.Duration, cases []rigCase, clock Clock, open func(t *testing.T) Pair) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			clock(t, func(t *testing.T) {
-				ctx, cancel := patiently(t)
+				ctx, cancel := context.WithTimeout(t.Context(), limit)
 				defer cancel()
 				r := &rig{T: t, ctx: ctx, pair: open(t)}
 				r.queue = r.over(r.pair.Store, r.pair.Broker)

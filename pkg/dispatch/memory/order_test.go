@@ -70,3 +70,7 @@ func TestRandomGraphIsPerformedInAStorm(t *testing.T) {
 func TestFresh(t *testing.T) {
 	dispatchtest.TestFreshness(t, synctest.Test, pair)
 }
+
+func TestLeasesThatHadAGap(t *testing.T) {
+	dispatchtest.TestLeases(t, synctest.Test, pair)
+}
