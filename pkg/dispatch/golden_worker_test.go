@@ -90,6 +90,8 @@ func moved(t *testing.T, name string) Message {
 	f := &feed{Queue: q, log: q.log, house: nobody{}, leases: newLeases(time.Minute)}
 	q.broker = acknowledged{r}
 	f.clock.start = noon.Add(time.Hour) // so that it is due
+	d.Got = time.Now()
+	f.leases.add(d)
 	f.move(t.Context(), t.Context(), &holding{feed: f, delivery: d})
 	return r.put[0]
 }

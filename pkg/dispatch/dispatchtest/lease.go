@@ -20,7 +20,8 @@ var leaseCases = []rigCase{
 	{"OfferWhoseLeaseHadAGapIsNotClaimed", leaseOfAnOffer},
 	{"OfferOfAnUnbrokenLeaseIsClaimedLate", leaseKept},
 	{"LostAttemptLeavesItsMessageToOthers", leaseOfALostAttempt},
-	{"AttemptInForceIsRenewedAgainAfterAGap", leaseOfAnAttemptInForce},
+	{"AttemptThatIsToldOfItsLossIsRenewedNoLonger", leaseOfAToldAttempt},
+	{"AttemptInForceGoesOnAfterAGap", leaseOfAnAttemptInForce},
 	{"CallbackThatItsParentKnowsAsSettledDoesNotRunAgain", leaseOfAFiring},
 	{"CancelledAdoptionPassesTheCancelOn", leaseOfACancelledAdoption},
 	{"CancelledAdoptionSparesWhatOthersWaitFor", leaseOfASharedInner},
@@ -99,6 +100,23 @@ func leaseOfALostAttempt(r *rig) {
 	r.await("a", deferred.Succeeded)
 }
 
+// Its own lease had no gap, and its handler does not listen.
+func leaseOfAToldAttempt(r *rig) {
+	w := r.join(r.queue, "greet")
+	r.submit(greeting("a"))
+	a := w.claim()
+	r.write("a", func(rec *deferred.Record) { rec.Attempt, rec.Token = 2, deferred.Token{Worker: "gone", Attempt: 2} })
+	eventually(r.T, "the attempt is told that it is lost", func() bool { return a.Revoked() != nil })
+	w.feed.Want(w.lane, 0)
+	heir := r.join(r.queue, "greet")
+	next := heir.claim()
+	if next.Number != 3 {
+		r.Errorf("attempt %d, want 3", next.Number)
+	}
+	heir.succeed(next)
+	r.await("a", deferred.Succeeded)
+}
+
 func leaseOfAnAttemptInForce(r *rig) {
 	w, still := r.frozenHand("greet")
 	r.submit(greeting("a"))
@@ -110,8 +128,7 @@ func leaseOfAnAttemptInForce(r *rig) {
 	if err := a.Revoked(); err != nil {
 		r.Fatalf("the attempt was revoked: %v", err)
 	}
-	other := r.join(r.queue, "greet")
-	other.idle(r.beyond())
+	r.join(r.queue, "greet").idle(r.beyond())
 	w.succeed(a)
 	if rec := r.await("a", deferred.Succeeded); rec.Attempt != 1 {
 		r.Errorf("attempt %d, want 1", rec.Attempt)
@@ -215,8 +232,9 @@ func leaseOfACommand(r *rig) {
 	ctx, stop := context.WithCancel(r.ctx)
 	cancelled := make(chan error, 1)
 	go func() { cancelled <- q.Open("a").Cancel(ctx, "late") }()
-	r.join(r.queue, "greet").idle(time.Second)
+	r.join(r.queue, "unserved")
 	r.await("a", deferred.Cancelled)
+	r.join(r.queue, "greet").idle(time.Second)
 	r.becomesEmpty(dispatch.Ready)
 	r.becomesEmpty(dispatch.Commands)
 	r.pass(2 * time.Minute)
