@@ -30,6 +30,8 @@ var roles = map[string]func(ctx context.Context, args []string) error{
 	"submitter":  submitOnAndOn,
 	"gatekeeper": keepGates,
 	"soaker":     soak,
+	"member":     serveMember,
+	"clustered":  soakCluster,
 }
 
 func TestMain(m *testing.M) {
