@@ -68,17 +68,17 @@ func confirmedBehind(r *rig) {
 	r.await("a", deferred.Succeeded)
 }
 
-// unreadable is a store that cannot be read for a while.
+// unreadable is a store whose leader does not answer for a while.
 type unreadable struct {
 	dispatch.Store
 	now atomic.Bool
 }
 
-func (s *unreadable) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *unreadable) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
 	if s.now.Load() {
 		return nil, errOnce
 	}
-	return s.Store.Read(ctx, keys)
+	return s.Store.ReadLatest(ctx, keys)
 }
 
 func notConfirmedUnread(r *rig) {
