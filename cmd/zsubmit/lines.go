@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"time"
 
 	"zasync/cmd/internal/terminal"
@@ -95,7 +97,7 @@ func progressOf(n *deferred.Note) (deferred.Progress, bool) {
 }
 
 func progressText(p deferred.Progress) string {
-	text := fmt.Sprintf("%.4g", p.Done)
+	text := figure(p.Done)
 	if p.Total > 0 {
 		text = fmt.Sprintf("%.0f%%", 100*p.Done/p.Total)
 	}
@@ -103,4 +105,15 @@ func progressText(p deferred.Progress) string {
 		text += " " + p.Message
 	}
 	return text
+}
+
+// figure is a number for people: in digits, whole if it is large.
+func figure(n float64) string {
+	switch size := math.Abs(n); {
+	case size >= 1e15 || size > 0 && size < 1e-3: // more digits than are exact, or than can be read
+		return strconv.FormatFloat(n, 'g', 4, 64)
+	case size >= 1000:
+		return strconv.FormatFloat(math.Round(n), 'f', 0, 64)
+	}
+	return strconv.FormatFloat(math.Round(n*1000)/1000, 'f', -1, 64)
 }

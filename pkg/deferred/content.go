@@ -30,13 +30,15 @@ func Encode(v any) (Content, error) { return EncodeAs(TypeMessagePack, v) }
 
 // EncodeAs encodes v in the codec of a content type, which is MessagePack for
 // every type but JSON. Struct fields are named by their json tags in both. A
-// []byte is kept as it is, and so are a [Content] and a [json.RawMessage].
+// []byte is kept as it is, and so are a [Content] and a [json.RawMessage]. What
+// could not be read again is an error: a value that contains itself, or is nested
+// too deep.
 func EncodeAs(contentType string, v any) (Content, error) {
 	if b, ok := v.([]byte); ok {
 		return Content{Type: TypeBytes, Data: b}, nil
 	}
 	if c, ok := v.(Content); ok {
-		return c, nil
+		return c, c.Check()
 	}
 	if raw, ok := v.(json.RawMessage); ok {
 		return encodeRaw(raw)
@@ -44,6 +46,9 @@ func EncodeAs(contentType string, v any) (Content, error) {
 	switch canonicalType(contentType) {
 	case TypeJSON:
 		data, err := json.Marshal(v)
+		if err == nil {
+			err = checkMarshalled(data)
+		}
 		if err != nil {
 			return Content{}, fmt.Errorf("deferred: encode %T as JSON: %w", v, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -169,17 +170,32 @@ func outline(raw json.RawMessage, contentType string) (Content, error) {
 	return Content{Type: contentType, Data: data}, nil
 }
 
+var errNotUTF8 = errors.New("it is not UTF-8")
+
 // jsonFault says what keeps data from being stored as JSON; "" if nothing does.
 func jsonFault(data []byte) string {
 	switch {
 	case !utf8.Valid(data):
-		return "it is not UTF-8"
+		return errNotUTF8.Error()
 	case !json.Valid(data):
 		return "it is not one JSON value"
 	case nesting(data) > maxNesting:
 		return errNesting.Error()
 	}
 	return ""
+}
+
+// checkMarshalled reports what keeps a text of encoding/json from being stored:
+// it may be nested too deep, and a type that encodes itself may write any bytes
+// as text.
+func checkMarshalled(data []byte) error {
+	switch {
+	case !utf8.Valid(data):
+		return errNotUTF8
+	case nesting(data) > maxNesting:
+		return errNesting
+	}
+	return nil
 }
 
 // nesting is how deep the arrays and objects of a valid JSON text go.

@@ -20,13 +20,19 @@ var (
 )
 
 func marshalMessagePack(v any) ([]byte, error) {
+	if err := checkEndless(v); err != nil {
+		return nil, err
+	}
 	var buf bytes.Buffer
 	enc := msgpack.NewEncoder(&buf)
 	enc.SetCustomStructTag("json")
 	enc.UseCompactInts(true)
 	enc.SetSortMapKeys(true)
-	err := enc.Encode(v)
-	return buf.Bytes(), err
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	// A type that encodes itself can write anything.
+	return buf.Bytes(), checkMessagePack(buf.Bytes())
 }
 
 // unmarshalMessagePack turns a panic into an error: a map whose keys are of any

@@ -16,15 +16,13 @@ func (h *holding) conclusion(r *deferred.Record, inline int) {
 	switch w.Mode {
 	case deferred.JoinAll:
 		if decisive < 0 {
-			r.Settle(deferred.Succeeded, nil)
-			keepResult(r, members, inline)
+			settleAsList(r, members, inline)
 			return
 		}
 		w.Winner = members[decisive].ID
 		r.Settle(deferred.Failed, memberFailure(members[decisive]))
 	case deferred.JoinAllSettled:
-		r.Settle(deferred.Succeeded, nil)
-		keepResult(r, members, inline)
+		settleAsList(r, members, inline)
 	case deferred.JoinAny:
 		if decisive < 0 {
 			r.Settle(deferred.Failed, allFailed(members))
@@ -64,10 +62,11 @@ func allFailed(members []*deferred.Record) *deferred.Failure {
 
 func cut(s string) string { return cutAt(s, 1<<10) }
 
-// keepResult stores the list of results, or that it is to be made of those of
+// settleAsList stores the list of results, or that it is to be made of those of
 // the members, which are kept with it: if they are large, that is. Putting many
-// small ones together would cost a read of each.
-func keepResult(r *deferred.Record, members []*deferred.Record, inline int) {
+// small ones together would cost a read of each. A list that could not be read
+// again is a failure.
+func settleAsList(r *deferred.Record, members []*deferred.Record, inline int) {
 	size, refers := 1, false // with brackets and commas
 	for _, m := range members {
 		size += len(m.Result.Data) + len(",")
@@ -75,11 +74,21 @@ func keepResult(r *deferred.Record, members []*deferred.Record, inline int) {
 	}
 	most := min(deferred.MaxResultSize, inline*len(members))
 	if !refers && (size <= most || len(members) == 0) {
-		if list, err := resultOf(r.Waits.Mode, members); err == nil && (len(list) <= most || len(members) == 0) {
+		list, err := resultOf(r.Waits.Mode, members)
+		if err == nil {
+			err = deferred.JSON(list).Check()
+		}
+		if err != nil {
+			r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindResultCodec, Message: cut(err.Error())})
+			return
+		}
+		if len(list) <= most || len(members) == 0 {
+			r.Settle(deferred.Succeeded, nil)
 			r.Result = deferred.JSON(list)
 			return
 		}
 	}
+	r.Settle(deferred.Succeeded, nil)
 	r.ResultOf, r.Holds, r.Waits.Unknown = r.ID, true, nil
 	for _, m := range members {
 		if isUnknown(m) { // which no record will tell
