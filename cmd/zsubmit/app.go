@@ -18,7 +18,7 @@ type streams struct {
 
 // run is the program without its process. It returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	return cmdline.Run(ctx, app(streams{in: stdin, out: stdout, err: stderr}), args)
+	return cmdline.Run(ctx, app(streams{in: stdin, out: cmdline.NewOutput(stdout), err: stderr}), args)
 }
 
 func app(s streams) *cli.App {

@@ -20,8 +20,10 @@ func readPast(flag, text string, now time.Time) (time.Time, error) {
 }
 
 func readMoment(flag, text string, now time.Time, direction int) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t, nil
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
 	}
 	for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
 		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
@@ -33,7 +35,7 @@ func readMoment(flag, text string, now time.Time, direction int) (time.Time, err
 			return nearest(t, now, direction), nil
 		}
 	}
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+	if d, err := cmdline.ParseDuration(text); err == nil && d >= 0 {
 		return now.Add(time.Duration(direction) * d), nil
 	}
 	return time.Time{}, cmdline.Usagef("--%s %q is not a time such as 18:30, %q or 2026-01-02T18:30:00Z, nor a duration such as 10m", flag, text, "2026-01-02 18:30")

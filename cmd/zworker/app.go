@@ -19,14 +19,14 @@ func (s streams) printf(format string, args ...any) { _, _ = fmt.Fprintf(s.out, 
 
 // run is the program without its process. It returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	s := streams{out: stdout, err: stderr}
+	s := streams{out: cmdline.NewOutput(stdout), err: stderr}
 	return cmdline.Run(ctx, &cli.App{
 		Name:      "zworker",
 		Usage:     "perform calls",
 		UsageText: "zworker COMMAND [FLAGS] [ARGUMENTS]",
 		Description: "New here?  zworker demo\n\nWhat a worker performs (submit with zsubmit, or with any NATS client):\n\n" +
 			democalls.Help,
-		Reader: stdin, Writer: stdout, ErrWriter: stderr,
+		Reader: stdin, Writer: s.out, ErrWriter: stderr,
 		Commands: []*cli.Command{demoCommand(s), devCommand(s), runCommand(s)},
 	}, args)
 }

@@ -12,8 +12,19 @@ import (
 )
 
 // Run runs a program and returns its exit code. Errors go to the program's
-// ErrWriter, one line each.
+// ErrWriter, one line each. A success whose [Output] was lost is none.
 func Run(ctx context.Context, app *cli.App, args []string) int {
+	code := perform(ctx, app, args)
+	if o, ok := app.Writer.(*Output); ok && code == Done {
+		if err := o.lost(); err != nil {
+			Report(app, err)
+			return Error
+		}
+	}
+	return code
+}
+
+func perform(ctx context.Context, app *cli.App, args []string) int {
 	prepare(app)
 	if len(args) == 1 && args[0] == "--version" {
 		_, _ = fmt.Fprintf(app.Writer, "%s %s\n", app.Name, version())

@@ -7,6 +7,9 @@ import (
 
 // Is reports whether w is a terminal that can draw over what it shows.
 func Is(w io.Writer) bool {
+	if outer, ok := w.(interface{ Unwrap() io.Writer }); ok {
+		w = outer.Unwrap()
+	}
 	f, ok := w.(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" {
 		return false
