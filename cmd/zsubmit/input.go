@@ -70,7 +70,8 @@ func readJSON(what, arg string, stdin io.Reader) (json.RawMessage, error) {
 			return nil, fmt.Errorf("read %s from stdin: %w", what, err)
 		}
 		if len(data) > deferred.MaxArgsSize {
-			return nil, &deferred.SizeError{Field: deferred.FieldArgs, Size: len(data), Limit: deferred.MaxArgsSize}
+			// How much more there is would have to be read to be told.
+			return nil, cmdline.Usagef("%s more than %d bytes on stdin, which is the limit", what, deferred.MaxArgsSize)
 		}
 	}
 	var any json.RawMessage

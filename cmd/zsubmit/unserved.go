@@ -28,6 +28,10 @@ func warnSoon(ctx context.Context, q *connect.Session, id deferred.ID, say func(
 			return
 		}
 		if lane, ok := unserved(ctx, q, id); ok {
+			if lane.Name == "" {
+				say(fmt.Sprintf("%s is waited for, but no call with this id is known; still waiting", id))
+				return
+			}
 			say(fmt.Sprintf("no worker serves %s in queue %s; still waiting", lane.Name, lane.Queue))
 		}
 	})

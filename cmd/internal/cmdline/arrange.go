@@ -91,15 +91,31 @@ func (l *line) takeFlag(arg string, args []string) ([]string, error) {
 	if l.command == nil {
 		l.early = append(l.early, arg)
 	}
+	if name, value, ok := strings.Cut(arg, "="); ok {
+		l.flags = append(l.flags, name+"="+inHours(f, value))
+		return args, nil
+	}
 	l.flags = append(l.flags, arg)
-	if !takesValue(f) || strings.Contains(arg, "=") {
+	if !takesValue(f) {
 		return args, nil
 	}
 	if len(args) == 0 {
 		return nil, Usagef("%s needs a value", arg)
 	}
-	l.flags = append(l.flags, args[0])
+	l.flags = append(l.flags, inHours(f, args[0]))
 	return args[1:], nil
+}
+
+// inHours gives a duration in days as the parser reads it, which knows none.
+func inHours(f cli.Flag, value string) string {
+	if _, ok := f.(*cli.DurationFlag); !ok || !strings.Contains(value, "d") {
+		return value
+	}
+	d, err := ParseDuration(value)
+	if err != nil {
+		return value
+	}
+	return d.String()
 }
 
 func (l *line) takeCommand(name string) error {
