@@ -62,6 +62,7 @@ func forwardedOnce(r *rig) {
 	r.submit(callbackOf("callback", "gate"))
 	r.comesToBe("callback", "waits", waiting)
 	r.comesToBe("gate", "is waited for", func(rec *deferred.Record) bool { return rec.Attached("callback") != nil })
+	r.becomesEmpty(dispatch.Later) // its own message would see the outcome too
 	if err := deferred.ResolvePromise(r.ctx, r.queue, gateToken, 1); err != nil {
 		r.Fatal(err)
 	}
