@@ -64,7 +64,7 @@ const suspectTime = 30 * time.Second
 func (f *feed) takeSuspect(h *holding) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if s := f.suspect; s != nil && s != h && !(s.attempt != nil && time.Since(s.begun) > suspectTime) {
+	if s := f.suspect; s != nil && s != h && (s.attempt == nil || time.Since(s.begun) <= suspectTime) {
 		return false
 	}
 	f.suspect = h

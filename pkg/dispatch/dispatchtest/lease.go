@@ -242,6 +242,6 @@ func leaseOfACommand(r *rig) {
 	f.thaw()
 	r.pass(time.Second)
 	stop()
-	<-cancelled
+	_ = <-cancelled // it may be answered or cut off
 	r.isForgotten("a")
 }
