@@ -230,8 +230,11 @@ func leaseOfACommand(r *rig) {
 	f := &freezer{Store: r.pair.Store, Broker: r.pair.Broker}
 	q := r.over(frozenStore{f}, stillAfter{r.pair.Broker, f.freeze})
 	ctx, stop := context.WithCancel(r.ctx)
-	cancelled := make(chan error, 1)
-	go func() { cancelled <- q.Open("a").Cancel(ctx, "late") }()
+	answered := make(chan struct{})
+	go func() {
+		_ = q.Open("a").Cancel(ctx, "late") // it may be answered or cut off
+		close(answered)
+	}()
 	r.join(r.queue, "unserved")
 	r.await("a", deferred.Cancelled)
 	r.join(r.queue, "greet").idle(time.Second)
@@ -242,6 +245,6 @@ func leaseOfACommand(r *rig) {
 	f.thaw()
 	r.pass(time.Second)
 	stop()
-	_ = <-cancelled // it may be answered or cut off
+	<-answered
 	r.isForgotten("a")
 }
