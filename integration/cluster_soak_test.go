@@ -3,6 +3,7 @@ package integration
 import (
 	"flag"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -47,21 +48,8 @@ func TestWaitersAreWokenWhileFollowersStandStill(t *testing.T) {
 		proc.Start(t, role("clustered", c.members[place].url(), "w"+c.members[place].name, "100"))
 	}
 	var ids []deferred.ID
-	for n := range *clusterWide {
-		work := clusterWork.Call(1 + n%200)
-		work.ID = deferred.NewID()
-		adopt := clusterAdopt.Call(work.ID)
-		adopt.ID = deferred.NewID()
-		calls := []deferred.Call{adopt, work}
-		if n%5 == 0 {
-			calls = append(calls, deferred.Call{Name: "join", ID: deferred.NewID(), Join: &deferred.Join{Mode: deferred.JoinAll, Members: []deferred.ID{adopt.ID, work.ID}}})
-		}
-		for _, call := range calls {
-			ids = append(ids, call.ID)
-		}
-		if err := untilStored(c.ctx, c.queue, calls...); err != nil {
-			t.Fatal(err)
-		}
+	for n := 0; n < *clusterWide; n += 100 {
+		ids = append(ids, c.submitWaiters(n, 100)...)
 		if n%1000 == 0 {
 			c.standStill(c.follower("KV_ZASYNC_STATE"), 4*time.Second)
 		}
@@ -76,6 +64,46 @@ func TestWaitersAreWokenWhileFollowersStandStill(t *testing.T) {
 	if n := c.waiting(); n != 0 {
 		t.Errorf("%d records wait still", n)
 	}
+}
+
+// submitWaiters submits calls, as many that adopt them, and a join over each fifth pair.
+func (c *cluster) submitWaiters(from, n int) (ids []deferred.ID) {
+	c.t.Helper()
+	works := make([]deferred.Call, n)
+	for i := range works {
+		works[i] = clusterWork.Call(1 + (from+i)%200)
+	}
+	worked := c.submitAll(works)
+	adopters := make([]deferred.Call, n)
+	for i, id := range worked {
+		adopters[i] = clusterAdopt.Call(id)
+	}
+	adopted := c.submitAll(adopters)
+	var joins []deferred.Call
+	for i := 0; i < n; i += 5 {
+		joins = append(joins, deferred.Call{Name: "join", Join: &deferred.Join{Mode: deferred.JoinAll, Members: []deferred.ID{adopted[i], worked[i]}}})
+	}
+	return slices.Concat(worked, adopted, c.submitAll(joins))
+}
+
+// submitAll submits calls without ids of their own, each until it is stored.
+func (c *cluster) submitAll(calls []deferred.Call) (ids []deferred.ID) {
+	c.t.Helper()
+	for len(calls) > 0 {
+		ds, _ := c.queue.Submit(c.ctx, calls...)
+		var again []deferred.Call
+		for i, d := range ds {
+			if d == nil {
+				again = append(again, calls[i])
+				continue
+			}
+			ids = append(ids, d.ID())
+		}
+		if calls = again; c.ctx.Err() != nil {
+			c.t.Fatal(c.ctx.Err())
+		}
+	}
+	return ids
 }
 
 func (m *member) url() string { return "nats://" + m.addr }
