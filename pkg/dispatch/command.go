@@ -59,11 +59,12 @@ func (q *Queue) give(ctx context.Context, c deferred.Command) error {
 	if err != nil {
 		return err
 	}
+	given := time.Now()
 	if c.Seq, err = q.putOne(ctx, m); err != nil {
 		return fmt.Errorf("dispatch: %s %s: %w", c.Verb, c.ID, err)
 	}
 	q.learnTime(ctx, &c)
-	err = q.doNow(ctx, &c)
+	err = q.doNow(ctx, &c, given)
 	if errors.Is(err, ErrNotPermitted) {
 		err = q.untilAnswered(ctx, &c)
 	}
@@ -105,8 +106,7 @@ func commandMessage(c deferred.Command) (Message, error) {
 // is asked. Whoever may not ask it, or may not write the record, waits until a worker
 // has. So does one that comes late and finds no record: the command may have been
 // carried out, and the record be forgotten.
-func (q *Queue) doNow(ctx context.Context, c *deferred.Command) error {
-	given := time.Now()
+func (q *Queue) doNow(ctx context.Context, c *deferred.Command, given time.Time) error {
 	read := q.readRecord
 	for conflict := false; ; conflict = true {
 		now, err := read(ctx, c.ID)

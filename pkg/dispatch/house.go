@@ -146,6 +146,9 @@ func (f *feed) later(ctx context.Context, h *holding) {
 		if err != nil {
 			return err
 		}
+		if !f.leases.kept(&h.delivery) {
+			return errLapsed
+		}
 		return f.put(ctx, m)
 	})
 }

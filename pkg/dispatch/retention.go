@@ -17,9 +17,9 @@ const (
 	// forgetLate is the least that is left of a record's time once nothing needs
 	// it any more, so that a message of its call that comes late still meets it.
 	forgetLate = deferred.MinKeep
-	// keptRedelivered is the least time for which the record of a call is kept whose
-	// message came more than once. Its worker may die again before it acknowledges.
-	keptRedelivered = 24 * time.Hour
+	// keptAfterDeath is the least time for which the record of a call is kept with
+	// which a worker died. The next one may die before it acknowledges.
+	keptAfterDeath = 24 * time.Hour
 )
 
 // retention is 0, for ever, until nothing needs the record any more: it has met

@@ -81,6 +81,12 @@ func (f *feed) inForce(h *holding, r *deferred.Record) bool {
 	default:
 		a.Revoke(deferred.ErrLost)
 	}
+	f.mu.Lock()
+	settling := h.settling // then it may be its own outcome, and its message is still to be dealt with here
+	f.mu.Unlock()
+	if settling {
+		return false
+	}
 	f.leases.remove(h.delivery) // also if its handler does not listen: the message is for others to finish
 	return false
 }

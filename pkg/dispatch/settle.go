@@ -26,8 +26,8 @@ func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outco
 		return context.Cause(ctx)
 	}
 	f.release(h) // the slot is free; what is left to do needs none
-	if h.delivery.Deliveries > 1 {
-		h.least = max(h.least, keptRedelivered)
+	if h.record.Counts.Deaths > 0 {
+		h.least = max(h.least, keptAfterDeath)
 	}
 	err := f.commitRecord(ctx, h, func(r *deferred.Record) { f.conclude(r, h, o) })
 	if errors.Is(err, ErrTooLarge) && o.State != deferred.Succeeded { // its arguments are for people: how it ended counts
@@ -196,6 +196,9 @@ func sooner(a, b time.Time) time.Time {
 // that is taken in. ErrLost means that the attempt is nobody's business any
 // more, and the broker is not told anything about it.
 func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferred.Record)) error {
+	f.mu.Lock()
+	h.settling = true
+	f.mu.Unlock()
 	token := h.record.Token
 	refused, stale := 0, 0
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {

@@ -25,7 +25,7 @@ var leaseCases = []rigCase{
 	{"CallbackThatItsParentKnowsAsSettledDoesNotRunAgain", leaseOfAFiring},
 	{"CancelledAdoptionPassesTheCancelOn", leaseOfACancelledAdoption},
 	{"CancelledAdoptionSparesWhatOthersWaitFor", leaseOfASharedInner},
-	{"RecordOfARedeliveredCallIsKeptForADay", leaseKeepsTheRedelivered},
+	{"RecordOfACallWhoseWorkerDiedIsKeptForADay", keptAfterADeath},
 	{"LateCommandMakesNoRecord", leaseOfACommand},
 }
 
@@ -191,17 +191,13 @@ func leaseOfASharedInner(r *rig) {
 	r.stillOpen("inner")
 }
 
-func leaseKeepsTheRedelivered(r *rig) {
-	w, still := r.frozenHand("greet")
+func keptAfterADeath(r *rig) {
+	w, kill := r.joinMortal("greet")
 	c := greeting("a")
 	c.Keep = time.Minute
 	r.submit(c)
-	if _, err := w.feed.Next(r.ctx); err != nil {
-		r.Fatal(err)
-	}
-	still.freeze()
-	defer still.thaw()
-	w.dead = true
+	w.claim()
+	kill()
 	written := r.living()
 	other := r.join(r.queue, "greet")
 	other.succeed(other.claim())
