@@ -3,6 +3,7 @@ package dispatchtest
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ var leaseCases = []rigCase{
 	{"CancelledAdoptionPassesTheCancelOn", leaseOfACancelledAdoption},
 	{"CancelledAdoptionSparesWhatOthersWaitFor", leaseOfASharedInner},
 	{"RecordOfACallWhoseWorkerDiedIsKeptForADay", keptAfterADeath},
+	{"AttemptThatSeesItsOwnOutcomeFinishesIt", leaseOfAnOwnOutcome},
 	{"LateCommandMakesNoRecord", leaseOfACommand},
 }
 
@@ -243,4 +245,36 @@ func leaseOfACommand(r *rig) {
 	stop()
 	<-answered
 	r.isForgotten("a")
+}
+
+// slowAnswer gives the answers to writes late: who watches the record sees them before.
+type slowAnswer struct {
+	dispatch.Store
+	rig *rig
+	now atomic.Bool
+}
+
+func (s *slowAnswer) Write(ctx context.Context, w []dispatch.Write) []dispatch.Written {
+	written := s.Store.Write(ctx, w)
+	if s.now.Load() {
+		s.rig.pass(50 * time.Millisecond)
+	}
+	return written
+}
+
+func leaseOfAnOwnOutcome(r *rig) {
+	s := &slowAnswer{Store: r.pair.Store, rig: r}
+	w := r.join(r.over(s, r.pair.Broker), "greet")
+	c := greeting("a")
+	c.Callbacks = []deferred.Callback{{On: deferred.OnSuccess, Call: deferred.Call{Name: "greet"}}}
+	r.submit(c)
+	a := w.claim()
+	r.pass(300 * time.Millisecond) // it is watched by now
+	s.now.Store(true)
+	w.succeed(a)
+	ctx, cancel := context.WithTimeout(r.ctx, r.pair.Lease/2)
+	defer cancel()
+	if _, err := w.feed.Next(ctx); err != nil {
+		r.Errorf("the callback waits for the end of a lease: %v", err)
+	}
 }
