@@ -21,8 +21,8 @@ type leases struct {
 
 	mu     sync.Mutex
 	held   map[string]*lease // by handle
-	ticked time.Time         // when the loop last renewed; zero before it began
-	woke   time.Time         // when the loop last found that it had stood still
+	ticked time.Time         // when the last pulse was; zero before the first
+	woke   time.Time         // when this process was last found to have stood still
 }
 
 // A lease is that of one delivery.
@@ -58,15 +58,22 @@ func (l *leases) kept(d *Delivery) bool {
 		(l.woke.IsZero() || d.Got.Sub(l.woke) > l.most/3)
 }
 
-// due are the deliveries to be renewed. One whose lease had a gap is not, until its
-// attempt is known to be in force: see [leases.again].
-func (l *leases) due(now time.Time) (due []Delivery) {
+// pulse is called often, by a loop that waits for nothing else: so a gap between two
+// calls is one of this process, and not of the connection.
+func (l *leases) pulse(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.ticked.IsZero() && stoodStill(l.ticked, now, l.most) {
 		l.woke = now
 	}
 	l.ticked = now
+}
+
+// due are the deliveries to be renewed. One whose lease had a gap is not, until its
+// attempt is known to be in force: see [leases.again].
+func (l *leases) due(now time.Time) (due []Delivery) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, h := range l.held {
 		h.lapsed = h.lapsed || stoodStill(h.good, now, l.most)
 		if !h.lapsed {

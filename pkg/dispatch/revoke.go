@@ -28,6 +28,7 @@ func (f *feed) watchOver(ctx context.Context) {
 	for {
 		select {
 		case now := <-tick.C:
+			f.leases.pulse(time.Now())
 			for _, h := range f.unwatched(now.Add(-watchDelay)) {
 				f.watch(ctx, h)
 			}
