@@ -10,7 +10,7 @@ import (
 )
 
 var freshWakeCases = []rigCase{
-	{"wake_of_a_join_read_from_lagging_replica_is_not_dropped", wakeBeforeTheJoin},
+	{"Rule11WakeOfAJoinReadFromALaggingReplicaIsNotDropped", wakeBeforeTheJoin},
 	{"wake_of_an_adopter_read_from_lagging_replica_is_not_dropped", wakeBeforeTheAdopter},
 	{"wake_of_what_seems_to_run_until_its_deadline_is_not_put_off", wakeBeforeTheDeadline},
 	{"wake_whose_sender_seems_open_settles_what_waits", wakeOfAnOpenSender},

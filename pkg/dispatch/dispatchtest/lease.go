@@ -18,7 +18,7 @@ func TestLeases(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 }
 
 var leaseCases = []rigCase{
-	{"OfferWhoseLeaseHadAGapIsNotClaimed", leaseOfAnOffer},
+	{"Rule12OfferWhoseLeaseHadAGapIsNotClaimed", leaseOfAnOffer},
 	{"OfferOfAnUnbrokenLeaseIsClaimedLate", leaseKept},
 	{"LostAttemptLeavesItsMessageToOthers", leaseOfALostAttempt},
 	{"AttemptThatIsToldOfItsLossIsRenewedNoLonger", leaseOfAToldAttempt},
