@@ -155,7 +155,9 @@ func (f *feed) afterParent(h *holding, s *standing) (decision, error) {
 }
 
 // forward puts a callback that waited into its lane, and notes that it did: a
-// second message would change nothing, but there would be one for each wake.
+// second message would change nothing, but there would be one for each wake. Its
+// deadline is kept by an alarm, which is not there yet if its parent had settled
+// by the first look.
 func (f *feed) forward(ctx context.Context, h *holding) error {
 	c := callOf(h.record)
 	route := Ready
@@ -168,6 +170,11 @@ func (f *feed) forward(ctx context.Context, h *holding) error {
 	}
 	if err := f.put(ctx, m); err != nil {
 		return err
+	}
+	if !c.Deadline.IsZero() {
+		if err := f.put(ctx, alarm(h.record, c.Deadline)); err != nil {
+			return err
+		}
 	}
 	r := h.record.Clone()
 	r.State, r.Args = deferred.Pending, deferred.Content{}

@@ -34,6 +34,7 @@ func TestRules(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"Rule8DuplicateDoesNotStartARetryBeforeItsTime", ruleAlarm},
 		{"Rule9HeldCallRunsOnceItIsReleased", rulePark},
 		{"Rule9DeadlineIsKeptWithoutAWorkerOfTheLane", ruleDeadlineWithoutAWorker},
+		{"Rule9DeadlineOfACallbackThatNeedsNotWaitIsKept", ruleDeadlineOfACallbackThatNeedsNotWait},
 		{"Rule10RecordLivesForEverUntilNothingNeedsIt", ruleRetention},
 		{"Rule10CancelHoldsForAsLongAsItsCallStandsInALane", ruleCancelOutlivesItsMessage},
 		{"Rule10ErrbackOfWhatExpiredInALaneRunsOnce", ruleErrbackOfTheExpiredRunsOnce},

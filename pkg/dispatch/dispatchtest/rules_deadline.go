@@ -1,9 +1,11 @@
 package dispatchtest
 
 import (
+	"sync"
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
 )
 
 // A deadline is kept also where nobody performs calls of the name.
@@ -15,4 +17,23 @@ func ruleDeadlineWithoutAWorker(r *rig) {
 	r.submit(ready, delayed)
 	r.await("ready", deferred.Expired)
 	r.await("delayed", deferred.Expired)
+}
+
+// A callback whose parent settles while it is hung on that need not wait. It goes
+// into its lane at once, and its deadline is kept there.
+func ruleDeadlineOfACallbackThatNeedsNotWait(r *rig) {
+	var settling sync.Once
+	q := r.tap(tapped{write: func(w dispatch.Write) error {
+		if w.Space == dispatch.Records && w.Name == "p" {
+			settling.Do(func() {
+				r.write("p", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, 1) })
+			})
+		}
+		return nil
+	}})
+	r.join(q, "greet")
+	c := named("nobody", "c")
+	c.Deadline = time.Now().Add(time.Second)
+	r.must(r.queue.Open("p").AddBoth(r.ctx, c))
+	r.await("c", deferred.Expired)
 }
