@@ -2,7 +2,9 @@ package jetstream_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"zasync/pkg/dispatch/jetstream"
@@ -82,26 +84,19 @@ func TestBoundsAreThoseOfTheConfig(t *testing.T) {
 	}
 }
 
-// Whoever makes the queue may die before it has let go of the room of all.
-func TestQueueWhoseMakerDiedIsBoundedByTheNext(t *testing.T) {
+// A maker may die between the making of its probe and its deletion.
+func TestProbeOfAMakerThatDiedIsDeletedByTheNext(t *testing.T) {
 	nc, js := small(t, 64)
-	openQueue(t, nc, jetstream.Config{})
-	stream, err := js.Stream(t.Context(), "ZASYNC_QUEUE")
+	_, err := js.CreateStream(t.Context(), natsjs.StreamConfig{Name: "ZASYNC_ROOM", Subjects: []string{"zasync.room"}, MaxBytes: 64 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := stream.CachedInfo().Config
-	c.MaxBytes *= 2
-	want := c.MaxBytes / 3
-	c.Metadata["zasync_max_bytes"] = "is the whole room yet"
-	if _, err := js.UpdateStream(t.Context(), c); err != nil {
-		t.Fatal(err)
+	openQueue(t, nc, jetstream.Config{})
+	if b := bound(t, js, "ZASYNC_QUEUE"); b < 10<<20 {
+		t.Errorf("the queue may have %d bytes", b)
 	}
-	for range 2 { // once, and not again
-		openQueue(t, nc, jetstream.Config{})
-		if have := bound(t, js, "ZASYNC_QUEUE"); have != want {
-			t.Fatalf("the queue may have %d bytes, want %d", have, want)
-		}
+	if _, err := js.Stream(t.Context(), "ZASYNC_ROOM"); !errors.Is(err, natsjs.ErrStreamNotFound) {
+		t.Errorf("the probe is still there: %v", err)
 	}
 }
 
@@ -132,6 +127,26 @@ func TestAccountThatIsTooSmallIsToldSoBeforeAnythingIsMade(t *testing.T) {
 				t.Errorf("stream %s was made", name)
 			}
 		})
+	}
+}
+
+func TestNamespacesMadeAtTheSameTimeLeaveRoomForOneAnother(t *testing.T) {
+	nc, js := small(t, 32<<10)
+	const many = 16
+	var making sync.WaitGroup
+	for i := range many {
+		making.Go(func() {
+			_, err := jetstream.Open(patiently(t), nc, jetstream.Config{Namespace: fmt.Sprintf("n%d", i), Logger: quiet})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	making.Wait()
+	for i := range many {
+		if b := bound(t, js, fmt.Sprintf("N%d_QUEUE", i)); b < 1<<20 {
+			t.Errorf("queue %d is bounded to %d bytes", i, b)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
@@ -24,7 +23,6 @@ const (
 	leastRoom  = 16 << 20 // below that there is no use in beginning
 	leastAside = 1 << 20  // takes one message of any size
 	mostRoom   = 1 << 40  // is asked for where no limit is known
-	boundMark  = "zasync_max_bytes"
 )
 
 // AccountError says which limit of the account is in the way. Nothing was made.
@@ -117,33 +115,17 @@ func (t *tier) room() int64 {
 
 func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
 
-// makeQueue asks for all the room that there may be, and for less until the
-// server has that much: nothing else tells what its store takes. Then it lets go of what is
-// not the queue's.
+// makeQueue gives the queue its share of the room that a probe has found.
 func (s *site) makeQueue(ctx context.Context, want *natsjs.StreamConfig, t *tier) (natsjs.Stream, error) {
 	want.MaxBytes = max(-1, s.config.QueueBytes)
-	if s.config.QueueBytes != 0 {
-		return s.js.CreateStream(ctx, *want)
+	if s.config.QueueBytes == 0 {
+		room, err := s.probe(ctx, t.room())
+		if err != nil {
+			return nil, err
+		}
+		want.MaxBytes = room / queueShare
 	}
-	want.Metadata = map[string]string{boundMark: "is the whole room yet"}
-	stream, err := s.makeWithin(ctx, want, t.room(), leastRoom)
-	if err != nil {
-		return nil, err
-	}
-	return s.share(ctx, stream)
-}
-
-// share bounds a queue that still has the room of all: its maker does so, and
-// whoever comes after a maker that died.
-func (s *site) share(ctx context.Context, queue natsjs.Stream) (natsjs.Stream, error) {
-	c := queue.CachedInfo().Config
-	if c.Metadata[boundMark] == "" {
-		return queue, nil
-	}
-	c.MaxBytes /= queueShare
-	c.Metadata = maps.Clone(c.Metadata)
-	delete(c.Metadata, boundMark)
-	return s.js.UpdateStream(ctx, c)
+	return s.js.CreateStream(ctx, *want)
 }
 
 // makeAside bounds what was set aside, which anybody may add to, by the queue's own bound.

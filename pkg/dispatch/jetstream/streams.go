@@ -39,7 +39,7 @@ func (s *site) prepare(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("jetstream: stream %s: %w", want.Name, err)
 		default:
-			if err := s.accept(ctx, stream, &want); err != nil {
+			if err := check(&stream.CachedInfo().Config, &want); err != nil {
 				return err
 			}
 		}
@@ -95,17 +95,17 @@ func (s *site) makeAll(ctx context.Context, missing []natsjs.StreamConfig) error
 func (s *site) makeMissing(ctx context.Context, want *natsjs.StreamConfig, t *tier) error {
 	ctx, free := s.refusals.bound(ctx, func(e *dispatch.PermissionError) bool { return has(e.Subject, ".STREAM.CREATE."+want.Name) })
 	defer free()
-	stream, err := s.makeOne(ctx, want, t)
+	stream, err := s.makePatiently(ctx, want, t)
 	if errors.Is(err, natsjs.ErrStreamNameAlreadyInUse) {
 		stream, err = s.js.Stream(ctx, want.Name)
 	}
 	if noRoom(err) {
-		return fmt.Errorf("jetstream: stream %s: the server has no room for %s: raise its max_file_store, or make room (%w)", want.Name, mebibytes(want.MaxBytes), err)
+		return fmt.Errorf("jetstream: stream %s: the server has no room for %s: raise its max_file_store, or make room (%w)", want.Name, mebibytes(max(want.MaxBytes, leastRoom)), err)
 	}
 	if err != nil {
 		return fmt.Errorf("jetstream: stream %s: %w", want.Name, refusal(ctx, err))
 	}
-	return s.accept(ctx, stream, want)
+	return check(&stream.CachedInfo().Config, want)
 }
 
 func (s *site) makeOne(ctx context.Context, want *natsjs.StreamConfig, t *tier) (natsjs.Stream, error) {
@@ -116,20 +116,6 @@ func (s *site) makeOne(ctx context.Context, want *natsjs.StreamConfig, t *tier) 
 		return s.makeAside(ctx, want)
 	}
 	return s.js.CreateStream(ctx, *want)
-}
-
-// accept checks a stream that is there.
-func (s *site) accept(ctx context.Context, stream natsjs.Stream, want *natsjs.StreamConfig) error {
-	if err := check(&stream.CachedInfo().Config, want); err != nil {
-		return err
-	}
-	if want.Name != s.queue() {
-		return nil
-	}
-	if _, err := s.share(ctx, stream); err != nil {
-		return fmt.Errorf("jetstream: bound stream %s: %w", want.Name, err)
-	}
-	return nil
 }
 
 // streams gives the settings of all streams. What each is for is in the package

@@ -1,0 +1,80 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	natsjs "github.com/nats-io/nats.go/jetstream"
+)
+
+// No interface tells a client how much a server's store takes. A probe finds out: an
+// empty stream that reserves the room, and is deleted at once. The queue itself must
+// not reserve it first and shrink then: of two streams that reserve at the same time
+// the server accepts both, and refuses then to shrink either.
+const (
+	probeLife = 2 * time.Second // the maker of an older one has died
+
+	roomPatience = 3 * time.Second       // for the probes of other namespaces, while which there is no room
+	roomPause    = 25 * time.Millisecond // between two attempts at least, and at most twice that
+)
+
+// probe gives the room that can be reserved: most, or less by halves.
+func (s *site) probe(ctx context.Context, most int64) (int64, error) {
+	c := s.base(s.upper+"ROOM", "zasync: finds out what room there is; to be deleted")
+	c.Subjects = []string{s.prefix + "room"} // no client needs the right to publish there
+	_, err := s.makeWithin(ctx, &c, most, leastRoom)
+	switch {
+	case errors.Is(err, natsjs.ErrStreamNameAlreadyInUse):
+		return 0, errors.Join(errProbing, s.endProbe(ctx, c.Name, probeLife))
+	case noRoom(err):
+		return 0, errors.Join(err, s.endProbe(ctx, c.Name, probeLife))
+	case err != nil:
+		return 0, err
+	}
+	return c.MaxBytes, s.endProbe(ctx, c.Name, 0)
+}
+
+var errProbing = errors.New("another program finds out what room there is")
+
+// endProbe deletes the probe if it has an age.
+func (s *site) endProbe(ctx context.Context, name string, age time.Duration) error {
+	stream, err := s.js.Stream(ctx, name)
+	if err == nil {
+		if i := stream.CachedInfo(); i.TimeStamp.Sub(i.Created) < age {
+			return nil
+		}
+		err = s.js.DeleteStream(ctx, name)
+	}
+	if err != nil && !errors.Is(err, natsjs.ErrStreamNotFound) {
+		return fmt.Errorf("delete stream %s: %w", name, err)
+	}
+	return nil
+}
+
+// makePatiently makes a stream, in spite of probes.
+func (s *site) makePatiently(ctx context.Context, want *natsjs.StreamConfig, t *tier) (natsjs.Stream, error) {
+	for began := time.Now(); ; {
+		stream, err := s.makeOne(ctx, want, t)
+		if !ofProbe(err) || time.Since(began) > roomPatience {
+			return stream, err
+		}
+		select {
+		case <-time.After(roomPause + rand.N(roomPause)):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+	}
+}
+
+// codeCreate is the server's code for a stream whose directory it could not make: with
+// the last stream of an account, such as the first probe, it deletes the directory of all.
+const codeCreate = 10049
+
+// ofProbe: a probe may be the reason, and will be gone soon.
+func ofProbe(err error) bool {
+	var refusal *natsjs.APIError
+	return noRoom(err) || errors.As(err, &refusal) && refusal.ErrorCode == codeCreate || errors.Is(err, errProbing)
+}
