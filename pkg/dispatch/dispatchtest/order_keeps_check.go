@@ -16,7 +16,7 @@ func checkKeeping(ctx context.Context, s *story) {
 	s.checkUnhandled(ctx)
 	s.checkForgotten(ctx)
 	s.checkNotes(ctx)
-	both := "succeeded " + short("["+huge+","+huge+"]")
+	both := "succeeded " + short("["+big+","+big+"]")
 	for _, id := range []deferred.ID{"large", child("large", 1)} { // whose members have been let go of
 		if r, err := s.truth.Await(ctx, id); err != nil || outcome(&r) != both || r.ResultOf != "large" {
 			s.t.Errorf("%s is %s (%v), want %s", id, outcome(&r), err, both)
