@@ -37,7 +37,9 @@ func (f *feed) bound(ctx context.Context) {
 			*list = append(*list, forgettable{id: r.ID, revision: revision})
 		}
 	}
-	excess := settled - f.config.MaxRecords // the count has what is open in it, and what is deleted
+	// The count has what is open in it, and what is deleted; and not what has settled
+	// since: of what succeeds, no more were listed than the count asks for.
+	excess := min(settled, n) - f.config.MaxRecords
 	if excess <= 0 {
 		return
 	}

@@ -113,6 +113,7 @@ func askKeeping(ctx context.Context, client *dispatch.Queue) error {
 			return until("whistle", func(r *deferred.Record) bool { return r.Attached("race") != nil })
 		},
 		func() error { return come(deferred.RejectPromise(ctx, client, whistleToken, errors.New("no"))) },
+		func() error { return until("whistle", func(r *deferred.Record) bool { return r.State.Settled() }) },
 		func() error { return come(client.Open("grown").AddMembers(ctx, client.Open("second"))) },
 		func() error { return come(deferred.ResolvePromise(ctx, client, gateToken, true)) },
 	} {

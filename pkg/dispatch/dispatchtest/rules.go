@@ -43,6 +43,7 @@ func TestRules(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"Rule10AnnotationsGoWithTheirRecord", ruleAnnotations},
 		{"Rule10RecordThatIsWrittenMeanwhileIsNotForgotten", writtenWhileForgotten},
 		{"Rule10AnnotationThatIsWrittenMeanwhileIsNotSwept", writtenWhileSwept},
+		{"Rule10FailureStaysWhileSuccessesSettleUnderTheSweep", settledWhileCounted},
 		{"Rule10AnnotationOfANewDeferredIsNotForgottenWithTheOld", notedWhileForgotten},
 		{"Rule10OpenRecordsDoNotCountAmongTooMany", ruleBoundOfSettled},
 		{"Rule10OfTooManyFailuresTheOldestGo", ruleBoundOfFailures},

@@ -3,6 +3,7 @@ package dispatchtest
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -128,4 +129,42 @@ func listedWhileRead(r *rig) {
 		}
 	}
 	r.notDeleted(s)
+}
+
+// counted has something happen right after the records were first counted.
+type counted struct {
+	dispatch.Store
+	after func()
+	first sync.Once
+}
+
+func (s *counted) Count(ctx context.Context, space dispatch.Space) (int, error) {
+	n, err := s.Store.Count(ctx, space)
+	s.first.Do(s.after)
+	return n, err
+}
+
+// No failure goes while there are successes enough, also of those that settle while
+// the sweep finds out what may go.
+func settledWhileCounted(r *rig) {
+	settled := func(id deferred.ID, state deferred.State, second int64) {
+		r.write(id, func(rec *deferred.Record) { settledRecord(rec, state, second) })
+	}
+	settled("failed", deferred.Failed, 1)
+	settled("a", deferred.Succeeded, 2)
+	settled("b", deferred.Succeeded, 3)
+	s := &counted{Store: r.pair.Store, after: func() {
+		settled("c", deferred.Succeeded, 4)
+		settled("d", deferred.Succeeded, 5)
+	}}
+	r.join(dispatch.New(s, r.pair.Broker, dispatch.Config{Lease: r.pair.Lease, MaxRecords: 2, SweepEvery: time.Second, Logger: silent()}), "nothing")
+	gone := []deferred.ID{"a", "b", "c"}
+	eventually(r.T, "the oldest that succeeded are gone", func() bool {
+		return !slices.ContainsFunc(gone, func(id deferred.ID) bool { return r.record(id).ID != "" })
+	})
+	for _, id := range []deferred.ID{"failed", "d"} {
+		if r.record(id).ID == "" {
+			r.Errorf("%s is gone", id)
+		}
+	}
 }
