@@ -144,12 +144,12 @@ func (s *story) queue(store dispatch.Store, broker dispatch.Broker) *dispatch.Qu
 func (s *story) ask(ctx context.Context, client *dispatch.Queue) {
 	if _, err := client.Submit(ctx, s.calls()...); err != nil {
 		if _, err := s.truth.Submit(ctx, s.calls()...); err != nil {
-			s.t.Fatalf("submit: %v", err)
+			s.t.Fatalf("submit: %v; operations %q", err, s.faults.Trace())
 		}
 	}
-	if err := s.plot.ask(ctx, client); err != nil {
+	if first := s.plot.ask(ctx, client); first != nil {
 		if err := s.plot.ask(ctx, s.truth); err != nil {
-			s.t.Fatalf("ask: %v", err)
+			s.t.Fatalf("ask: %v, and then %v; operations %q", first, err, s.faults.Trace())
 		}
 	}
 }

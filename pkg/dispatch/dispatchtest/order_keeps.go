@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -99,7 +100,7 @@ func askKeeping(ctx context.Context, client *dispatch.Queue) error {
 		_, err := client.Submit(ctx, early)
 		return err
 	}
-	for _, step := range []func() error{
+	for i, step := range []func() error{
 		func() error { return come(deferred.ResolvePromise(ctx, client, earlyToken, 5)) },
 		submit,
 		func() error { return until("dismissed", func(r *deferred.Record) bool { return r.State.Settled() }) },
@@ -118,7 +119,7 @@ func askKeeping(ctx context.Context, client *dispatch.Queue) error {
 		func() error { return come(deferred.ResolvePromise(ctx, client, gateToken, true)) },
 	} {
 		if err := step(); err != nil {
-			return err
+			return fmt.Errorf("step %d: %w", i, err)
 		}
 	}
 	return nil

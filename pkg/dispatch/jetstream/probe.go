@@ -17,15 +17,23 @@ import (
 const (
 	probeLife = 2 * time.Second // the maker of an older one has died
 
-	roomPatience = 3 * time.Second       // for the probes of other namespaces, while which there is no room
-	roomPause    = 25 * time.Millisecond // between two attempts at least, and at most twice that
+	roomPatience = 10 * time.Second      // for the probes of other namespaces, while which there is no room
+	roomPause    = 25 * time.Millisecond // before the second attempt at least; it grows
+	mostPause    = 400 * time.Millisecond
 )
 
-// probe gives the room that can be reserved: most, or less by halves.
+// probe gives the room that can be reserved: most, or less by halves. That the least
+// is there is asked first: while others probe, that costs the server one answer.
 func (s *site) probe(ctx context.Context, most int64) (int64, error) {
 	c := s.base(s.upper+"ROOM", "zasync: finds out what room there is; to be deleted")
 	c.Subjects = []string{s.prefix + "room"} // no client needs the right to publish there
-	_, err := s.makeWithin(ctx, &c, most, leastRoom)
+	_, err := s.makeWithin(ctx, &c, leastRoom, leastRoom)
+	if err == nil {
+		err = s.endProbe(ctx, c.Name, 0)
+	}
+	if err == nil {
+		_, err = s.makeWithin(ctx, &c, most, leastRoom)
+	}
 	switch {
 	case errors.Is(err, natsjs.ErrStreamNameAlreadyInUse):
 		return 0, errors.Join(errProbing, s.endProbe(ctx, c.Name, probeLife))
@@ -56,13 +64,14 @@ func (s *site) endProbe(ctx context.Context, name string, age time.Duration) err
 
 // makePatiently makes a stream, in spite of probes.
 func (s *site) makePatiently(ctx context.Context, want *natsjs.StreamConfig, t *tier) (natsjs.Stream, error) {
-	for began := time.Now(); ; {
+	began := time.Now()
+	for pause := roomPause; ; pause = min(2*pause, mostPause) {
 		stream, err := s.makeOne(ctx, want, t)
 		if !ofProbe(err) || time.Since(began) > roomPatience {
 			return stream, err
 		}
 		select {
-		case <-time.After(roomPause + rand.N(roomPause)):
+		case <-time.After(pause + rand.N(pause)):
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		}
