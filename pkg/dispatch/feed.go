@@ -55,6 +55,9 @@ const (
 // responsible for: commands, delayed calls, calls that must wait.
 func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, error) {
 	host, _ := os.Hostname()
+	if err := q.life.check(); err != nil {
+		return nil, err
+	}
 	w.Name = cmp.Or(w.Name, host, "worker")
 	w.Incarnation = cmp.Or(w.Incarnation, string(deferred.NewID()))
 	f := &feed{
@@ -66,7 +69,7 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 		leases: newLeases(q.config.Lease),
 	}
 	f.beat, f.turns = newBeat(q.store, q.clock, w), newSweeper(q.store, w.Incarnation)
-	if err := f.beat.once(ctx, joinLimit); err != nil {
+	if err := insist(ctx, func() error { return f.beat.once(ctx, joinLimit) }); err != nil {
 		return nil, err
 	}
 	var err error
@@ -112,6 +115,8 @@ func (f *feed) Next(ctx context.Context) (deferred.Offer, error) {
 		return o, nil
 	case err := <-f.broken:
 		return deferred.Offer{}, fmt.Errorf("dispatch: supply: %w", err)
+	case <-f.life.over:
+		return deferred.Offer{}, fmt.Errorf("dispatch: supply: %w", ErrClosed)
 	case <-ctx.Done():
 		return deferred.Offer{}, context.Cause(ctx)
 	}

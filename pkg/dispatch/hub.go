@@ -12,6 +12,7 @@ import (
 // hub shares one watch per deferred among all who follow it in this process.
 type hub struct {
 	store Store
+	life  *life
 
 	mu     sync.Mutex
 	topics map[deferred.ID]*topic
@@ -27,14 +28,16 @@ type topic struct {
 // follower is told of records until it has seen enough.
 type follower struct {
 	tell func(r *deferred.Record, revision uint64) bool
-	fail func(error) // it may not look; nil: no matter
+	fail func(error) // it may not look, or never more; nil: no matter
 }
 
 // reread is how often a followed record is read, in case a change was lost on
 // the way: nobody waits for ever for a message that did not come.
 const reread = 10 * time.Second
 
-func newHub(s Store) *hub { return &hub{store: s, topics: map[deferred.ID]*topic{}} }
+func newHub(s Store, l *life) *hub {
+	return &hub{store: s, life: l, topics: map[deferred.ID]*topic{}}
+}
 
 // follow calls tell with the record as it is, if there is one, and as it
 // changes, until tell returns false or ctx ends. Neither tell nor fail must block.
@@ -74,44 +77,56 @@ func (h *hub) leave(id deferred.ID, t *topic, f *follower) {
 	}
 }
 
-// run watches first and reads then, so that no change falls in between.
+// run watches first and reads then, so that no change falls in between. After an error
+// that passes it reads again.
 func (h *hub) run(ctx context.Context, id deferred.ID, t *topic) {
 	keys := []Key{recordKey(id)}
 	changes, err := h.store.Watch(ctx, keys) // without it there is still the reading
-	h.refuse(t, err)
+	if h.failed(id, t, err) {
+		return
+	}
 	tick := time.NewTicker(reread)
 	defer tick.Stop()
 	for {
 		select {
 		case e, ok := <-changes:
-			if !ok {
-				changes = nil
+			if ok {
+				h.tell(id, t, e)
 				continue
 			}
-			h.tell(id, t, e)
-			continue
+			changes = nil // the reading tells why
 		case <-t.read:
 		case <-tick.C:
 			if changes == nil {
-				changes, err = h.store.Watch(ctx, keys)
-				h.refuse(t, err)
+				if changes, err = h.store.Watch(ctx, keys); h.failed(id, t, err) {
+					return
+				}
 			}
+		case <-h.life.over:
+			h.failed(id, t, ErrClosed)
+			return
 		case <-ctx.Done():
 			return
 		}
-		entries, err := h.store.Read(ctx, keys)
-		if err == nil {
-			h.tell(id, t, entries[0])
+		if h.failed(id, t, h.read(ctx, id, t)) {
+			return
 		}
-		h.refuse(t, err)
 	}
 }
 
-// refuse tells the followers that they may not look, if that is the error: other
-// errors pass, and this one would keep them waiting for ever.
-func (h *hub) refuse(t *topic, err error) {
-	if !errors.Is(err, ErrNotPermitted) {
-		return
+func (h *hub) read(ctx context.Context, id deferred.ID, t *topic) error {
+	entries, err := h.store.Read(ctx, []Key{recordKey(id)})
+	if err == nil {
+		h.tell(id, t, entries[0])
+	}
+	return err
+}
+
+// failed tells the followers of an error that stays, which would keep them waiting for
+// ever. It reports whether nothing more is to come, for anybody.
+func (h *hub) failed(id deferred.ID, t *topic, err error) bool {
+	if !hopeless(err) {
+		return false
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -120,6 +135,14 @@ func (h *hub) refuse(t *topic, err error) {
 			f.fail(err)
 		}
 	}
+	if !errors.Is(err, ErrClosed) { // rights change
+		return false
+	}
+	if h.topics[id] == t {
+		delete(h.topics, id)
+	}
+	t.stop()
+	return true
 }
 
 func (h *hub) tell(id deferred.ID, t *topic, e Entry) {

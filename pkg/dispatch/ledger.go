@@ -1,22 +1,26 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
-	"time"
 
 	"zasync/pkg/deferred"
 )
 
 // Record is what is known of a deferred. One that no worker has met yet is
-// shown by its message: pending, or scheduled.
-func (q *Queue) Record(ctx context.Context, id deferred.ID) (deferred.Record, error) {
-	if err := id.Check(); err != nil {
+// shown by its message: pending, or scheduled. It is asked for again as [Queue.Do] is
+// tried again.
+func (q *Queue) Record(ctx context.Context, id deferred.ID) (r deferred.Record, err error) {
+	if err := cmp.Or(q.life.check(), id.Check()); err != nil {
 		return deferred.Record{}, err
 	}
+	err = insist(ctx, func() error { r, err = q.record(ctx, id); return err })
+	return r, err
+}
+
+func (q *Queue) record(ctx context.Context, id deferred.ID) (deferred.Record, error) {
 	s, err := q.readRecord(ctx, id)
 	if err != nil {
 		return deferred.Record{}, err
@@ -84,15 +88,16 @@ func (q *Queue) preview(d *Delivery) (deferred.Record, bool) {
 }
 
 // Await returns the record when it has settled. One that has already costs one
-// read.
+// read. While the server is away it goes on waiting; when the connection is closed for
+// good, or the queue, it ends with [ErrClosed].
 func (q *Queue) Await(ctx context.Context, id deferred.ID) (deferred.Record, error) {
-	if err := id.Check(); err != nil {
+	if err := cmp.Or(q.life.check(), id.Check()); err != nil {
 		return deferred.Record{}, err
 	}
 	now, err := q.readRecord(ctx, id)
 	switch {
-	case errors.Is(err, ErrNotPermitted):
-		return deferred.Record{}, err
+	case hopeless(err):
+		return deferred.Record{}, fmt.Errorf("dispatch: await %s: %w", id, err)
 	case err == nil && settled(now.record):
 		return q.awaited(ctx, now.record)
 	}
@@ -133,91 +138,9 @@ func failOnce(c chan<- error) func(error) {
 // awaited is what somebody is told who has waited, with the whole result.
 func (q *Queue) awaited(ctx context.Context, r *deferred.Record) (deferred.Record, error) {
 	q.noticed(ctx, r)
-	o, err := q.whole(ctx, r)
+	var o deferred.Outcome
+	err := insist(ctx, func() (err error) { o, err = q.whole(ctx, r); return err })
 	whole := *r
 	whole.Result = o.Result
 	return whole, err
-}
-
-// Watch follows the record and the annotations until the deferred has settled.
-// Whoever is shown how it ended has seen it, like one who has waited.
-func (q *Queue) Watch(ctx context.Context, id deferred.ID) iter.Seq2[deferred.Change, error] {
-	return func(yield func(deferred.Change, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		changes, err := q.store.Watch(ctx, []Key{recordKey(id), noteKey(id, "*")})
-		if err != nil {
-			yield(deferred.Change{}, fmt.Errorf("dispatch: watch %s: %w", id, err))
-			return
-		}
-		w := &watcher{queue: q, id: id, yield: yield, shown: map[Key]uint64{}}
-		if w.record, err = q.Record(ctx, id); errors.Is(err, deferred.ErrNotFound) {
-			w.record.Submitted = q.clock.now() // annotations that are there are left over
-		}
-		tick := time.NewTicker(reread)
-		defer tick.Stop()
-		for more := w.read(ctx); more; {
-			select {
-			case e, ok := <-changes:
-				if !ok {
-					changes = nil
-					continue
-				}
-				more = w.show(ctx, e)
-			case <-tick.C:
-				more = w.read(ctx)
-			case <-ctx.Done():
-				yield(deferred.Change{}, context.Cause(ctx))
-				return
-			}
-		}
-	}
-}
-
-// watcher shows each revision once, and no older one after it.
-type watcher struct {
-	queue  *Queue
-	id     deferred.ID
-	yield  func(deferred.Change, error) bool
-	shown  map[Key]uint64
-	record deferred.Record // the latest, shown or not
-}
-
-// read shows what there is; false when there is nothing more to watch. The
-// annotations come first, so that those of a settled deferred are seen.
-func (w *watcher) read(ctx context.Context) bool {
-	entries, err := w.queue.store.Read(ctx, []Key{recordKey(w.id)})
-	if errors.Is(err, ErrNotPermitted) {
-		w.yield(deferred.Change{}, err)
-		return false
-	}
-	if err != nil {
-		return ctx.Err() == nil || w.yield(deferred.Change{}, err)
-	}
-	for e, err := range w.queue.store.List(ctx, Query{Space: Notes, Prefix: string(w.id) + "."}) {
-		if err == nil && !w.show(ctx, e) {
-			return false
-		}
-	}
-	return entries[0].Revision == 0 || w.show(ctx, entries[0])
-}
-
-func (w *watcher) show(ctx context.Context, e Entry) bool {
-	if e.Revision <= w.shown[e.Key] {
-		return true
-	}
-	w.shown[e.Key] = e.Revision
-	if e.Space == Notes {
-		n, err := decodeNote(e, w.record.Attempt)
-		return err != nil || earlier(e, &w.record) || w.yield(deferred.Change{Note: &n}, nil)
-	}
-	var r deferred.Record
-	if json.Unmarshal(e.Value, &r) != nil {
-		return true
-	}
-	w.record = r
-	if r.State.Settled() { // said first: who is shown the end may be gone at once
-		w.queue.noticed(ctx, &r)
-	}
-	return w.yield(deferred.Change{Record: &r}, nil) && !r.State.Settled()
 }

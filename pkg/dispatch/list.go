@@ -53,6 +53,10 @@ func (f *Filter) takes(r *deferred.Record) bool {
 // no index: it reads everything.
 func (q *Queue) List(ctx context.Context, f Filter) iter.Seq2[deferred.Record, error] {
 	return func(yield func(deferred.Record, error) bool) {
+		if err := q.life.check(); err != nil {
+			yield(deferred.Record{}, err)
+			return
+		}
 		l := &listing{queue: q, filter: &f, yield: yield, met: map[deferred.ID]bool{}, stubs: map[deferred.ID]*deferred.Record{}}
 		_ = l.records(ctx) && l.messages(ctx) && l.rest(ctx)
 	}

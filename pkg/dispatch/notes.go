@@ -67,35 +67,43 @@ func (q *Queue) annotate(ctx context.Context, id deferred.ID, n deferred.Note) e
 	if err != nil {
 		return fmt.Errorf("dispatch: annotation %s: %w", n.Key, err)
 	}
-	key := noteKey(id, n.Key)
-	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		entries, err := q.store.Read(ctx, []Key{key})
-		if err != nil {
-			return fmt.Errorf("dispatch: annotate %s: %w", id, err)
-		}
-		e := entries[0]
-		if e.Revision != 0 {
-			old, err := decodeNote(e, 0)
-			if err == nil && old.Attempt > n.Attempt {
-				if err := q.outdone(ctx, id, old, e); err != nil {
-					return err
-				}
-			}
-			if bytes.Equal(e.Value, data) { // written before, and its answer was lost
-				return nil
-			}
-		}
-		err = q.store.Write(ctx, []Write{{Key: key, Value: data, Expect: e.Revision}})[0].Err
-		if err == nil {
+	t := newTries()
+	maybe := false
+	for {
+		err := q.noteOnce(ctx, id, n.Attempt, Write{Key: noteKey(id, n.Key), Value: data})
+		maybe = maybe || errors.Is(err, ErrUnknown)
+		switch {
+		case err == nil:
 			return nil
+		case errors.Is(err, ErrConflict): // somebody else has written
+			t.gained()
 		}
-		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknown) || ctx.Err() != nil {
-			return fmt.Errorf("dispatch: annotate %s: %w", id, err)
-		}
-		if pause(ctx, wait) != nil {
-			return fmt.Errorf("dispatch: annotate %s: %w", id, err)
+		if !errors.Is(err, ErrConflict) && !retriable(err) || !t.more(ctx) {
+			return fmt.Errorf("dispatch: annotate %s: %w", id, ofAll(ctx, maybe, err))
 		}
 	}
+}
+
+// noteOnce writes a note over the one that it reads.
+func (q *Queue) noteOnce(ctx context.Context, id deferred.ID, attempt int, w Write) error {
+	entries, err := q.store.Read(ctx, []Key{w.Key})
+	if err != nil {
+		return err
+	}
+	e := entries[0]
+	if e.Revision != 0 {
+		old, err := decodeNote(e, 0)
+		if err == nil && old.Attempt > attempt {
+			if err := q.outdone(ctx, id, old, e); err != nil {
+				return err
+			}
+		}
+		if bytes.Equal(e.Value, w.Value) { // written before, and its answer was lost
+			return nil
+		}
+	}
+	w.Expect = e.Revision
+	return q.store.Write(ctx, []Write{w})[0].Err
 }
 
 // outdone is ErrLost when the value that is there is of a newer attempt. One of

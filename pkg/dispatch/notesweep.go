@@ -79,7 +79,7 @@ func (f *feed) leftOver(ctx context.Context, e Entry, r *deferred.Record) bool {
 		if err != nil || n.Attempt > 0 {
 			return true
 		}
-		waits, err := f.Record(ctx, noteOf(e))
+		waits, err := f.record(ctx, noteOf(e))
 		if err != nil {
 			return errors.Is(err, deferred.ErrNotFound)
 		}

@@ -91,19 +91,6 @@ func (h *holding) schedule(until time.Time) (Message, error) {
 // put stores a message, however often it takes: a repeated one is harmless.
 func (q *Queue) put(ctx context.Context, m Message) error { return q.putAll(ctx, []Message{m}) }
 
-// putOne is put, and tells the place of the message.
-func (q *Queue) putOne(ctx context.Context, m Message) (uint64, error) {
-	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		s := q.broker.Put(ctx, []Message{m})[0]
-		if !errors.Is(s.Err, ErrUnknown) {
-			return s.Seq, s.Err
-		}
-		if err := pause(ctx, wait); err != nil {
-			return 0, err
-		}
-	}
-}
-
 // putAll stores messages; the first error is that of all.
 func (q *Queue) putAll(ctx context.Context, messages []Message) error {
 	for wait := 20 * time.Millisecond; len(messages) > 0; wait = min(2*wait, time.Second) {

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"io"
 	"log/slog"
 	"time"
 
@@ -40,6 +41,9 @@ type Config struct {
 	RetryDelay func(failures int) time.Duration
 	// Logger is told what workers of this queue do. Nil is slog.Default().
 	Logger *slog.Logger
+	// Seams is closed with the queue. It is for whoever makes the store and the broker
+	// for one queue only, as jetstream.Open does. Nil leaves them open.
+	Seams io.Closer
 }
 
 // DefaultLease is how long a delivery is a worker's without its word.
@@ -81,6 +85,7 @@ type Queue struct {
 	clock  *clock
 	hub    *hub
 	voice  voice
+	life   *life
 }
 
 // What a queue is to callers and to workers.
@@ -93,7 +98,8 @@ var (
 // New makes a queue over a pair of seams.
 func New(s Store, b Broker, c Config) *Queue {
 	c = c.withDefaults()
-	return &Queue{store: s, broker: b, config: c, log: c.Logger, clock: newClock(), hub: newHub(s)}
+	l := newLife()
+	return &Queue{store: s, broker: b, config: c, log: c.Logger, clock: newClock(), hub: newHub(s, l), life: l}
 }
 
 // Open gives the handle of an id, whether or not anything is known of it yet.

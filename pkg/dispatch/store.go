@@ -27,8 +27,8 @@ type Store interface {
 	// Count tells how many entries a space has; for a while it may count some that
 	// are gone.
 	Count(ctx context.Context, s Space) (int, error)
-	// Watch gives what is written to the keys after it returns, until ctx ends;
-	// then the channel is closed. It may lose entries: a watcher reads after it
+	// Watch gives what is written to the keys after it returns, until ctx ends or
+	// the store is closed; then the channel is closed. It may lose entries: a watcher reads after it
 	// has begun to watch, and again from time to time. The name of a key may end
 	// in ".*" for any one token more.
 	Watch(ctx context.Context, keys []Key) (<-chan Entry, error)
@@ -97,6 +97,12 @@ var (
 	ErrConflict = errors.New("dispatch: another revision is stored")
 	// ErrUnknown: no answer came. The operation may have happened or not.
 	ErrUnknown = errors.New("dispatch: no answer; it may be stored or not")
+	// ErrUnavailable: the server does not do it for the moment: it is away, or elects
+	// a leader. Nothing was stored, and it may be tried again.
+	ErrUnavailable = errors.New("dispatch: the server cannot do it for the moment")
+	// ErrClosed: the queue, or the connection under it, is closed for good. Nothing
+	// is done any more; what waited ends. The error says why: open another queue.
+	ErrClosed = errors.New("dispatch: the queue is closed")
 	// ErrTooLarge: the value or message is larger than the server takes, and
 	// will be however often it is tried.
 	ErrTooLarge = errors.New("dispatch: too large for the server")

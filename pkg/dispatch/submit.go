@@ -1,17 +1,19 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"zasync/pkg/deferred"
 )
 
 // Submit stores calls, each with one message. Everything about a call is
 // checked before anything is sent. Who may submit and not look learns nothing of
-// another call that stands under the id.
+// another call that stands under the id. While the server is away or elects a leader
+// it is tried again until ctx ends, for ten seconds where ctx has no end. An
+// [ErrUnknown] of a call says that it may be stored; after any other error it is not.
 func (q *Queue) Submit(ctx context.Context, calls ...deferred.Call) ([]*deferred.Deferred, error) {
 	b := &batch{queue: q, results: make([]*deferred.Deferred, len(calls)), errs: make([]error, len(calls))}
 	for i := range calls {
@@ -31,9 +33,16 @@ type batch struct {
 	queue    *Queue
 	results  []*deferred.Deferred
 	errs     []error
-	messages []Message
-	calls    []deferred.Call // of the messages
-	places   []int           // of the messages, among the results
+	messages []Message    // to be sent
+	sent     []submission // of the messages
+}
+
+// A submission is a call whose message has had no answer yet.
+type submission struct {
+	call  deferred.Call
+	place int   // among the results
+	maybe bool  // a message of it may be stored
+	err   error // of the last try
 }
 
 func (b *batch) add(ctx context.Context, i int, c deferred.Call) {
@@ -41,14 +50,15 @@ func (b *batch) add(ctx context.Context, i int, c deferred.Call) {
 	if !chosen {
 		c.ID = deferred.NewID()
 	}
-	err := c.Check()
+	err := cmp.Or(b.queue.life.check(), c.Check())
 	if err == nil && chosen && number(c.ID) != 0 {
 		err = &deferred.InputError{Field: deferred.FieldID, Value: string(c.ID), Rule: "may be the number of another call: choose one that is not of digits only"}
 	}
 	blind := false
 	if err == nil && chosen {
-		var known bool
-		if known, err = b.queue.sameCall(ctx, &c); known {
+		known := false
+		err = insist(ctx, func() (err error) { known, err = b.queue.sameCall(ctx, &c); return err })
+		if known {
 			b.results[i] = deferred.OpenExisting(b.queue, c.ID)
 			return
 		}
@@ -65,7 +75,7 @@ func (b *batch) add(ctx context.Context, i int, c deferred.Call) {
 		return
 	}
 	m.Unique = chosen && !blind // a second message of the same call changes nothing, and another one is set aside
-	b.messages, b.calls, b.places = append(b.messages, m), append(b.calls, c), append(b.places, i)
+	b.messages, b.sent = append(b.messages, m), append(b.sent, submission{call: c, place: i})
 }
 
 // routeOf keeps what must wait from standing before what is ready. What cancels is a
@@ -81,42 +91,51 @@ func routeOf(c *deferred.Call) Route {
 }
 
 func (b *batch) send(ctx context.Context) {
-	for wait := 50 * time.Millisecond; len(b.messages) > 0; wait = min(2*wait, time.Second) {
+	t := newTries()
+	for len(b.messages) > 0 {
+		n := len(b.messages)
 		b.settle(ctx, b.queue.broker.Put(ctx, b.messages))
-		if len(b.messages) > 0 && pause(ctx, wait) != nil {
-			for i := range b.messages {
-				b.errs[b.places[i]] = fmt.Errorf("dispatch: submit %s: %w: %w", b.calls[i].ID, ErrUnknown, context.Cause(ctx))
+		if len(b.messages) < n {
+			t.gained()
+		}
+		if len(b.messages) > 0 && !t.more(ctx) {
+			for i := range b.sent {
+				b.fail(ctx, &b.sent[i])
 			}
 			return
 		}
 	}
 }
 
-// settle takes the answers in. What got none stays, to be sent again: a second
-// message of a call changes nothing.
+// settle takes the answers in. What was not stored for sure stays, to be sent again:
+// a second message of a call changes nothing.
 func (b *batch) settle(ctx context.Context, stored []Stored) {
 	again := &batch{}
-	for i, s := range stored {
-		c, place := b.calls[i], b.places[i]
-		err := s.Err
+	for i, answer := range stored {
+		s := b.sent[i]
 		known := false
-		if errors.Is(err, ErrExists) {
-			if known, err = b.queue.sameCall(ctx, &c); err == nil && !known {
-				err = ErrUnknown // it was there a moment ago
+		if s.err = answer.Err; errors.Is(s.err, ErrExists) {
+			if known, s.err = b.queue.sameCall(ctx, &s.call); s.err == nil && !known {
+				s.err = ErrUnknown // it was there a moment ago
 			}
 		}
+		s.maybe = s.maybe || errors.Is(s.err, ErrUnknown)
 		switch {
-		case err == nil && known:
-			b.results[place] = deferred.OpenExisting(b.queue, c.ID)
-		case err == nil:
-			b.results[place] = deferred.Open(b.queue, c.ID)
-		case errors.Is(err, ErrUnknown):
-			again.messages, again.calls, again.places = append(again.messages, b.messages[i]), append(again.calls, c), append(again.places, place)
+		case s.err == nil && known:
+			b.results[s.place] = deferred.OpenExisting(b.queue, s.call.ID)
+		case s.err == nil:
+			b.results[s.place] = deferred.Open(b.queue, s.call.ID)
+		case retriable(s.err):
+			again.messages, again.sent = append(again.messages, b.messages[i]), append(again.sent, s)
 		default:
-			b.errs[place] = fmt.Errorf("dispatch: submit %s: %w", c.ID, err)
+			b.fail(ctx, &s)
 		}
 	}
-	b.messages, b.calls, b.places = again.messages, again.calls, again.places
+	b.messages, b.sent = again.messages, again.sent
+}
+
+func (b *batch) fail(ctx context.Context, s *submission) {
+	b.errs[s.place] = fmt.Errorf("dispatch: submit %s: %w", s.call.ID, ofAll(ctx, s.maybe, s.err))
 }
 
 // sameCall reports whether the call stands under its id already, as a record

@@ -62,6 +62,10 @@ func (q *Queue) unlist(ctx context.Context, id deferred.ID, expect uint64) error
 // ago is left out: somebody may be about to. Oldest first.
 func (q *Queue) Unhandled(ctx context.Context) iter.Seq2[deferred.Record, error] {
 	return func(yield func(deferred.Record, error) bool) {
+		if err := q.life.check(); err != nil {
+			yield(deferred.Record{}, err)
+			return
+		}
 		var entries []Entry
 		for e, err := range q.store.List(ctx, Query{Space: Unhandled}) {
 			if err != nil {

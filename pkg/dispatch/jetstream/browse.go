@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -79,7 +80,7 @@ func (x *exchange) newBrowser(stream, filter string, most int) (*browser, error)
 	}
 	var err error
 	if b.sub, err = x.nc.SubscribeSync(b.inbox + "*"); err != nil {
-		return nil, fmt.Errorf("jetstream: %w", err)
+		return nil, fmt.Errorf("jetstream: %w", x.unsent(err))
 	}
 	return b, b.sub.SetPendingLimits(-1, -1)
 }
@@ -89,7 +90,7 @@ func (b *browser) close() { _ = b.sub.Unsubscribe() } // fails only when the con
 // patiently reads a page, again if the connection breaks on the way.
 func (b *browser) patiently(ctx context.Context, after uint64) (page []*nats.Msg, more bool, err error) {
 	for range pageTries {
-		if page, more, err = b.page(ctx, after); err == nil || errors.Is(err, dispatch.ErrNotPermitted) {
+		if page, more, err = b.page(ctx, after); err == nil || errors.Is(err, dispatch.ErrNotPermitted) || errors.Is(err, dispatch.ErrClosed) {
 			return page, more, err
 		}
 		if !pause(ctx, askAgain) {
@@ -105,6 +106,7 @@ func (b *browser) page(ctx context.Context, after uint64) (page []*nats.Msg, mor
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, answerLimit, errLost)
 	defer cancel()
+	defer b.exchange.ending.then(cancel)()
 	request := b.exchange.names.get(getRequest{Seq: after + 1, Next: b.filter, Batch: b.batch, MaxBytes: pageBytes}, b.stream)
 	b.asked++
 	request.Reply = b.inbox + strconv.Itoa(b.asked)
@@ -118,7 +120,7 @@ func (b *browser) page(ctx context.Context, after uint64) (page []*nats.Msg, mor
 	for {
 		m, err := b.sub.NextMsgWithContext(ctx)
 		if err != nil {
-			return nil, false, refusal(ctx, err)
+			return nil, false, cmp.Or(b.exchange.ending.cause(), refusal(ctx, err))
 		}
 		if m.Subject != request.Reply {
 			continue

@@ -41,7 +41,7 @@ type Config struct {
 	// AsideAge is how long messages that could not be understood are kept. 0 is
 	// 30 days.
 	AsideAge time.Duration
-	// Queue is the policy of the queue that Open makes.
+	// Queue is the policy of the queue that Open makes. Its Seams are Open's to set.
 	Queue dispatch.Config
 	// Logger is told of lanes that cannot be served. Nil is slog.Default().
 	Logger *slog.Logger
@@ -70,7 +70,9 @@ const fullPayload = 1 << 20
 
 // Open gives the queue of a namespace, and makes its streams if they are not
 // there. Who may not look at streams does not need to: then they are as they are.
-// The connection stays the caller's, who closes it after the queue's last use. Of
+// The queue is closed by its Close, and has then nothing left on the connection, which
+// stays the caller's: who closes it closes its queues as well. While the servers elect a
+// leader it is tried again until ctx ends, for ten seconds where ctx has no end. Of
 // its handlers that of errors is put behind one of ours, which learns of what the
 // server does not permit: so set yours before.
 func Open(ctx context.Context, nc *nats.Conn, c Config) (*dispatch.Queue, error) {
@@ -85,12 +87,13 @@ func Open(ctx context.Context, nc *nats.Conn, c Config) (*dispatch.Queue, error)
 	if most := nc.MaxPayload(); most < fullPayload {
 		c.Logger.Warn("the server's max_payload is small; results and arguments within zasync's limits may not fit", "max_payload", most, "needed", fullPayload)
 	}
+	c.Queue.Seams = b
 	return dispatch.New(s, b, c.Queue), nil
 }
 
 // OpenPair gives the two seams of a namespace, and makes its streams if they
 // are not there. A stream that is there with other settings is refused with a
-// [*SettingError].
+// [*SettingError]. [Broker.Close] closes both.
 func OpenPair(ctx context.Context, nc *nats.Conn, c Config) (*Store, *Broker, error) {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -104,7 +107,7 @@ func OpenPair(ctx context.Context, nc *nats.Conn, c Config) (*Store, *Broker, er
 		names: newNames(&c), config: c, js: js,
 		refusals: refusalsOf(nc), inbox: cmp.Or(nc.Opts.InboxPrefix, strings.TrimSuffix(nats.InboxPrefix, ".")) + ".",
 	}
-	if err := site.prepare(ctx); err != nil {
+	if err := site.insist(ctx); err != nil {
 		return nil, nil, err
 	}
 	x, err := newExchange(nc, site.names)

@@ -102,6 +102,8 @@ func acknowledged(a answer) (uint64, error) {
 		return 0, errWrongLast
 	case full(e):
 		return 0, fmt.Errorf("jetstream: nothing was stored: %w (%w)", dispatch.ErrFull, e)
+	case leaderless(e):
+		return 0, fmt.Errorf("jetstream: nothing was stored: %w (%w)", dispatch.ErrUnavailable, e)
 	case e.ErrorCode == errCodeHeadersTooLarge || e.ErrorCode == errCodeMessageTooLarge:
 		return 0, fmt.Errorf("jetstream: %w (%w)", dispatch.ErrTooLarge, e)
 	default:
@@ -115,6 +117,11 @@ const (
 	codeAccountFull = 10002
 	codeStoreFailed = 10077
 )
+
+// leaderless: the server says that it cannot do it for the moment, as in an election.
+func leaderless(e *natsjs.APIError) bool {
+	return e.Code == 503 && e.ErrorCode != natsjs.JSErrCodeJetStreamNotEnabled && e.ErrorCode != natsjs.JSErrCodeJetStreamNotEnabledForAccount
+}
 
 func full(e *natsjs.APIError) bool {
 	switch e.ErrorCode {

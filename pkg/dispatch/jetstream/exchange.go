@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"zasync/pkg/dispatch"
+
 	"github.com/nats-io/nats.go"
 )
 
@@ -18,6 +20,8 @@ type exchange struct {
 	nc       *nats.Conn
 	outbox   *outbox
 	refusals *refusals
+	ending   *ending
+	sub      *nats.Subscription
 	prefix   string // of the replies; then the flight, a dot, and the place in it
 
 	mu      sync.Mutex
@@ -45,18 +49,23 @@ const (
 var (
 	errLost         = errors.New("no answer")
 	errDisconnected = errors.New("the connection broke")
-	errNobody       = errors.New("nobody listens: the stream or JetStream is not there")
+	errAway         = fmt.Errorf("for %s", answerLimit)
+	errNobody       = fmt.Errorf("%w: nobody listens: the stream or its leader is not there", dispatch.ErrUnavailable)
 )
 
 func newExchange(nc *nats.Conn, n names) (*exchange, error) {
-	x := &exchange{names: n, nc: nc, outbox: &outbox{nc: nc}, refusals: refusalsOf(nc), prefix: nc.NewInbox() + ".", flights: map[uint64]*flight{}}
-	x.refusals.heed(x.refused)
-	sub, err := nc.Subscribe(x.prefix+"*.*", x.receive)
-	if err != nil {
-		return nil, fmt.Errorf("jetstream: %w", err)
+	x := &exchange{names: n, nc: nc, outbox: &outbox{nc: nc}, refusals: refusalsOf(nc), ending: newEnding(), prefix: nc.NewInbox() + ".", flights: map[uint64]*flight{}}
+	var err error
+	if x.sub, err = nc.Subscribe(x.prefix+"*.*", x.receive); err != nil {
+		return nil, fmt.Errorf("jetstream: %w", x.unsent(err))
+	}
+	x.ending.then(x.refusals.heed(x.refused))
+	x.sub.SetClosedHandler(func(string) { x.ending.bring(closedBy(nc)) })
+	if nc.IsClosed() { // before that
+		x.ending.bring(closedBy(nc))
 	}
 	// What may come is bounded by what was asked.
-	return x, sub.SetPendingLimits(-1, -1)
+	return x, x.sub.SetPendingLimits(-1, -1)
 }
 
 // ask sends the requests and gives their answers in order. A request that is
@@ -86,32 +95,6 @@ func (x *exchange) ask(ctx context.Context, requests []*nats.Msg) []answer {
 func (x *exchange) one(ctx context.Context, request *nats.Msg) (*nats.Msg, error) {
 	a := x.ask(ctx, []*nats.Msg{request})[0]
 	return a.msg, a.err
-}
-
-// connected waits for the connection, so that nothing lies in a buffer of the
-// client's to be sent when its sender has long given up.
-func (x *exchange) connected(ctx context.Context) error {
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	if x.nc.IsConnected() {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, answerLimit)
-	defer cancel()
-	changed := x.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
-	defer x.nc.RemoveStatusListener(changed)
-	for !x.nc.IsConnected() {
-		if x.nc.IsClosed() {
-			return nats.ErrConnectionClosed
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("no connection to NATS: %w", context.Cause(ctx))
-		}
-	}
-	return nil
 }
 
 // sizeFlight says how many of the requests fly together.

@@ -42,7 +42,7 @@ func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery,
 			a.err = statusError(a.msg)
 		}
 		if a.err != nil {
-			return nil, fmt.Errorf("jetstream: find %q: %w", id, a.err)
+			return nil, fmt.Errorf("jetstream: find %q: %w", id, unread(a.err))
 		}
 		if status(a.msg) != "" {
 			continue

@@ -44,7 +44,7 @@ func (x *exchange) fly(ctx context.Context, requests []*nats.Msg, answers []answ
 			continue
 		}
 		m.Reply = replies + strconv.FormatUint(uint64(i), 36) //nolint:gosec // an index
-		failed := func(err error) { x.land(number, i, answer{err: err}) }
+		failed := func(err error) { x.land(number, i, answer{err: x.unsent(err)}) }
 		if alone {
 			x.outbox.post(letter{m, failed})
 		} else if err := x.nc.PublishMsg(m); err != nil { // a burst by itself
@@ -65,10 +65,12 @@ func (x *exchange) wait(ctx context.Context, f *flight, epoch uint64) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-x.ending.come:
+		return x.ending.cause()
 	case <-timer.C:
 	}
 	timer.Reset(answerLimit - slowAnswer)
-	broken := x.nc.StatusChanged(nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
+	broken := x.nc.StatusChanged(nats.RECONNECTING, nats.DISCONNECTED)
 	defer x.nc.RemoveStatusListener(broken)
 	if !x.nc.IsConnected() || x.nc.Stats().Reconnects != epoch {
 		return errDisconnected
@@ -78,6 +80,8 @@ func (x *exchange) wait(ctx context.Context, f *flight, epoch uint64) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-x.ending.come:
+		return x.ending.cause()
 	case <-broken:
 		return errDisconnected
 	case <-timer.C:

@@ -46,7 +46,7 @@ type keptMessage struct {
 // kept reads the leader's answer; nil if there is no such message.
 func kept(a answer) (*keptMessage, error) {
 	if a.err != nil {
-		return nil, a.err
+		return nil, unread(a.err)
 	}
 	var got struct {
 		Message *keptMessage     `json:"message"`
@@ -58,6 +58,8 @@ func kept(a answer) (*keptMessage, error) {
 		return nil, fmt.Errorf("the answer of the server: %w", err)
 	case got.Error != nil && got.Error.ErrorCode == natsjs.JSErrCodeMessageNotFound:
 		return nil, nil //nolint:nilnil // there is none
+	case got.Error != nil && leaderless(got.Error):
+		return nil, fmt.Errorf("%w: %w", dispatch.ErrUnavailable, got.Error)
 	case got.Error != nil:
 		return nil, got.Error
 	case got.Message == nil || got.Message.Seq == 0:

@@ -131,7 +131,7 @@ func (s *Store) direct(k dispatch.Key) *nats.Msg {
 
 func entry(k dispatch.Key, a answer) (dispatch.Entry, error) {
 	if a.err != nil {
-		return dispatch.Entry{}, a.err
+		return dispatch.Entry{}, unread(a.err)
 	}
 	switch status(a.msg) {
 	case "":

@@ -46,6 +46,9 @@ var ErrClosed = errors.New("jetstream: the subscription is closed")
 // Subscribe opens a supply of deliveries for one worker. The context is for the
 // opening alone; the supply lasts until it is closed.
 func (b *Broker) Subscribe(ctx context.Context) (dispatch.Subscription, error) {
+	if err := b.exchange.ending.cause(); err != nil {
+		return nil, fmt.Errorf("jetstream: subscribe: %w", err)
+	}
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &subscription{
 		broker: b, nc: b.exchange.nc, log: b.log, stop: stop,
@@ -56,7 +59,7 @@ func (b *Broker) Subscribe(ctx context.Context) (dispatch.Subscription, error) {
 	var err error
 	if s.sub, err = s.nc.Subscribe(s.inbox+"*.*", s.receive); err != nil {
 		stop()
-		return nil, fmt.Errorf("jetstream: subscribe: %w", err)
+		return nil, fmt.Errorf("jetstream: subscribe: %w", b.exchange.unsent(err))
 	}
 	if err := s.sub.SetPendingLimits(-1, -1); err != nil { // credit is the limit
 		stop()
@@ -65,6 +68,8 @@ func (b *Broker) Subscribe(ctx context.Context) (dispatch.Subscription, error) {
 	s.online = s.nc.IsConnected()
 	go s.keep(life)
 	go s.greet(life)
+	forget := b.exchange.ending.then(func() { _ = s.Close() }) // which says only that the connection is closed
+	context.AfterFunc(life, forget)
 	return s, nil
 }
 
@@ -138,6 +143,9 @@ func (s *subscription) Next(ctx context.Context) (dispatch.Delivery, error) {
 		select {
 		case <-s.ready:
 		case <-s.closed:
+			if why := s.broker.exchange.ending.cause(); why != nil {
+				return dispatch.Delivery{}, fmt.Errorf("%w: %w", ErrClosed, why)
+			}
 			return dispatch.Delivery{}, ErrClosed
 		case <-ctx.Done():
 			return dispatch.Delivery{}, context.Cause(ctx)

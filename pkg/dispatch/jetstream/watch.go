@@ -18,14 +18,18 @@ const (
 	flushLimit  = 5 * time.Second
 )
 
-// Watch gives what is written to the keys after it returns, until ctx ends. It
+// Watch gives what is written to the keys after it returns, until ctx ends, or the
+// connection for good. It
 // listens to what the streams publish again, and so costs the server next to
 // nothing; only records and notes can be watched.
 func (s *Store) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch.Entry, error) {
+	if err := s.exchange.ending.cause(); err != nil {
+		return nil, fmt.Errorf("jetstream: watch: %w", err)
+	}
 	w := &watch{names: s.names, entries: make(chan dispatch.Entry, watchBuffer)}
 	w.unheed = s.exchange.refusals.heed(w.refused)
 	for _, k := range keys {
-		if err := w.add(s.exchange.nc, k); err != nil {
+		if err := w.add(s.exchange, k); err != nil {
 			w.close()
 			return nil, err
 		}
@@ -38,7 +42,8 @@ func (s *Store) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch
 	if err := w.refusal(); err != nil {
 		return nil, fmt.Errorf("jetstream: watch: %w", err)
 	}
-	context.AfterFunc(ctx, w.close)
+	forget := s.exchange.ending.then(w.close)
+	context.AfterFunc(ctx, func() { forget(); w.close() })
 	return w.entries, nil
 }
 
@@ -46,7 +51,7 @@ func (s *Store) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch
 func (x *exchange) flush(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, flushLimit)
 	defer cancel()
-	return x.nc.FlushWithContext(ctx)
+	return x.unsent(x.nc.FlushWithContext(ctx))
 }
 
 type watch struct {
@@ -81,7 +86,7 @@ func (w *watch) refusal() error {
 	return w.fault
 }
 
-func (w *watch) add(nc *nats.Conn, k dispatch.Key) error {
+func (w *watch) add(x *exchange, k dispatch.Key) error {
 	if k.Space != dispatch.Records && k.Space != dispatch.Notes {
 		return fmt.Errorf("jetstream: the space %q cannot be watched", k.Space)
 	}
@@ -93,11 +98,11 @@ func (w *watch) add(nc *nats.Conn, k dispatch.Key) error {
 	base := w.live(k.Space, "")
 	w.mu.Lock() // until it is known which ones are ours
 	defer w.mu.Unlock()
-	sub, err := nc.Subscribe(base+k.Name, func(m *nats.Msg) {
+	sub, err := x.nc.Subscribe(base+k.Name, func(m *nats.Msg) {
 		w.give(entryOf(dispatch.Key{Space: k.Space, Name: strings.TrimPrefix(m.Subject, base)}, m))
 	})
 	if err != nil {
-		return fmt.Errorf("jetstream: watch: %w", err)
+		return fmt.Errorf("jetstream: watch: %w", x.unsent(err))
 	}
 	w.subs = append(w.subs, sub)
 	return nil

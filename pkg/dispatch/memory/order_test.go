@@ -74,3 +74,7 @@ func TestFresh(t *testing.T) {
 func TestLeasesThatHadAGap(t *testing.T) {
 	dispatchtest.TestLeases(t, synctest.Test, pair)
 }
+
+func TestOutageIsOutlastedForAsLongAsTheContextLasts(t *testing.T) {
+	dispatchtest.TestOutage(t, synctest.Test, pair)
+}

@@ -1,0 +1,161 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// doNow carries out a command whose message is stored. After a conflict, or a write
+// whose answer was lost, the leader is asked. Whoever may not ask it, or may not write
+// the record, waits until a worker has. So does one that comes late and finds no
+// record: the command may have been carried out, and the record be forgotten.
+func (q *Queue) doNow(ctx context.Context, c *deferred.Command, given time.Time) error {
+	t, read, tried := newTries(), q.readRecord, false
+	for {
+		now, err := read(ctx, c.ID)
+		if tried && err != nil && !retriable(err) && ctx.Err() == nil { // he may not, perhaps
+			return q.untilAnswered(ctx, c)
+		}
+		if err == nil {
+			read, tried = q.latestRecord, true
+			err = q.obeyNow(ctx, c, &now, given)
+		}
+		switch {
+		case errors.Is(err, errWaits):
+			return q.untilAnswered(ctx, c)
+		case errors.Is(err, ErrConflict):
+			t.gained() // somebody else has written
+		case err == nil || !t.again(ctx, err):
+			return err
+		}
+	}
+}
+
+// errWaits: the command is for a worker to carry out.
+var errWaits = errors.New("dispatch: the command waits for a worker")
+
+// obeyNow carries out a command on a record as it was read.
+func (q *Queue) obeyNow(ctx context.Context, c *deferred.Command, now *sighting, given time.Time) error {
+	r := now.record
+	if r == nil {
+		if stoodStill(given, time.Now(), q.config.Lease) {
+			return errWaits
+		}
+		r = &deferred.Record{ID: c.ID, State: deferred.Pending}
+	}
+	switch {
+	case r.Seen || r.State.Settled():
+	case maybeEarly(c.Verb):
+		if met, err := q.meetPromise(ctx, r); !met {
+			return err // nil: it is kept until the promise is met
+		}
+	case c.Verb == deferred.Add:
+		return errWaits
+	}
+	if answered, err := answer(r, c); answered {
+		return err
+	}
+	if err := q.applyTo(ctx, r, c); err != nil {
+		return err
+	}
+	_, err := q.writeRecord(ctx, r, now.revision, 0)
+	if err == nil && c.Verb == deferred.Release {
+		short, cancel := context.WithTimeout(ctx, noticeLimit)
+		defer cancel()
+		_ = q.ring(short, c.ID) // a hint, which whoever meets the command gives too
+	}
+	return err
+}
+
+// meetPromise takes in a promise whose message no worker has met yet, so that
+// whoever settles it is told whether his word counts.
+func (q *Queue) meetPromise(ctx context.Context, r *deferred.Record) (met bool, err error) {
+	if _, err := q.takeIn(ctx, r); err != nil {
+		return false, err
+	}
+	if r.Promise != "" {
+		r.State = deferred.Waiting
+	}
+	return r.Seen, nil
+}
+
+func (q *Queue) applyTo(ctx context.Context, r *deferred.Record, c *deferred.Command) (err error) {
+	switch c.Verb {
+	case deferred.Cancel:
+		err = q.cancelled(ctx, r, c)
+	case deferred.Resolve, deferred.Reject:
+		settleOutside(r, c)
+	default:
+		change(r, c)
+		return nil
+	}
+	r.Settled = q.clock.now()
+	return err
+}
+
+// untilAnswered waits until the record answers the command.
+func (q *Queue) untilAnswered(ctx context.Context, c *deferred.Command) error {
+	answers, refused := make(chan error, 1), make(chan error, 1)
+	following, stop := context.WithCancel(ctx)
+	defer stop()
+	q.hub.follow(following, c.ID, func(r *deferred.Record, _ uint64) bool {
+		answered, err := answer(r, c)
+		if answered {
+			select {
+			case answers <- err:
+			default:
+			}
+		}
+		return !answered
+	}, failOnce(refused))
+	select {
+	case err := <-answers:
+		return err
+	case err := <-refused:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// cancelled makes an open record a cancelled one.
+func (q *Queue) cancelled(ctx context.Context, r *deferred.Record, c *deferred.Command) error {
+	args, err := q.takeIn(ctx, r)
+	if err != nil {
+		return err
+	}
+	q.settleCancelled(ctx, r, c)
+	r.Args = args
+	return nil
+}
+
+func (q *Queue) settleCancelled(ctx context.Context, r *deferred.Record, c *deferred.Command) {
+	r.Settle(deferred.Cancelled, q.ofAttempt(ctx, r, deferred.CancelFailure(c.Reason)))
+	r.SettledBy = c.By
+}
+
+// takeIn looks for the call of an open record that is to be settled without it:
+// it may carry callbacks that no record knows yet. The message stays where it
+// is: when it is met, it is finished like that of any settled call, and until
+// then the record is kept.
+func (q *Queue) takeIn(ctx context.Context, r *deferred.Record) (args deferred.Content, err error) {
+	args = r.Args // of one that waits
+	found, err := q.find(ctx, r.ID)
+	if err != nil {
+		return args, err
+	}
+	for i := range found {
+		c, err := parse(&found[i])
+		if err != nil || r.Seen && r.Digest != c.digest() || !r.Seen && found[i].foreign() {
+			continue
+		}
+		if !r.Seen {
+			c.into(r, c.digest())
+		}
+		args, r.Carried = c.Args, true
+	}
+	return args, nil
+}

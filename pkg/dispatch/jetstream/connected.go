@@ -1,0 +1,53 @@
+package jetstream
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"zasync/pkg/dispatch"
+
+	"github.com/nats-io/nats.go"
+)
+
+// connected waits for the connection, so that nothing lies in a buffer of the
+// client's to be sent when its sender has long given up.
+func (x *exchange) connected(ctx context.Context) error {
+	if err := cmp.Or(x.ending.cause(), context.Cause(ctx)); err != nil {
+		return fmt.Errorf("it was not sent: %w", err)
+	}
+	if x.nc.IsConnected() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, answerLimit, errAway)
+	defer cancel()
+	changed := x.nc.StatusChanged(nats.CONNECTED)
+	defer x.nc.RemoveStatusListener(changed)
+	for !x.nc.IsConnected() {
+		select {
+		case <-changed:
+		case <-x.ending.come:
+			return fmt.Errorf("it was not sent: %w", x.ending.cause())
+		case <-ctx.Done():
+			return fmt.Errorf("it was not sent: %w: no connection to NATS (%w)", dispatch.ErrUnavailable, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// unsent is why a message could not be handed to the connection.
+func (x *exchange) unsent(err error) error {
+	if errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrConnectionDraining) {
+		return closedBy(x.nc)
+	}
+	return err
+}
+
+// unread is why a reading had no answer. One that was lost may be asked for again.
+func unread(err error) error {
+	if errors.Is(err, errLost) {
+		return fmt.Errorf("%w: %w", dispatch.ErrUnavailable, err)
+	}
+	return err
+}

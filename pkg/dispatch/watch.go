@@ -1,0 +1,128 @@
+package dispatch
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"zasync/pkg/deferred"
+)
+
+// Watch follows the record and the annotations until the deferred has settled.
+// Whoever is shown how it ended has seen it, like one who has waited. It goes on and
+// ends as [Queue.Await] does.
+func (q *Queue) Watch(ctx context.Context, id deferred.ID) iter.Seq2[deferred.Change, error] {
+	return func(yield func(deferred.Change, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		w := &watcher{queue: q, id: id, yield: yield, shown: map[Key]uint64{}}
+		err := cmp.Or(q.life.check(), id.Check())
+		if err == nil {
+			err = w.follow(ctx)
+		}
+		if err != nil {
+			yield(deferred.Change{}, fmt.Errorf("dispatch: watch %s: %w", id, err))
+		}
+	}
+}
+
+// watcher shows each revision once, and no older one after it.
+type watcher struct {
+	queue   *Queue
+	id      deferred.ID
+	yield   func(deferred.Change, error) bool
+	shown   map[Key]uint64
+	record  deferred.Record // the latest, shown or not
+	changes <-chan Entry    // nil without a watch
+}
+
+// follow shows what there is and what comes, until there is nothing more to watch, or
+// nobody who does. Its error is for the last to be shown.
+func (w *watcher) follow(ctx context.Context) error {
+	if err := w.listen(ctx); err != nil {
+		return err
+	}
+	var err error
+	if w.record, err = w.queue.Record(ctx, w.id); errors.Is(err, deferred.ErrNotFound) {
+		w.record.Submitted = w.queue.clock.now() // annotations that are there are left over
+	}
+	tick := time.NewTicker(reread)
+	defer tick.Stop()
+	more, err := w.read(ctx)
+	for more && err == nil {
+		select {
+		case e, ok := <-w.changes:
+			if ok {
+				more = w.show(ctx, e)
+				continue
+			}
+			w.changes = nil // the reading tells why
+			more, err = w.read(ctx)
+		case <-tick.C:
+			if err = w.listen(ctx); err == nil {
+				more, err = w.read(ctx)
+			}
+		case <-w.queue.life.over:
+			return ErrClosed
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return err
+}
+
+// listen begins a watch if there is none. Without it there is still the reading.
+func (w *watcher) listen(ctx context.Context) error {
+	if w.changes != nil {
+		return nil
+	}
+	changes, err := w.queue.store.Watch(ctx, []Key{recordKey(w.id), noteKey(w.id, "*")})
+	if hopeless(err) {
+		return err
+	}
+	w.changes = changes
+	return nil
+}
+
+// read shows what there is; false when there is nothing more to watch. The
+// annotations come first, so that those of a settled deferred are seen. What cannot be
+// read for the moment is read later.
+func (w *watcher) read(ctx context.Context) (more bool, err error) {
+	entries, err := w.queue.store.Read(ctx, []Key{recordKey(w.id)})
+	switch {
+	case hopeless(err):
+		return false, err
+	case err != nil:
+		return true, nil // the server may be away
+	}
+	for e, err := range w.queue.store.List(ctx, Query{Space: Notes, Prefix: string(w.id) + "."}) {
+		if err == nil && !w.show(ctx, e) {
+			return false, nil
+		}
+	}
+	return entries[0].Revision == 0 || w.show(ctx, entries[0]), nil
+}
+
+func (w *watcher) show(ctx context.Context, e Entry) bool {
+	if e.Revision <= w.shown[e.Key] {
+		return true
+	}
+	w.shown[e.Key] = e.Revision
+	if e.Space == Notes {
+		n, err := decodeNote(e, w.record.Attempt)
+		return err != nil || earlier(e, &w.record) || w.yield(deferred.Change{Note: &n}, nil)
+	}
+	var r deferred.Record
+	if json.Unmarshal(e.Value, &r) != nil {
+		return true
+	}
+	w.record = r
+	if r.State.Settled() { // said first: who is shown the end may be gone at once
+		w.queue.noticed(ctx, &r)
+	}
+	return w.yield(deferred.Change{Record: &r}, nil) && !r.State.Settled()
+}
