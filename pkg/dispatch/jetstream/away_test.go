@@ -61,3 +61,24 @@ func TestErrorAfterALostAnswerSaysThatItMayBeStored(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestListOutlastsAStreamThatNobodyAnswersFor(t *testing.T) {
+	p := settle(t)
+	if err := p.js.DeleteStream(t.Context(), p.stream("KV_STATE")); err != nil {
+		t.Fatal(err)
+	}
+	asked := p.nc.Stats().OutMsgs
+	done := make(chan error, 1)
+	go func() {
+		var last error
+		for _, err := range p.store.List(patiently(t), dispatch.Query{Space: dispatch.Records}) {
+			last = err
+		}
+		done <- last
+	}()
+	eventually(t, "it is tried for some time", func() bool { return p.nc.Stats().OutMsgs > asked+10 })
+	p.open(t)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"time"
 
 	"zasync/pkg/dispatch"
 
@@ -17,7 +18,6 @@ import (
 const (
 	pageMessages = 512
 	pageBytes    = 4 << 20
-	pageTries    = 5
 )
 
 // getRequest asks for stored messages: one, or the batch that follows a
@@ -87,17 +87,20 @@ func (x *exchange) newBrowser(stream, filter string, most int) (*browser, error)
 
 func (b *browser) close() { _ = b.sub.Unsubscribe() } // fails only when the connection is gone
 
-// patiently reads a page, again if the connection breaks on the way.
+// patiently reads a page, again if the connection breaks on the way or the stream has no
+// leader.
 func (b *browser) patiently(ctx context.Context, after uint64) (page []*nats.Msg, more bool, err error) {
-	for range pageTries {
+	for began := time.Now(); ; {
 		if page, more, err = b.page(ctx, after); err == nil || errors.Is(err, dispatch.ErrNotPermitted) || errors.Is(err, dispatch.ErrClosed) {
 			return page, more, err
 		}
-		if !pause(ctx, askAgain) {
+		switch {
+		case time.Since(began) > insistFor:
+			return nil, false, err
+		case !pause(ctx, askAgain):
 			return nil, false, context.Cause(ctx)
 		}
 	}
-	return nil, false, err
 }
 
 func (b *browser) page(ctx context.Context, after uint64) (page []*nats.Msg, more bool, err error) {

@@ -12,11 +12,10 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
-// insistFor is for how long streams are asked for that have no leader, where the
-// caller's context has no end.
+// insistFor is for how long streams are asked for, and read, that have no leader.
 const insistFor = 10 * time.Second
 
-// insist prepares the streams, again while nobody answers for them.
+// insist prepares the streams, again while nobody answers for them, until ctx ends.
 func (s *site) insist(ctx context.Context) error {
 	for began := time.Now(); ; {
 		err := s.prepare(ctx)
