@@ -70,12 +70,30 @@ func listed[S ~string](words []S) string {
 
 // open connects. Whatever goes wrong comes back as an error, so nothing is logged.
 func (b *base) open(ctx context.Context) (*connect.Session, error) {
-	return b.connect.Open(ctx, "zsubmit", slog.New(slog.DiscardHandler))
+	return b.connect.Open(ctx, "zsubmit", slog.New(slog.DiscardHandler), connect.Staying(listener{b.streams, b.connect.Place()})...)
+}
+
+// listener tells whoever waits what becomes of the connection.
+type listener struct {
+	streams
+	place string
+}
+
+func (l listener) Away(since time.Duration, err error) {
+	lasting := ""
+	if since > 0 {
+		lasting = " for " + since.Round(time.Second).String()
+	}
+	l.notef("no connection to %s%s (%s); trying again", l.place, lasting, cmdline.Message(err))
+}
+
+func (l listener) Back(after time.Duration) {
+	l.notef("connected to %s again, after %s", l.place, after.Round(time.Second/10))
 }
 
 const patience = 30 * time.Second
 
-var errNoAnswer = errors.New("the server did not answer within 30 seconds; it is not known whether it was done")
+var errNoAnswer = errors.New("the server did not answer within 30 seconds")
 
 // patiently limits what is not meant to take long.
 func patiently(ctx context.Context) (context.Context, context.CancelFunc) {

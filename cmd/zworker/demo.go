@@ -86,6 +86,7 @@ func (o *demoOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer q.Close()
 	pool := demoPool(q, &scanner{root: root, closely: found.names[found.largest]}, o.log)
 	o.introduce(found, pool.Slots)
 	return performing(ctx, pool, func(ctx context.Context) error { return o.perform(ctx, q, found) })

@@ -119,7 +119,7 @@ func (o *devOptions) run(ctx context.Context) error {
 		return explainStart(err)
 	}
 	defer srv.Stop()
-	nc, err := srv.Connect(append(staying(o.log), nats.Name("zworker dev"))...)
+	nc, err := srv.Connect(append(connect.Staying(listener{o.log, srv.URL()}), nats.Name("zworker dev"))...)
 	if err != nil {
 		return err
 	}
@@ -128,6 +128,7 @@ func (o *devOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer q.Close()
 	var mux workerpool.Mux
 	democalls.Register(&mux)
 	o.say(srv.URL(), mux.Names())

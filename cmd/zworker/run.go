@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"zasync/cmd/internal/cmdline"
 	"zasync/cmd/internal/connect"
 	"zasync/cmd/internal/democalls"
 	"zasync/pkg/workerpool"
 
-	"github.com/nats-io/nats.go"
 	"github.com/urfave/cli/v2"
 )
 
@@ -28,7 +28,7 @@ type runOptions struct {
 func runCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "perform the calls of an existing NATS server", ArgsUsage: " ",
-		Description: "Stops at SIGINT or SIGTERM: running calls may finish within " + workerpool.DefaultGrace.String() +
+		Description: "Waits for its server. Stops at SIGINT or SIGTERM: running calls may finish within " + workerpool.DefaultGrace.String() +
 			" and are\ngiven back after that. A second signal ends it at once.\n\n" +
 			"  zworker run --server nats://queue.example.org --creds worker.creds\n" +
 			"  zworker run --queues default,low --slots 50\n\n" +
@@ -86,7 +86,7 @@ func readRun(c *cli.Context, s streams) (o runOptions, err error) {
 }
 
 func (o *runOptions) run(ctx context.Context) error {
-	q, err := o.connect.Open(ctx, strings.TrimSpace("zworker "+o.name), o.log, staying(o.log)...)
+	q, err := o.connect.OpenPatiently(ctx, strings.TrimSpace("zworker "+o.name), o.log, listener{o.log, o.connect.Place()})
 	if err != nil {
 		return err
 	}
@@ -110,17 +110,16 @@ func unlessStopped(ctx context.Context, err error) error {
 	return err
 }
 
-// staying keeps a worker trying for as long as its server is away.
-func staying(log *slog.Logger) []nats.Option {
-	return []nats.Option{
-		nats.MaxReconnects(-1),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if err != nil { // nil when we closed it
-				log.Warn("disconnected; trying again", "err", err)
-			}
-		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) {
-			log.Info("connected again", "server", connect.Redact(nc.ConnectedUrl()))
-		}),
-	}
+// listener logs what becomes of the connection.
+type listener struct {
+	log   *slog.Logger
+	place string
+}
+
+func (l listener) Away(since time.Duration, err error) {
+	l.log.Warn("no connection to the server; trying again", "server", l.place, "took", since.Round(time.Second), "err", cmdline.Message(err))
+}
+
+func (l listener) Back(after time.Duration) {
+	l.log.Info("connected to the server", "server", l.place, "took", after.Round(time.Millisecond))
 }

@@ -25,27 +25,40 @@ type Session struct {
 	nc *nats.Conn
 }
 
-// Close ends the connection.
-func (s *Session) Close() { s.nc.Close() }
+// Close closes the queue and ends the connection.
+func (s *Session) Close() {
+	_ = s.Queue.Close() // the connection ends anyway
+	s.nc.Close()
+}
 
 // Open connects as a client of the given name and opens the queue. Options of
 // NATS may be added. The logger is told of what goes wrong on the connection.
 func (o Options) Open(ctx context.Context, name string, log *slog.Logger, more ...nats.Option) (*Session, error) {
+	s, err := o.open(ctx, name, log, more...)
+	if err != nil {
+		return nil, o.explain(err)
+	}
+	return s, nil
+}
+
+func (o Options) open(ctx context.Context, name string, log *slog.Logger, more ...nats.Option) (*Session, error) {
 	own, err := o.options()
 	if err != nil {
 		return nil, err
 	}
-	own = append(own, nats.Name(name), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-		log.Warn("connection", "err", err)
+	own = append(own, nats.Name(name), nats.ErrorHandler(func(nc *nats.Conn, _ *nats.Subscription, err error) {
+		if nc.IsConnected() { // else a listener is told
+			log.Warn("connection", "err", err)
+		}
 	}))
 	nc, err := nats.Connect(o.server(), append(own, more...)...)
 	if err != nil {
-		return nil, o.explain(err)
+		return nil, err
 	}
 	q, err := jetstream.Open(ctx, nc, jetstream.Config{Namespace: o.Namespace, Domain: o.Domain, Logger: log})
 	if err != nil {
 		nc.Close()
-		return nil, o.explain(err)
+		return nil, err
 	}
 	return &Session{Queue: q, nc: nc}, nil
 }
@@ -120,6 +133,8 @@ func (o Options) explain(err error) error {
 		return errors.New("--server: the URL cannot be read; it is not shown because it may hold a password")
 	case errors.As(err, &untrusted):
 		return fmt.Errorf("the NATS server at %s is not trusted (%w); name the authority of its certificate with --tlsca", place, untrusted.Err)
+	case errors.Is(err, dispatch.ErrUnavailable):
+		return fmt.Errorf("the NATS server at %s does not answer for its streams, as while servers elect a leader; try again (%w)", place, err)
 	case errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrTimeout), errors.As(err, &dial):
 		return fmt.Errorf("no NATS server answers at %s; \"zworker dev\" starts one, and --server or NATS_URL names another", place)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):

@@ -9,6 +9,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/jetstream"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -107,5 +108,46 @@ func TestErrorAfterALostAnswerSaysThatItMayBeStored(t *testing.T) {
 	_, err := deferred.SubmitOne(ctx, q, deferred.Call{Name: "greet"})
 	if !errors.Is(err, dispatch.ErrUnknown) || strings.Contains(err.Error(), "nothing was stored") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Without a leader of the cluster, each server says so itself.
+func TestOpenOutlastsAnElection(t *testing.T) {
+	o := &server.Options{DontListen: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true}
+	s := runServer(o)
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	nc, err := nats.Connect("", nats.InProcessServer(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	asked := make(chan struct{}, 100)
+	electing, err := nc.Subscribe("$JS.API.>", func(m *nats.Msg) {
+		_ = m.Respond([]byte(`{"error":{"code":503,"err_code":10008,"description":"JetStream system temporarily unavailable"}}`))
+		asked <- struct{}{}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, c, ctx := make(chan error, 1), claim(t).config, patiently(t)
+	go func() {
+		_, err := jetstream.Open(ctx, nc, c)
+		opened <- err
+	}()
+	for range 3 {
+		select {
+		case <-asked:
+		case err := <-opened:
+			t.Fatalf("it ended meanwhile: %v", err)
+		}
+	}
+	if err := s.EnableJetStream(&server.JetStreamConfig{StoreDir: o.StoreDir, MaxStore: 1 << 30, MaxMemory: 1 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	if err := electing.Unsubscribe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-opened; err != nil {
+		t.Error(err)
 	}
 }
