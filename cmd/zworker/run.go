@@ -104,7 +104,7 @@ func (o *runOptions) run(ctx context.Context) error {
 // unlessStopped is nil for an error that comes of the signal to stop: what was
 // under way when the worker had hardly started fails by it.
 func unlessStopped(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
 		return nil
 	}
 	return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"strings"
@@ -28,6 +29,19 @@ func TestWorkerThatIsStoppedWhileItStartsHasNotFailed(t *testing.T) {
 		if code := run(ctx, args, strings.NewReader(""), io.Discard, &stderr); code != cmdline.Done {
 			t.Errorf("%q: exit code %d, %s", args, code, stderr.String())
 		}
+	}
+}
+
+func TestWorkerThatIsStoppedWhileItJoinsHasNotFailed(t *testing.T) {
+	srv, err := embedded.Start(t.Context(), embedded.Config{Listen: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Stop()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stderr := &cancelOn{text: "msg=serving", cancel: func() { cancel(errors.New("signal received")) }}
+	if code := run(ctx, []string{"run", "--server", srv.URL()}, strings.NewReader(""), io.Discard, stderr); code != cmdline.Done {
+		t.Errorf("exit code %d, %s", code, stderr.written.String())
 	}
 }
 
