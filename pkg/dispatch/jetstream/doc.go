@@ -3,6 +3,7 @@
 // queue over them:
 //
 //	q, err := jetstream.Open(ctx, nc, jetstream.Config{})
+//	defer q.Close()
 //
 // One installation is a namespace. With the default one it is these streams,
 // made by whoever comes first, and afterwards checked and never changed:
