@@ -120,7 +120,7 @@ func (l *attemptLedger) keep(n deferred.Note) (kept bool, err error) {
 		return true, nil
 	}
 	l.resting = true
-	l.during(l.rest)
+	l.launch(l.rest) // a worker that leaves writes what is kept when it ends the ledger
 	return false, nil
 }
 

@@ -86,8 +86,8 @@ func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
 	case finish:
 		err = f.finish(ctx, h)
 	case park:
-		if err = f.noteScheduled(ctx, h); err == nil && !f.leases.kept(&h.delivery) {
-			err = errLapsed // another worker may have parked it, and performed it
+		if err = f.noteScheduled(ctx, h); err == nil {
+			err = f.unbroken(h) // else another worker may have parked it, and performed it
 		}
 		if err == nil {
 			err = f.park(ctx, h, d.until)

@@ -29,11 +29,12 @@ type feed struct {
 	beat   *beat
 	turns  *sweeper
 	leases leases
-	commit chan struct{}                      // bounds the outcomes on their way, which hold no credit
-	work   sync.WaitGroup                     // everything that was begun with a delivery
-	intake sync.WaitGroup                     // the loops that take deliveries
-	loops  sync.WaitGroup                     // the loops that keep what was taken
-	during func(do func(ctx context.Context)) // begins work that ends with the feed at the latest
+	commit chan struct{}                           // bounds the outcomes on their way, which hold no credit
+	work   sync.WaitGroup                          // everything that was begun with a delivery
+	intake sync.WaitGroup                          // the loops that take deliveries
+	loops  sync.WaitGroup                          // the loops that keep what was taken
+	launch func(do func(ctx context.Context)) bool // begins work that Leave waits for; false: it waits already
+	during func(do func(ctx context.Context))      // the same, or does it before it returns
 	close  context.CancelFunc
 	stop   context.CancelFunc
 
@@ -84,15 +85,18 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	intake, closeIntake := context.WithCancel(run)
 	f.stop, f.close = stop, closeIntake
-	f.during = func(do func(context.Context)) {
+	f.launch = func(do func(context.Context)) bool {
 		f.mu.Lock()
-		if f.left { // Leave waits for what was begun before, and for that alone
-			f.mu.Unlock()
-			do(run)
-			return
+		defer f.mu.Unlock()
+		if !f.left { // Leave waits for what was begun before, and for that alone
+			f.work.Go(func() { do(run) })
 		}
-		f.work.Go(func() { do(run) })
-		f.mu.Unlock()
+		return !f.left
+	}
+	f.during = func(do func(context.Context)) {
+		if !f.launch(do) {
+			do(run)
+		}
 	}
 	f.loops.Go(func() { f.beat.run(run) })
 	f.loops.Go(func() { f.renew(run) })

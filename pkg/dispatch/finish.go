@@ -20,8 +20,8 @@ func (f *feed) finish(ctx context.Context, h *holding) error {
 		return err
 	}
 	for h.record.Unfired() {
-		if !f.leases.kept(&h.delivery) {
-			return errLapsed
+		if err := f.stillSettled(ctx, h); err != nil {
+			return err
 		}
 		fired, err := f.fire(ctx, h)
 		if err != nil {
@@ -66,6 +66,23 @@ func (f *feed) owing(ctx context.Context, h *holding) (gone bool, err error) {
 	}
 	h.sighting = now
 	return false, nil
+}
+
+// stillSettled: with an unbroken lease nobody else finishes what this worker does. After
+// a gap others may have, and all of it be forgotten: then nothing is fired again.
+func (f *feed) stillSettled(ctx context.Context, h *holding) error {
+	if f.leases.kept(&h.delivery) {
+		return nil
+	}
+	now, err := f.latestRecord(ctx, h.delivery.ID)
+	switch {
+	case err != nil:
+		return err
+	case !settled(now.record):
+		return errLapsed
+	}
+	h.sighting = now
+	return nil
 }
 
 // owes: something may be left to do for a settled record.

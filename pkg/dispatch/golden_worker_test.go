@@ -155,8 +155,9 @@ func TestCallbacksThatHaveWaitedAreForwardedAsReleased(t *testing.T) {
 		c.BeginBy, c.Deadline, c.Timeout, c.Keep = noon.Add(time.Hour), noon.Add(2*time.Hour), time.Minute, 48*time.Hour
 	})
 	c := &carried{Call: after, submitted: noon.Add(-time.Hour)}
-	f := &feed{Queue: q}
-	h := &holding{feed: f, delivery: Delivery{Message: Message{ID: "a"}}, call: c, digest: c.digest()}
+	f := &feed{Queue: q, leases: newLeases(time.Minute)}
+	h := &holding{feed: f, delivery: Delivery{Message: Message{ID: "a"}, Got: time.Now()}, call: c, digest: c.digest()}
+	f.leases.add(h.delivery)
 	if err := f.wait(t.Context(), h); err != nil {
 		t.Fatal(err)
 	}

@@ -146,8 +146,8 @@ func (f *feed) later(ctx context.Context, h *holding) {
 		if err != nil {
 			return err
 		}
-		if !f.leases.kept(&h.delivery) {
-			return errLapsed
+		if err := f.unbroken(h); err != nil {
+			return err
 		}
 		return f.put(ctx, m)
 	})
@@ -169,6 +169,9 @@ func (f *feed) meet(ctx context.Context, h *holding) error {
 	if h.call.Deadline.IsZero() {
 		return nil
 	}
+	if err := f.unbroken(h); err != nil {
+		return err
+	}
 	return f.put(ctx, alarm(h.record, h.call.Deadline))
 }
 
@@ -177,8 +180,8 @@ func (f *feed) meet(ctx context.Context, h *holding) error {
 func (f *feed) untilDone(ctx context.Context, h *holding, forward func() error) {
 	for {
 		d, err := h.look(ctx)
-		if err == nil && !f.leases.kept(&h.delivery) {
-			err = errLapsed
+		if err == nil {
+			err = f.unbroken(h)
 		}
 		if err == nil && (d.deed == claim || d.deed == takeOver) {
 			if err = forward(); err == nil {

@@ -30,6 +30,7 @@ type lease struct {
 	Delivery
 	good   time.Time // when it was last renewed, or began
 	lapsed bool      // it had a gap
+	proven bool      // its attempt was found in force after a gap
 }
 
 func newLeases(d time.Duration) leases { return leases{most: d * 3 / 4, held: map[string]*lease{}} }
@@ -47,7 +48,8 @@ func (l *leases) remove(d Delivery) {
 }
 
 // kept reports whether the lease of a delivery has had no gap since it came. What
-// was read from a socket right after this process had stood still may have lain there.
+// was read from a socket right after this process had stood still may have lain there,
+// unless an attempt of it is in force.
 func (l *leases) kept(d *Delivery) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -55,7 +57,15 @@ func (l *leases) kept(d *Delivery) bool {
 	now := time.Now()
 	return h != nil && !h.lapsed && !stoodStill(h.good, now, l.most) &&
 		(l.ticked.IsZero() || !stoodStill(l.ticked, now, l.most)) &&
-		(l.woke.IsZero() || d.Got.Sub(l.woke) > l.most/3)
+		(h.proven || l.woke.IsZero() || d.Got.Sub(l.woke) > l.most/3)
+}
+
+// unbroken is errLapsed if the lease of what a worker is about to replace had a gap.
+func (f *feed) unbroken(h *holding) error {
+	if !f.leases.kept(&h.delivery) {
+		return errLapsed
+	}
+	return nil
 }
 
 // pulse is called often, by a loop that waits for nothing else: so a gap between two
@@ -75,7 +85,9 @@ func (l *leases) due(now time.Time) (due []Delivery) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, h := range l.held {
-		h.lapsed = h.lapsed || stoodStill(h.good, now, l.most)
+		if stoodStill(h.good, now, l.most) {
+			h.lapsed, h.proven = true, false
+		}
 		if !h.lapsed {
 			due = append(due, h.Delivery)
 		}
@@ -99,7 +111,7 @@ func (l *leases) again(d *Delivery) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if h := l.held[d.Handle]; h != nil {
-		h.good, h.lapsed = time.Now(), false
+		h.good, h.lapsed, h.proven = time.Now(), false, true
 	}
 }
 
@@ -136,7 +148,7 @@ func (f *feed) renewOnce(ctx context.Context) {
 	now := time.Now()
 	due := f.leases.due(now)
 	for _, h := range f.lapsed() {
-		f.during(func(ctx context.Context) { f.resume(ctx, h) })
+		f.loops.Go(func() { f.resume(ctx, h) }) // the leases of others do not wait for an answer
 	}
 	if len(due) == 0 {
 		return

@@ -37,6 +37,9 @@ func (f *feed) park(ctx context.Context, h *holding, until time.Time) error {
 // rest stores an alarm in place of the message of a waiting deferred: all that
 // matters is in its record.
 func (f *feed) rest(ctx context.Context, h *holding, until time.Time) error {
+	if err := f.unbroken(h); err != nil { // another worker may have stored an alarm for an earlier time
+		return err
+	}
 	if err := f.put(ctx, alarm(h.record, until)); err != nil {
 		return err
 	}

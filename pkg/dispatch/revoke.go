@@ -33,7 +33,7 @@ func (f *feed) watchOver(ctx context.Context) {
 				f.watch(ctx, h)
 			}
 			for _, m := range f.overdue(f.clock.now()) {
-				f.during(func(ctx context.Context) { f.sayOverdue(ctx, m) })
+				f.loops.Go(func() { f.sayOverdue(ctx, m) }) // nor does the pulse wait for it
 			}
 		case <-ctx.Done():
 			return

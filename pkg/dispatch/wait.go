@@ -168,6 +168,9 @@ func (f *feed) forward(ctx context.Context, h *holding) error {
 	if err != nil {
 		return err
 	}
+	if err := f.unbroken(h); err != nil {
+		return err
+	}
 	if err := f.put(ctx, m); err != nil {
 		return err
 	}

@@ -39,6 +39,8 @@ func TestDeferredsOverTime(t *testing.T, clock Clock, open func(t *testing.T) Pa
 		{"MemberThatDoesNotExistIsFoundOut", backlogWithAGhost},
 		{"DeadlineIsKeptWhileAnOutcomeIsOnItsWay", slowOutcome},
 		{"FloodOfAnnotationsIsAWriteForEachKeyAndInterval", annotationFlood},
+		{"SuspectThatRunsForLongLetsOthersRunBesideIt", suspectForLong},
+		{"WorkerThatLeavesKeepsWhatItDealsWithThoughAnAttemptCannotBeLookedAt", leavesAfterAGap},
 	}, resultCasesOverTime...) {
 		t.Run(c.name, func(t *testing.T) {
 			clock(t, func(t *testing.T) {

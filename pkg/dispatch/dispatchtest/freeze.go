@@ -3,6 +3,7 @@ package dispatchtest
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"zasync/pkg/dispatch"
 )
@@ -41,6 +42,39 @@ func (f *freezer) wait() {
 	if frozen != nil {
 		<-frozen
 	}
+}
+
+// stands reports whether the process stands still.
+func (f *freezer) stands() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.frozen != nil
+}
+
+// halting is a queue of a process that stands still right after something that it
+// did, the first that hit says: it has written a record, stored a message or read a
+// key. The other two are nil then.
+func (r *rig) halting(hit func(w *dispatch.Write, m *dispatch.Message, k *dispatch.Key) bool) (*dispatch.Queue, *freezer) {
+	f := &freezer{Store: r.pair.Store, Broker: r.pair.Broker}
+	var halted atomic.Bool
+	halt := func(w *dispatch.Write, m *dispatch.Message, k *dispatch.Key) {
+		if hit(w, m, k) && halted.CompareAndSwap(false, true) {
+			f.freeze()
+			f.wait()
+		}
+	}
+	t := tapped{
+		written: func(w dispatch.Write) { halt(&w, nil, nil) },
+		stored:  func(m dispatch.Message) { halt(nil, &m, nil) },
+		read:    func(k dispatch.Key) { halt(nil, nil, &k) },
+	}
+	return r.over(tappedStore{frozenStore{f}, t}, tappedBroker{frozenBroker{f}, t}), f
+}
+
+// standsStill waits until the process does.
+func (r *rig) standsStill(f *freezer) {
+	r.Helper()
+	eventually(r.T, "the process stands still", f.stands)
 }
 
 type frozenStore struct{ *freezer }

@@ -118,6 +118,22 @@ func suspects(r *rig) {
 	r.await("b", deferred.Succeeded)
 }
 
+// A fleet that was restarted twice has nothing but suspects.
+func suspectForLong(r *rig) {
+	for _, id := range []deferred.ID{"a", "b", "c"} {
+		r.submit(greeting(id))
+		r.died(id, 1)
+	}
+	w := r.join(r.queue, "greet")
+	first := w.claim()
+	w.idle(20 * time.Second)
+	second := w.claim() // while the first runs
+	w.idle(20 * time.Second)
+	w.succeed(first)
+	w.succeed(second)
+	w.succeed(w.claim())
+}
+
 func beginBy(r *rig) {
 	w := r.join(r.queue, "greet")
 	c := greeting("a")

@@ -35,6 +35,7 @@ func TestRules(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"Rule9HeldCallRunsOnceItIsReleased", rulePark},
 		{"Rule9DeadlineIsKeptWithoutAWorkerOfTheLane", ruleDeadlineWithoutAWorker},
 		{"Rule9DeadlineOfACallbackThatNeedsNotWaitIsKept", ruleDeadlineOfACallbackThatNeedsNotWait},
+		{"Rule9DeadlineThatCouldNotBeToldIsToldAgain", ruleDeadlineToldAgain},
 		{"Rule10RecordLivesForEverUntilNothingNeedsIt", ruleRetention},
 		{"Rule10CancelHoldsForAsLongAsItsCallStandsInALane", ruleCancelOutlivesItsMessage},
 		{"Rule10ErrbackOfWhatExpiredInALaneRunsOnce", ruleErrbackOfTheExpiredRunsOnce},

@@ -2,6 +2,7 @@ package dispatchtest
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -36,4 +37,25 @@ func ruleDeadlineOfACallbackThatNeedsNotWait(r *rig) {
 	c.Deadline = time.Now().Add(time.Second)
 	r.must(r.queue.Open("p").AddBoth(r.ctx, c))
 	r.await("c", deferred.Expired)
+}
+
+// A call that came to its lane at once has no alarm. The deadline is told by who
+// performs it, and is not stored at first.
+func ruleDeadlineToldAgain(r *rig) {
+	var refused atomic.Bool
+	w := r.join(r.tap(tapped{put: func(m dispatch.Message) error {
+		if m.Verb == "expire" && refused.CompareAndSwap(false, true) {
+			return dispatch.ErrFull
+		}
+		return nil
+	}}), "greet")
+	m := again("a")
+	m.Header[dispatch.HeaderDeadline] = time.Now().Add(time.Second).Format(time.RFC3339Nano)
+	r.put(m)
+	a := w.claim()
+	r.await("a", deferred.Expired)
+	if !refused.Load() {
+		r.Error("the deadline was not told by who performs the call: this case says nothing")
+	}
+	eventually(r.T, "the attempt is told", func() bool { return a.Revoked() != nil })
 }

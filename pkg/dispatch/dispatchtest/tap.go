@@ -9,12 +9,15 @@ import (
 
 // tapped are seams that a case looks into: put and write are asked before each
 // message and each write, and an error is the answer in its place. stored is told
-// of each message that is, and settled of each verdict but the keeping of leases.
+// of each message that is, written of each write, read of each key that was read, and
+// settled of each verdict but the keeping of leases.
 type tapped struct {
 	put     func(m dispatch.Message) error
 	stored  func(m dispatch.Message)
 	settled func(s dispatch.Settlement)
 	write   func(w dispatch.Write) error
+	written func(w dispatch.Write)
+	read    func(k dispatch.Key)
 	watched func()
 }
 
@@ -67,8 +70,31 @@ func (s tappedStore) Write(ctx context.Context, writes []dispatch.Write) []dispa
 		if answers[i].Err == nil {
 			answers[i] = s.Store.Write(ctx, writes[i:i+1])[0]
 		}
+		if answers[i].Err == nil && s.written != nil {
+			s.written(w)
+		}
 	}
 	return answers
+}
+
+func (s tappedStore) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+	entries, err := s.Store.Read(ctx, keys)
+	s.tellRead(keys)
+	return entries, err
+}
+
+func (s tappedStore) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+	entries, err := s.Store.ReadLatest(ctx, keys)
+	s.tellRead(keys)
+	return entries, err
+}
+
+func (s tappedStore) tellRead(keys []dispatch.Key) {
+	for _, k := range keys {
+		if s.read != nil {
+			s.read(k)
+		}
+	}
 }
 
 func (s tappedStore) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch.Entry, error) {

@@ -57,3 +57,7 @@ func TestDeferredsKeepTheirWord(t *testing.T) {
 func TestJoinOfThousandsStaysCheap(t *testing.T) {
 	dispatchtest.TestWide(t, inParallel, pair, 2_000)
 }
+
+func TestLeasesThatHadAGap(t *testing.T) {
+	dispatchtest.TestLeases(t, inParallel, pair)
+}

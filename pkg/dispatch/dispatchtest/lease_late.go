@@ -1,0 +1,71 @@
+package dispatchtest
+
+import (
+	"context"
+	"time"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+)
+
+// stillAfter stands still after the first message of a command was stored.
+type stillAfter struct {
+	dispatch.Broker
+	pause func()
+}
+
+func (b stillAfter) Put(ctx context.Context, m []dispatch.Message) []dispatch.Stored {
+	stored := b.Broker.Put(ctx, m)
+	b.pause()
+	return stored
+}
+
+func leaseOfACommand(r *rig) {
+	r.submit(greeting("a"))
+	f := &freezer{Store: r.pair.Store, Broker: r.pair.Broker}
+	q := r.over(frozenStore{f}, stillAfter{r.pair.Broker, f.freeze})
+	ctx, stop := context.WithCancel(r.ctx)
+	answered := make(chan struct{})
+	go func() {
+		_ = q.Open("a").Cancel(ctx, "late") // it may be answered or cut off
+		close(answered)
+	}()
+	r.join(r.queue, "unserved")
+	r.await("a", deferred.Cancelled)
+	r.join(r.queue, "greet").idle(r.beyond())
+	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(dispatch.Commands)
+	r.forget("a")
+	f.thaw()
+	r.pass(time.Second)
+	stop()
+	<-answered
+	r.isForgotten("a")
+}
+
+// The command is carried out, and all is forgotten, before its giver knows that it is
+// stored.
+func leaseOfACaller(r *rig) {
+	r.submit(greeting("a"))
+	halting, still := r.halting(func(_ *dispatch.Write, m *dispatch.Message, _ *dispatch.Key) bool {
+		return m != nil && m.Route == dispatch.Commands
+	})
+	ctx, stop := context.WithCancel(r.ctx)
+	answered := make(chan struct{})
+	go func() {
+		_ = halting.Open("a").Cancel(ctx, "late") // it may be answered or cut off
+		close(answered)
+	}()
+	r.standsStill(still)
+	r.join(r.queue, "unserved")
+	r.await("a", deferred.Cancelled)
+	r.join(r.queue, "greet").idle(r.beyond())
+	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(dispatch.Commands)
+	r.forget("a")
+	still.thaw()
+	r.pass(r.pair.Lease)
+	stop()
+	<-answered
+	r.isForgotten("a")
+}

@@ -1,0 +1,106 @@
+package dispatchtest
+
+import (
+	"sync/atomic"
+	"time"
+
+	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
+)
+
+// What a worker stores in place of a message that is not claimed.
+var parkLeaseCases = []rigCase{
+	{"DelayedCallIsNotParkedAfterAGap", leaseOfAPark},
+	{"CallWithADeadlineIsNotPutIntoItsLaneAfterAGap", leaseOfALaterCall},
+	{"CallbackThatWaitedIsNotPutIntoItsLaneAfterAGap", leaseOfALateCallback},
+	{"AlarmOfWhatWaitsIsNotStoredAfterAGap", leaseOfAnAlarm},
+}
+
+// noted says of the first record that is written for the id.
+func noted(id deferred.ID) func(*dispatch.Write, *dispatch.Message, *dispatch.Key) bool {
+	return func(w *dispatch.Write, _ *dispatch.Message, _ *dispatch.Key) bool {
+		return w != nil && w.Key == record(string(id))
+	}
+}
+
+// nothingIsLeft waits until no message is left but what is set aside.
+func (r *rig) nothingIsLeft() {
+	r.Helper()
+	for _, route := range []dispatch.Route{dispatch.Ready, dispatch.Later, dispatch.Commands, dispatch.Delay, dispatch.Due} {
+		r.becomesEmpty(route)
+	}
+}
+
+// performedByAnother has another worker perform the call that a process holds which
+// stands still. Then all of it is forgotten, and the process goes on.
+func (r *rig) performedByAnother(still *freezer, id deferred.ID) {
+	r.Helper()
+	r.standsStill(still)
+	other := r.join(r.queue, "greet")
+	other.succeed(other.claim())
+	r.nothingIsLeft()
+	r.forget(id)
+	still.thaw()
+	other.idle(r.beyond())
+	r.isForgotten(id)
+	if n := r.pending(dispatch.Delay); n > 0 {
+		r.Errorf("%d schedules are left of it", n)
+	}
+}
+
+func leaseOfAPark(r *rig) {
+	q, still := r.halting(noted("a"))
+	r.join(q, "nothing")
+	c := greeting("a")
+	c.Delay = 2 * time.Second
+	r.submit(c)
+	r.performedByAnother(still, "a")
+}
+
+func leaseOfALaterCall(r *rig) {
+	q, still := r.halting(noted("a"))
+	r.join(q, "nothing")
+	c := greeting("a")
+	c.Deadline = time.Now().Add(time.Hour)
+	r.submit(c)
+	r.performedByAnother(still, "a")
+}
+
+// A callback that came by itself waits for p, and is woken.
+func leaseOfALateCallback(r *rig) {
+	var woken atomic.Bool
+	q, still := r.halting(func(_ *dispatch.Write, _ *dispatch.Message, k *dispatch.Key) bool {
+		return k != nil && *k == record("p") && woken.Load()
+	})
+	r.join(q, "nothing")
+	r.write("p", func(rec *deferred.Record) { rec.State, rec.Seen, rec.Name = deferred.Pending, true, "nobody" })
+	r.must(r.queue.Open("p").AddCallback(r.ctx, named("greet", "c")))
+	r.knowsOf("p", "c")
+	r.becomesEmpty(dispatch.Later)
+	r.write("p", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, time.Now().Unix()) })
+	woken.Store(true)
+	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "wake", ID: "c", Body: []byte(`{"from":"p"}`)})
+	r.performedByAnother(still, "c")
+}
+
+// A join with a deadline has been attached to its member.
+func leaseOfAnAlarm(r *rig) {
+	q, still := r.halting(noted("m"))
+	r.join(q, "nothing")
+	j := joinOf("j", deferred.JoinAll, "m")
+	j.Deadline = time.Now().Add(time.Hour)
+	r.submit(j)
+	r.standsStill(still)
+	other := r.join(r.queue, "greet")
+	r.submit(named("greet", "m"))
+	other.succeed(other.claim())
+	r.gives("j", `["done"]`)
+	r.nothingIsLeft()
+	r.forget("j")
+	r.forget("m")
+	still.thaw()
+	other.idle(r.beyond())
+	if n := r.pending(dispatch.Delay); n > 0 {
+		r.Errorf("%d alarms are left of what is forgotten", n)
+	}
+}
