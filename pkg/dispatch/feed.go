@@ -31,6 +31,7 @@ type feed struct {
 	leases leases
 	commit chan struct{}                           // bounds the outcomes on their way, which hold no credit
 	work   sync.WaitGroup                          // everything that was begun with a delivery
+	late   sync.WaitGroup                          // the same, since the worker leaves
 	intake sync.WaitGroup                          // the loops that take deliveries
 	loops  sync.WaitGroup                          // the loops that keep what was taken
 	launch func(do func(ctx context.Context)) bool // begins work that Leave waits for; false: it waits already
@@ -41,7 +42,8 @@ type feed struct {
 	mu      sync.Mutex
 	held    map[deferred.ID]*holding // calls performed here, or being claimed or settled
 	suspect *holding                 // at most one at a time
-	left    bool
+	left    bool                     // Leave waits for work
+	ended   bool                     // it waits for late
 }
 
 const (
@@ -94,9 +96,16 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 		return !f.left
 	}
 	f.during = func(do func(context.Context)) {
-		if !f.launch(do) {
-			do(run)
+		if f.launch(do) {
+			return
 		}
+		f.mu.Lock()
+		if !f.ended {
+			f.late.Add(1)
+			defer f.late.Done()
+		}
+		f.mu.Unlock()
+		do(run)
 	}
 	f.loops.Go(func() { f.beat.run(run) })
 	f.loops.Go(func() { f.renew(run) })

@@ -85,25 +85,30 @@ func (l *leases) due(now time.Time) (due []Delivery) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, h := range l.held {
-		if stoodStill(h.good, now, l.most) {
-			h.lapsed, h.proven = true, false
-		}
-		if !h.lapsed {
+		if !h.lapse(now, l.most) {
 			due = append(due, h.Delivery)
 		}
 	}
 	return due
 }
 
-// renewed notes that the word about deliveries was sent.
+// renewed notes that the broker has heard the word about deliveries, which was given
+// at a time. It may have heard it only now, when the lease was over.
 func (l *leases) renewed(deliveries []Delivery, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := time.Now()
 	for i := range deliveries {
-		if h := l.held[deliveries[i].Handle]; h != nil {
+		if h := l.held[deliveries[i].Handle]; h != nil && !h.lapse(now, l.most) && at.After(h.good) {
 			h.good = at
 		}
 	}
+}
+
+// lapse reports whether there was a gap until now.
+func (h *lease) lapse(now time.Time, most time.Duration) bool {
+	h.lapsed = h.lapsed || stoodStill(h.good, now, most)
+	return h.lapsed
 }
 
 // again has the lease of an attempt that is in force renewed again.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -25,24 +26,34 @@ func (f *feed) Leave(ctx context.Context) error {
 	for _, h := range f.abandoned() {
 		h.endLedger(ctx)
 	}
-	done := make(chan struct{})
-	go func() { f.work.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		err = errors.Join(err, context.Cause(ctx))
-	}
+	err = errors.Join(err, over(ctx, &f.work))
 	for len(f.offers) > 0 {
 		f.letCome((<-f.offers).Handle.(*holding), 0, "the worker leaves", nil)
 	}
 	for _, h := range f.abandoned() {
 		f.abandon(ctx, h)
 	}
+	f.mu.Lock()
+	f.ended = true
+	f.mu.Unlock()
+	err = errors.Join(err, over(ctx, &f.late))
 	f.stop()
 	f.loops.Wait()
 	f.turns.last(ctx)
 	f.log.Debug("feed closed", "incarnation", f.worker.Incarnation)
 	return errors.Join(err, f.beat.last(ctx))
+}
+
+// over waits for the end of some work.
+func over(ctx context.Context, work *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() { work.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // abandon gives back a call whose handler goes on regardless. That the worker

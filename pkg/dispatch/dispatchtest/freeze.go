@@ -53,8 +53,9 @@ func (f *freezer) stands() bool {
 
 // halting is a queue of a process that stands still right after something that it
 // did, the first that hit says: it has written a record, stored a message or read a
-// key. The other two are nil then.
-func (r *rig) halting(hit func(w *dispatch.Write, m *dispatch.Message, k *dispatch.Key) bool) (*dispatch.Queue, *freezer) {
+// key. The other two are nil then. It takes messages of one route: what it holds
+// besides would be dealt with by others meanwhile, and once more by it.
+func (r *rig) halting(takes dispatch.Route, hit func(w *dispatch.Write, m *dispatch.Message, k *dispatch.Key) bool) (*dispatch.Queue, *freezer) {
 	f := &freezer{Store: r.pair.Store, Broker: r.pair.Broker}
 	var halted atomic.Bool
 	halt := func(w *dispatch.Write, m *dispatch.Message, k *dispatch.Key) {
@@ -68,7 +69,8 @@ func (r *rig) halting(hit func(w *dispatch.Write, m *dispatch.Message, k *dispat
 		stored:  func(m dispatch.Message) { halt(nil, &m, nil) },
 		read:    func(k dispatch.Key) { halt(nil, nil, &k) },
 	}
-	return r.over(tappedStore{frozenStore{f}, t}, tappedBroker{frozenBroker{f}, t}), f
+	b := routed{tappedBroker{frozenBroker{f}, t}, func(route dispatch.Route) bool { return route == takes }}
+	return r.over(tappedStore{frozenStore{f}, t}, b), f
 }
 
 // standsStill waits until the process does.

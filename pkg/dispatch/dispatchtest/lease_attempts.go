@@ -15,6 +15,7 @@ var attemptLeaseCases = []rigCase{
 	{"AttemptInForceGoesOnAfterAGap", leaseOfAnAttemptInForce},
 	{"AttemptInForceFiresRightAfterAGap", leaseOfAnAttemptThatFires},
 	{"AttemptThatSeesItsOwnOutcomeFinishesIt", leaseOfAnOwnOutcome},
+	{"AttemptThatSeesThatItIsInterruptedGivesItsMessageBack", leaseOfAnInterruption},
 	{"RecordedRetryIsParkedRightAfterAGap", leaseOfARetry},
 	{"RetryThatOthersHaveMadeDuringAGapIsNotParked", leaseOfARetryOfOthers},
 }
@@ -114,6 +115,27 @@ func (s *slowAnswer) Write(ctx context.Context, w []dispatch.Write) []dispatch.W
 	return written
 }
 
+func leaseOfAnInterruption(r *rig) {
+	s := &slowAnswer{Store: r.pair.Store, rig: r}
+	var given atomic.Int64
+	w := r.join(r.over(s, tappedBroker{r.pair.Broker, tapped{settled: func(s dispatch.Settlement) {
+		if s.Verdict == dispatch.GiveBack {
+			given.Add(1)
+		}
+	}}}), "greet")
+	r.submit(greeting("a"))
+	a := w.claim()
+	w.feed.Want(w.lane, 0)
+	r.pass(300 * time.Millisecond) // it is watched by now
+	s.now.Store(true)
+	if err := w.feed.Settle(r.ctx, a, deferred.Outcome{State: deferred.Pending}); err != nil {
+		r.Fatal(err)
+	}
+	if n := given.Load(); n != 1 {
+		r.Errorf("its message was given back %d times, want once", n)
+	}
+}
+
 func leaseOfAnOwnOutcome(r *rig) {
 	s := &slowAnswer{Store: r.pair.Store, rig: r}
 	w := r.join(r.over(s, r.pair.Broker), "greet")
@@ -133,7 +155,7 @@ func leaseOfAnOwnOutcome(r *rig) {
 // tried again.
 func (r *rig) retried(after time.Duration) (still *freezer, settled chan struct{}) {
 	var failing atomic.Bool
-	q, still := r.halting(func(w *dispatch.Write, _ *dispatch.Message, _ *dispatch.Key) bool {
+	q, still := r.halting(dispatch.Ready, func(w *dispatch.Write, _ *dispatch.Message, _ *dispatch.Key) bool {
 		return w != nil && w.Key == record("a") && failing.Load()
 	})
 	w := r.join(q, "greet")

@@ -39,7 +39,7 @@ func leaseOfAFiring(r *rig) {
 // A worker has committed an outcome and stands still. Another one finishes it, and all
 // of it is forgotten.
 func leaseOfAForgottenParent(r *rig) {
-	q, still := r.halting(func(w *dispatch.Write, _ *dispatch.Message, _ *dispatch.Key) bool {
+	q, still := r.halting(dispatch.Ready, func(w *dispatch.Write, _ *dispatch.Message, _ *dispatch.Key) bool {
 		return w != nil && w.Key == record("a") && strings.Contains(string(w.Value), `"state":"failed"`)
 	})
 	w := r.join(q, "greet")

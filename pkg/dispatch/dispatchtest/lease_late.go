@@ -47,7 +47,7 @@ func leaseOfACommand(r *rig) {
 // stored.
 func leaseOfACaller(r *rig) {
 	r.submit(greeting("a"))
-	halting, still := r.halting(func(_ *dispatch.Write, m *dispatch.Message, _ *dispatch.Key) bool {
+	halting, still := r.halting(dispatch.Ready, func(_ *dispatch.Write, m *dispatch.Message, _ *dispatch.Key) bool {
 		return m != nil && m.Route == dispatch.Commands
 	})
 	ctx, stop := context.WithCancel(r.ctx)

@@ -12,6 +12,7 @@ import (
 var parkLeaseCases = []rigCase{
 	{"DelayedCallIsNotParkedAfterAGap", leaseOfAPark},
 	{"CallWithADeadlineIsNotPutIntoItsLaneAfterAGap", leaseOfALaterCall},
+	{"CallWhoseAlarmIsStoredIsNotPutIntoItsLaneAfterAGap", leaseOfAWatchedCall},
 	{"CallbackThatWaitedIsNotPutIntoItsLaneAfterAGap", leaseOfALateCallback},
 	{"AlarmOfWhatWaitsIsNotStoredAfterAGap", leaseOfAnAlarm},
 }
@@ -49,7 +50,7 @@ func (r *rig) performedByAnother(still *freezer, id deferred.ID) {
 }
 
 func leaseOfAPark(r *rig) {
-	q, still := r.halting(noted("a"))
+	q, still := r.halting(dispatch.Later, noted("a"))
 	r.join(q, "nothing")
 	c := greeting("a")
 	c.Delay = 2 * time.Second
@@ -58,7 +59,7 @@ func leaseOfAPark(r *rig) {
 }
 
 func leaseOfALaterCall(r *rig) {
-	q, still := r.halting(noted("a"))
+	q, still := r.halting(dispatch.Later, noted("a"))
 	r.join(q, "nothing")
 	c := greeting("a")
 	c.Deadline = time.Now().Add(time.Hour)
@@ -69,35 +70,56 @@ func leaseOfALaterCall(r *rig) {
 // A callback that came by itself waits for p, and is woken.
 func leaseOfALateCallback(r *rig) {
 	var woken atomic.Bool
-	q, still := r.halting(func(_ *dispatch.Write, _ *dispatch.Message, k *dispatch.Key) bool {
+	q, still := r.halting(dispatch.Commands, func(_ *dispatch.Write, _ *dispatch.Message, k *dispatch.Key) bool {
 		return k != nil && *k == record("p") && woken.Load()
 	})
-	r.join(q, "nothing")
+	first := r.join(r.queue, "nothing")
 	r.write("p", func(rec *deferred.Record) { rec.State, rec.Seen, rec.Name = deferred.Pending, true, "nobody" })
 	r.must(r.queue.Open("p").AddCallback(r.ctx, named("greet", "c")))
 	r.knowsOf("p", "c")
 	r.becomesEmpty(dispatch.Later)
+	first.leaveNow()
+	r.join(q, "nothing")
 	r.write("p", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, time.Now().Unix()) })
 	woken.Store(true)
 	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "wake", ID: "c", Body: []byte(`{"from":"p"}`)})
 	r.performedByAnother(still, "c")
 }
 
-// A join with a deadline has been attached to its member.
-func leaseOfAnAlarm(r *rig) {
-	q, still := r.halting(noted("m"))
+// The alarm of a call's deadline has been stored before it goes into its lane.
+func leaseOfAWatchedCall(r *rig) {
+	q, still := r.halting(dispatch.Later, func(_ *dispatch.Write, m *dispatch.Message, _ *dispatch.Key) bool {
+		return m != nil && m.Route == dispatch.Delay
+	})
 	r.join(q, "nothing")
-	j := joinOf("j", deferred.JoinAll, "m")
+	c := greeting("a")
+	c.Deadline = time.Now().Add(time.Hour)
+	r.submit(c)
+	r.performedByAnother(still, "a")
+}
+
+// A join with a deadline has been attached to its member, which stays open.
+func leaseOfAnAlarm(r *rig) {
+	var met atomic.Bool
+	q, still := r.halting(dispatch.Later, func(w *dispatch.Write, _ *dispatch.Message, _ *dispatch.Key) bool {
+		return met.Load() && w != nil && w.Key == record("gate")
+	})
+	r.join(q, "nothing")
+	r.openGate()
+	r.comesToBe("gate", "waits", waiting)
+	r.submit(joinOf("kept", deferred.JoinAll, "gate")) // so that no cancel passes to its member
+	r.knowsOf("gate", "kept")
+	r.becomesEmpty(dispatch.Later)
+	met.Store(true)
+	j := joinOf("j", deferred.JoinAll, "gate")
 	j.Deadline = time.Now().Add(time.Hour)
 	r.submit(j)
 	r.standsStill(still)
-	other := r.join(r.queue, "greet")
-	r.submit(named("greet", "m"))
-	other.succeed(other.claim())
-	r.gives("j", `["done"]`)
+	other := r.join(r.queue, "other")
+	r.becomesEmpty(dispatch.Later)
+	r.cancel("j", "not needed")
 	r.nothingIsLeft()
 	r.forget("j")
-	r.forget("m")
 	still.thaw()
 	other.idle(r.beyond())
 	if n := r.pending(dispatch.Delay); n > 0 {
