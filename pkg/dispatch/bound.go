@@ -24,7 +24,7 @@ func (f *feed) bound(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		r, revision, err := decodeRecord(e)
+		r, err := decodeOwn(e)
 		if err != nil || !r.State.Settled() {
 			continue
 		}
@@ -34,7 +34,7 @@ func (f *feed) bound(ctx context.Context) {
 			list = &succeeded
 		}
 		if r.Seen && f.retention(r) > 0 && !r.Needed.After(now) && len(*list) < limit {
-			*list = append(*list, forgettable{id: r.ID, revision: revision})
+			*list = append(*list, forgettable{id: r.ID, revision: e.Revision})
 		}
 	}
 	// The count has what is open in it, and what is deleted; and not what has settled

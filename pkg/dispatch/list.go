@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -11,6 +10,10 @@ import (
 
 	"zasync/pkg/deferred"
 )
+
+// ErrUnreadable: what stands under a key is not what this version writes there.
+// Somebody else has written it, or a newer version.
+var ErrUnreadable = errors.New("dispatch: what is stored there cannot be read")
 
 // A Filter selects deferreds. Empty fields select all.
 type Filter struct {
@@ -50,7 +53,8 @@ func (f *Filter) takes(r *deferred.Record) bool {
 
 // List gives the deferreds that a filter selects: those with a record, oldest
 // change first, then those that no worker has met yet, oldest first. There is
-// no index: it reads everything.
+// no index: it reads everything. An error that is [ErrUnreadable] is in the place of one
+// record, and the others follow; any other ends the list.
 func (q *Queue) List(ctx context.Context, f Filter) iter.Seq2[deferred.Record, error] {
 	return func(yield func(deferred.Record, error) bool) {
 		if err := q.life.check(); err != nil {
@@ -77,20 +81,21 @@ func (l *listing) show(r deferred.Record) bool { return !l.filter.takes(&r) || l
 
 func (l *listing) records(ctx context.Context) bool {
 	for e, err := range l.queue.store.List(ctx, Query{Space: Records}) {
-		var r deferred.Record
-		if err == nil {
-			err = json.Unmarshal(e.Value, &r)
+		if err != nil {
+			l.yield(deferred.Record{}, fmt.Errorf("dispatch: list: %w", err))
+			return false
 		}
+		r, err := decodeOwn(e)
 		switch {
 		case err != nil:
-			if !l.yield(r, fmt.Errorf("dispatch: list: %w", err)) {
+			if !l.yield(deferred.Record{}, err) {
 				return false
 			}
 		case !r.Seen && !r.State.Settled():
-			l.stubs[r.ID], l.order = &r, append(l.order, r.ID)
+			l.stubs[r.ID], l.order = r, append(l.order, r.ID)
 		default:
 			l.met[r.ID] = true
-			if !l.show(r) {
+			if !l.show(*r) {
 				return false
 			}
 		}
@@ -140,6 +145,10 @@ func (l *listing) rest(ctx context.Context) bool {
 		l.met[id] = true
 		switch {
 		case errors.Is(err, deferred.ErrNotFound):
+		case errors.Is(err, ErrUnreadable):
+			if !l.yield(deferred.Record{}, err) {
+				return false
+			}
 		case err != nil:
 			l.yield(deferred.Record{}, fmt.Errorf("dispatch: list: %w", err))
 			return false

@@ -29,6 +29,9 @@ func (s *noteSweep) sweep(ctx context.Context, f *feed) {
 			break
 		}
 		s.after = e.Revision
+		if noteOf(e).Check() != nil { // it is somebody's
+			continue
+		}
 		if chunk = append(chunk, e); len(chunk) == readAtOnce {
 			f.deleteLeftOver(ctx, chunk)
 			chunk = nil
@@ -40,35 +43,37 @@ func (s *noteSweep) sweep(ctx context.Context, f *feed) {
 // deleteLeftOver deletes those of the annotations whose deferreds are gone. One
 // that was written meanwhile stays.
 func (f *feed) deleteLeftOver(ctx context.Context, notes []Entry) {
+	seem := f.notesWhose(ctx, notes, f.store.Read, func(e Entry, r *deferred.Record) bool { return r == nil || earlier(e, r) })
+	// A replica may not have them yet.
+	gone := f.notesWhose(ctx, seem, f.store.ReadLatest, func(e Entry, r *deferred.Record) bool { return f.leftOver(ctx, e, r) })
+	writes := make([]Write, len(gone))
+	for i, e := range gone {
+		writes[i] = Write{Key: e.Key, Expect: e.Revision, Delete: true}
+	}
+	f.store.Write(ctx, writes)
+}
+
+// notesWhose are those of the annotations that go by their records, as they are read.
+// Those that are not read come up again in the next round; one that cannot be read is
+// somebody's, and so are its annotations.
+func (f *feed) notesWhose(ctx context.Context, notes []Entry, read func(context.Context, []Key) ([]Entry, error), goes func(Entry, *deferred.Record) bool) (found []Entry) {
 	if len(notes) == 0 {
-		return
+		return nil
 	}
-	ids := make([]deferred.ID, len(notes))
+	keys := make([]Key, len(notes))
 	for i, e := range notes {
-		ids[i] = noteOf(e)
+		keys[i] = recordKey(noteOf(e))
 	}
-	records, err := f.readRecords(ctx, ids)
+	records, err := read(ctx, keys)
 	if err != nil {
-		return // they come up again in the next round
+		return nil
 	}
-	var seem []Entry
-	ids = nil
 	for i, e := range notes {
-		if records[i] == nil || earlier(e, records[i]) {
-			seem, ids = append(seem, e), append(ids, noteOf(e))
+		if r, _, err := decodeRecord(records[i]); err == nil && goes(e, r) {
+			found = append(found, e)
 		}
 	}
-	now, err := f.sight(ctx, ids, f.store.ReadLatest, true) // a replica may not have them yet
-	if err != nil {
-		return
-	}
-	var gone []Write
-	for i, e := range seem {
-		if f.leftOver(ctx, e, now[i].record) {
-			gone = append(gone, Write{Key: e.Key, Expect: e.Revision, Delete: true})
-		}
-	}
-	f.store.Write(ctx, gone)
+	return found
 }
 
 // leftOver: no record is there, nor, if no attempt was made yet, a message that

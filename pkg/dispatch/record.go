@@ -98,9 +98,19 @@ func decodeRecord(e Entry) (*deferred.Record, uint64, error) {
 	}
 	r := new(deferred.Record)
 	if err := r.UnmarshalJSON(e.Value); err != nil {
-		return nil, 0, fmt.Errorf("dispatch: record %s: %w", e.Name, err)
+		return nil, 0, fmt.Errorf("dispatch: record %s: %w: %w", e.Name, ErrUnreadable, err)
 	}
 	return r, e.Revision, nil
+}
+
+// decodeOwn is decodeRecord for who meets what stands there by looking at everything,
+// and not by an id: it is anybody's also if it is of another deferred than its key names.
+func decodeOwn(e Entry) (*deferred.Record, error) {
+	r, _, err := decodeRecord(e)
+	if err == nil && r != nil && string(r.ID) != e.Name {
+		return nil, fmt.Errorf("dispatch: record %s: %w: it is that of %q", e.Name, ErrUnreadable, string(r.ID))
+	}
+	return r, err
 }
 
 func recordKey(id deferred.ID) Key { return Key{Space: Records, Name: string(id)} }

@@ -59,7 +59,9 @@ func (q *Queue) unlist(ctx context.Context, id deferred.ID, expect uint64) error
 // Unhandled gives the deferreds that failed or expired and that nobody has seen
 // since: no errback and no other deferred took the failure on, and nobody who
 // waited for it was told. One that was settled less than Config.UnhandledGrace
-// ago is left out: somebody may be about to. Oldest first.
+// ago is left out: somebody may be about to. Oldest first. An error that is
+// [ErrUnreadable] is in the place of one record, and the others follow; any other ends
+// the list.
 func (q *Queue) Unhandled(ctx context.Context) iter.Seq2[deferred.Record, error] {
 	return func(yield func(deferred.Record, error) bool) {
 		if err := q.life.check(); err != nil {
@@ -71,6 +73,12 @@ func (q *Queue) Unhandled(ctx context.Context) iter.Seq2[deferred.Record, error]
 			if err != nil {
 				yield(deferred.Record{}, fmt.Errorf("dispatch: list unhandled: %w", err))
 				return
+			}
+			if err := deferred.ID(e.Name).Check(); err != nil {
+				if !yield(deferred.Record{}, fmt.Errorf("dispatch: unhandled %s: %w: %w", e.Name, ErrUnreadable, err)) {
+					return
+				}
+				continue
 			}
 			if entries = append(entries, e); len(entries) == readAtOnce {
 				if !q.showUnhandled(ctx, entries, yield) {
@@ -94,17 +102,25 @@ func (q *Queue) unlistUnlessTrue(ctx context.Context, e Entry) {
 }
 
 func (q *Queue) showUnhandled(ctx context.Context, entries []Entry, yield func(deferred.Record, error) bool) bool {
-	ids := make([]deferred.ID, len(entries))
-	for i, e := range entries {
-		ids[i] = deferred.ID(e.Name)
+	if len(entries) == 0 {
+		return true
 	}
-	records, err := q.readRecords(ctx, ids)
+	keys := make([]Key, len(entries))
+	for i, e := range entries {
+		keys[i] = recordKey(deferred.ID(e.Name))
+	}
+	records, err := q.store.Read(ctx, keys)
 	if err != nil {
-		yield(deferred.Record{}, err)
+		yield(deferred.Record{}, fmt.Errorf("dispatch: list unhandled: %w", err))
 		return false
 	}
-	for i, r := range records {
+	for i, e := range records {
+		r, err := decodeOwn(e)
 		switch {
+		case err != nil:
+			if !yield(deferred.Record{}, err) {
+				return false
+			}
 		case r == nil || !r.Unhandled():
 			q.unlistUnlessTrue(ctx, entries[i])
 		case q.clock.now().Sub(r.Settled) < q.config.UnhandledGrace:

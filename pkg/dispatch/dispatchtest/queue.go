@@ -52,7 +52,7 @@ func TestQueue(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
 		{"LostNewsHangsNobody", lostNews},
 		{"ListShowsWhatWaitsAndWhatHasSettled", list},
 		{"IntervalFiltersSelectByTheTimesOfRecordsAndMessages", intervalFilters},
-	}, slices.Concat(endedCases, confirmCases, closedCases, awayCases)...), clock, open)
+	}, slices.Concat(endedCases, confirmCases, closedCases, awayCases, unreadableCases)...), clock, open)
 }
 
 func (h *hand) fail(a *deferred.Attempt, err error) {
