@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -73,14 +74,16 @@ func (o *annotationsOptions) run(ctx context.Context) error {
 		return err
 	}
 	var notes []deferred.Note
+	odd := unreadable{streams: o.streams}
 	for n, err := range q.Annotations(ctx, o.id) {
-		if err != nil {
+		if err == nil {
+			notes = append(notes, n)
+		} else if err = odd.named(err); err != nil {
 			return err
 		}
-		notes = append(notes, n)
 	}
 	slices.SortFunc(notes, func(a, b deferred.Note) int { return cmp.Compare(a.Key, b.Key) })
-	return o.show(notes)
+	return errors.Join(odd.err(), o.show(notes))
 }
 
 func (o *annotationsOptions) show(notes []deferred.Note) error {

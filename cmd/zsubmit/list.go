@@ -89,14 +89,17 @@ func (o *listOptions) run(ctx context.Context) error {
 }
 
 // printTo prints what is found as it comes. With a limit it keeps the last ones,
-// since nobody knows beforehand how many there are.
+// since nobody knows beforehand how many there are. What cannot be read hides nothing.
 func (o *listOptions) printTo(p *printer, found iter.Seq2[deferred.Record, error]) error {
 	var last []deferred.Record
 	dropped := 0
+	odd := unreadable{streams: o.streams}
 	for r, err := range found {
 		switch {
 		case err != nil:
-			return err
+			if err := odd.named(err); err != nil {
+				return err
+			}
 		case o.limit == 0:
 			if err := p.print(&r); err != nil {
 				return err
@@ -117,5 +120,5 @@ func (o *listOptions) printTo(p *printer, found iter.Seq2[deferred.Record, error
 			return err
 		}
 	}
-	return nil
+	return odd.err()
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"zasync/cmd/internal/cmdline"
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
 
@@ -57,5 +58,27 @@ func TestFilterOfAListIsBetweenTimesThatLieBack(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, o.filter); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+}
+
+func TestWhatCannotBeReadIsNamedAndTheRestIsShown(t *testing.T) {
+	found := func(yield func(deferred.Record, error) bool) {
+		for i := range maxNamed + 2 {
+			if !yield(deferred.Record{}, fmt.Errorf("record %d: %w", i, dispatch.ErrUnreadable)) {
+				return
+			}
+		}
+		yield(deferred.Record{ID: "a"}, nil)
+	}
+	for _, limit := range []int{0, 5} {
+		var out, stderr strings.Builder
+		o := listOptions{base: base{streams: streams{out: &out, err: &stderr}}, limit: limit}
+		err := o.printTo(&printer{out: &out, form: asIDs}, found)
+		if named := strings.Count(stderr.String(), "not shown: record "); out.String() != "a\n" || named != maxNamed {
+			t.Errorf("limit %d: printed %q, named %d", limit, out.String(), named)
+		}
+		if err == nil || !strings.HasPrefix(err.Error(), fmt.Sprint(maxNamed+2)) || cmdline.Code(err) != cmdline.Error {
+			t.Errorf("limit %d: ended with %v", limit, err)
+		}
 	}
 }

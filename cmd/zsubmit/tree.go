@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"zasync/pkg/deferred"
 
@@ -52,14 +53,14 @@ func (o *treeOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g := grower{source: q, whole: o.form == asJSON, seen: map[deferred.ID]bool{}}
+	g := grower{source: q, whole: o.form == asJSON, seen: map[deferred.ID]bool{}, odd: unreadable{streams: o.streams}}
 	t, err := g.tree(limited, &r)
 	if err != nil {
 		return err
 	}
 	if o.form == asJSON {
-		return o.printJSON(t)
+		return errors.Join(g.odd.err(), o.printJSON(t))
 	}
 	t.draw(o.out, "", "")
-	return nil
+	return g.odd.err()
 }

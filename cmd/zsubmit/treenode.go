@@ -22,8 +22,9 @@ type tree struct {
 	Result   json.RawMessage `json:"result,omitempty"` // if it is wanted whole
 	Failure  string          `json:"failure,omitempty"`
 	WaitsFor []deferred.ID   `json:"waits_for,omitempty"`
-	Again    bool            `json:"again,omitempty"` // it is drawn elsewhere, with what hangs on it
-	Gone     bool            `json:"gone,omitempty"`  // it has settled, and is not kept any more; its state is not known
+	Again    bool            `json:"again,omitempty"`      // it is drawn elsewhere, with what hangs on it
+	Gone     bool            `json:"gone,omitempty"`       // it has settled, and is not kept any more; its state is not known
+	Odd      bool            `json:"unreadable,omitempty"` // what is stored of it cannot be read; its state is not known
 	Children []*tree         `json:"children,omitempty"`
 
 	result string // as much of it as is shown
@@ -59,6 +60,7 @@ type grower struct {
 	}
 	whole bool // results are wanted whole
 	seen  map[deferred.ID]bool
+	odd   unreadable
 }
 
 // tree is the deferred of a record with what hangs on it, unless that has been
@@ -93,7 +95,7 @@ func (g *grower) child(ctx context.Context, r *deferred.Record, cb *deferred.Rec
 	case errors.Is(err, deferred.ErrNotFound):
 		return unfired(cb.ID, &deferred.Callback{On: cb.On, Kinds: cb.Kinds, Call: cb.Call}), nil
 	case err != nil:
-		return nil, err
+		return &tree{ID: cb.ID, Name: cb.Call.Name, On: cb.On, Kinds: cb.Kinds, Odd: true}, g.odd.named(err)
 	}
 	t, err := g.tree(ctx, &child)
 	if err == nil {
@@ -144,8 +146,11 @@ func (t *tree) draw(w io.Writer, first, rest string) {
 
 func (t *tree) text() string {
 	state := string(t.State)
-	if t.Gone {
+	switch {
+	case t.Gone:
 		state = "settled, and not kept any more"
+	case t.Odd:
+		state = "cannot be read"
 	}
 	text := fmt.Sprintf("%s  %s  %s", t.Name, t.ID, state)
 	if t.On != "" {

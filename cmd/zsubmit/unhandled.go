@@ -46,14 +46,16 @@ func listUnhandled(ctx context.Context, b base) error {
 		return err
 	}
 	defer q.Close()
-	p := &printer{out: b.out, form: b.form}
+	p, odd := &printer{out: b.out, form: b.form}, unreadable{streams: b.streams}
 	for r, err := range q.Unhandled(ctx) {
-		if err == nil {
+		if err != nil {
+			err = odd.named(err)
+		} else {
 			err = p.print(&r)
 		}
 		if err != nil {
 			return errors.Join(err, p.close())
 		}
 	}
-	return p.close()
+	return errors.Join(odd.err(), p.close())
 }

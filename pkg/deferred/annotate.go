@@ -24,8 +24,11 @@ func (d *Deferred) AwaitAnnotation(ctx context.Context, key string, until func(N
 	}
 	// What was written last may have come after the end: look once more.
 	for n, err := range d.Annotations(ctx) {
-		if err != nil || takes(n) {
-			return n, err
+		switch {
+		case err != nil && (n.Key == "" || n.Key == key):
+			return Note{}, err
+		case err == nil && takes(n):
+			return n, nil
 		}
 	}
 	return Note{}, &SettledError{ID: d.id, State: last.State, Outcome: last.Outcome()}

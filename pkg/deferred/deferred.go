@@ -31,7 +31,8 @@ type Ledger interface {
 	// Annotate sets a named value. An older attempt's value never replaces a
 	// newer one's: ErrLost.
 	Annotate(ctx context.Context, id ID, n Note) error
-	// Annotations gives the present values, in no order.
+	// Annotations gives the present values, in no order. An error that comes with a key
+	// is in the place of that one value; any other ends them.
 	Annotations(ctx context.Context, id ID) iter.Seq2[Note, error]
 	// Watch gives the record and the annotations as they are now, if there are
 	// any, and then as they change, until the deferred has settled or ctx
@@ -122,7 +123,8 @@ func (d *Deferred) Annotate(ctx context.Context, key string, value any) error {
 	return d.ledger.Annotate(ctx, d.id, Note{Key: key, Value: data})
 }
 
-// Annotations gives the present annotations.
+// Annotations gives the present annotations. An error that comes with a key is in the
+// place of that one, which cannot be read; any other ends them.
 func (d *Deferred) Annotations(ctx context.Context) iter.Seq2[Note, error] {
 	return d.ledger.Annotations(ctx, d.id)
 }

@@ -21,12 +21,18 @@ func noteOf(e Entry) deferred.ID {
 	return deferred.ID(id)
 }
 
+var errNoValue = errors.New("it has no value")
+
 func decodeNote(e Entry, current int) (deferred.Note, error) {
 	var n deferred.Note
-	if err := json.Unmarshal(e.Value, &n); err != nil {
-		return n, fmt.Errorf("dispatch: annotation %s: %w", e.Name, err)
+	err := json.Unmarshal(e.Value, &n)
+	if err == nil && n.Value == nil {
+		err = errNoValue
 	}
 	_, n.Key, _ = strings.Cut(e.Name, ".")
+	if err != nil {
+		return deferred.Note{Key: n.Key}, fmt.Errorf("dispatch: annotation %s: %w: %w", e.Name, ErrUnreadable, err)
+	}
 	n.Past = n.Attempt < current
 	return n, nil
 }
@@ -116,7 +122,9 @@ func (q *Queue) outdone(ctx context.Context, id deferred.ID, old deferred.Note, 
 	return errors.Join(deferred.ErrLost, err)
 }
 
-// Annotations gives the present annotations of a deferred.
+// Annotations gives the present annotations of a deferred. An error that is
+// [ErrUnreadable] is in the place of one, whose key it comes with, and the others follow:
+// anybody may write there. Any other ends the list.
 func (q *Queue) Annotations(ctx context.Context, id deferred.ID) iter.Seq2[deferred.Note, error] {
 	return func(yield func(deferred.Note, error) bool) {
 		r, err := q.Record(ctx, id)
@@ -128,16 +136,11 @@ func (q *Queue) Annotations(ctx context.Context, id deferred.ID) iter.Seq2[defer
 			return
 		}
 		for e, err := range q.store.List(ctx, Query{Space: Notes, Prefix: string(id) + "."}) {
-			var n deferred.Note
-			if err == nil {
-				if earlier(e, &r) {
-					continue
-				}
-				if n, err = decodeNote(e, r.Attempt); err != nil { // anybody may write there: the others are good still
-					continue
-				}
+			if err != nil {
+				yield(deferred.Note{}, fmt.Errorf("dispatch: annotations of %s: %w", id, err))
+				return
 			}
-			if !yield(n, err) || err != nil {
+			if !earlier(e, &r) && !yield(decodeNote(e, r.Attempt)) {
 				return
 			}
 		}

@@ -2,6 +2,8 @@ package dispatchtest
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -10,7 +12,7 @@ import (
 )
 
 var oddNoteCases = []rigCase{
-	{"WhatIsNoAnnotationHidesNoOthers", garbageNote},
+	{"WhatIsNoAnnotationIsNamedAndHidesNoOthers", garbageNote},
 	{"AnnotationOfAnAttemptThatNeverWasStopsNoCheckpoint", noteOfNoAttempt},
 	{"OutcomeDoesNotWaitForAnnotationsThatNobodyAnswers", outcomeWithoutNotes},
 }
@@ -28,10 +30,33 @@ func garbageNote(r *rig) {
 	w := r.join(r.queue, "greet")
 	r.submit(greeting("a"))
 	a := w.claim()
-	r.notesRaw("a.bad", "17%")
+	odd := map[string]string{"word": "17%", "null": "null", "empty": "{}", "list": "[]", "attempt": `{"value":1,"attempt":"1"}`}
+	for key, value := range odd {
+		r.notesRaw("a."+key, value)
+	}
 	r.notes(a, "good", `1`)
-	r.noted("a", map[string]string{"good": `1`}, false)
+	shown := 0
+	for n, err := range r.queue.Annotations(r.ctx, "a") {
+		switch {
+		case err == nil && n.Key == "good" && string(n.Value) == `1`:
+			shown++
+		case !errors.Is(err, dispatch.ErrUnreadable) || odd[n.Key] == "" || !strings.Contains(err.Error(), "a."+n.Key):
+			r.Errorf("an annotation is %+v (%v)", n, err)
+		default:
+			delete(odd, n.Key)
+		}
+	}
+	if shown != 1 || len(odd) > 0 {
+		r.Errorf("the good one is shown %d times, and not named are %v", shown, odd)
+	}
 	w.succeed(a)
+	var settled *deferred.SettledError
+	if _, err := r.queue.Open("a").AwaitAnnotation(r.ctx, "none", nil); !errors.As(err, &settled) {
+		r.Errorf("who waits for another one is told %v", err)
+	}
+	if n, err := r.queue.Open("a").AwaitAnnotation(r.ctx, "good", nil); err != nil || string(n.Value) != `1` {
+		r.Errorf("who waits for the good one is given %+v, %v", n, err)
+	}
 }
 
 func noteOfNoAttempt(r *rig) {

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// kv puts a value into a bucket of the script's namespace, as "nats kv put" does:
+// kv state KEY VALUE.
+func kv(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: kv BUCKET KEY VALUE")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	nc, err := nats.Connect(ts.Getenv("NATS_URL"))
+	ts.Check(err)
+	defer nc.Close()
+	js, err := natsjs.New(nc)
+	ts.Check(err)
+	bucket, err := js.KeyValue(ctx, strings.ToUpper(ts.Getenv("ZASYNC_NAMESPACE")+"_"+args[0]))
+	ts.Check(err)
+	_, err = bucket.PutString(ctx, args[1], args[2])
+	ts.Check(err)
+}
