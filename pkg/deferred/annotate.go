@@ -2,7 +2,6 @@ package deferred
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 )
 
@@ -52,7 +51,7 @@ func LoadCheckpoint(ctx context.Context, v any) (found bool, err error) {
 	if len(a.Checkpoint) == 0 {
 		return false, nil
 	}
-	if err := json.Unmarshal(a.Checkpoint, v); err != nil {
+	if err := JSON(a.Checkpoint).Decode(v); err != nil {
 		return false, fmt.Errorf("deferred: checkpoint: %w", err)
 	}
 	return true, nil

@@ -77,6 +77,13 @@ func JSON(data []byte) Content { return Content{Type: TypeJSON, Data: data} }
 
 // Decode decodes c into the value that v points to, by the content's type. Into
 // a [Content] or a [json.RawMessage] goes any type, see [Content.JSON].
+//
+// What is decoded into an interface, also one within a struct, list or map, has the
+// same types from either codec: nil, bool, string, []any, map[string]any, int64 for an
+// integer, uint64 for one that is larger than that, and float64. A number of JSON is an
+// integer if it is written without fraction and exponent, so 2.0 of Go is one after
+// JSON; beyond 64 bits it is a float64. Of MessagePack alone there are []byte and
+// [time.Time], where JSON has strings.
 func (c Content) Decode(v any) error {
 	p := reflect.ValueOf(v)
 	if p.Kind() != reflect.Pointer || p.IsNil() {
@@ -92,7 +99,7 @@ func (c Content) Decode(v any) error {
 	}
 	switch canonicalType(c.Type) {
 	case TypeJSON:
-		if err := json.Unmarshal(c.Data, v); err != nil {
+		if err := unmarshalJSON(c.Data, v); err != nil {
 			return fmt.Errorf("deferred: decode JSON into %T: %w", v, err)
 		}
 		return nil

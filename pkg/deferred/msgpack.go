@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -52,7 +53,11 @@ func unmarshalMessagePack(data []byte, v any) (err error) {
 	}
 	dec := msgpack.NewDecoder(bytes.NewReader(data))
 	dec.SetCustomStructTag("json")
-	return dec.Decode(v)
+	dec.SetMapDecoder(untypedMap)
+	if err := dec.Decode(v); err != nil || !untypedPacks.in(reflect.TypeOf(v)) {
+		return err
+	}
+	return retype(v, untypedPacks)
 }
 
 // checkMessagePack reports what keeps data from being one value.
