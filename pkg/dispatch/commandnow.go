@@ -40,10 +40,8 @@ var errWaits = errors.New("dispatch: the command waits for a worker")
 // obeyNow carries out a command on a record as it was read.
 func (q *Queue) obeyNow(ctx context.Context, c *deferred.Command, now *sighting, given time.Time) error {
 	r := now.record
+	forgotten := r == nil && stoodStill(given, time.Now(), q.config.Lease) // perhaps
 	if r == nil {
-		if stoodStill(given, time.Now(), q.config.Lease) {
-			return errWaits
-		}
 		r = &deferred.Record{ID: c.ID, State: deferred.Pending}
 	}
 	switch {
@@ -53,6 +51,9 @@ func (q *Queue) obeyNow(ctx context.Context, c *deferred.Command, now *sighting,
 			return err // nil: it is kept until the promise is met
 		}
 	case c.Verb == deferred.Add:
+		return errWaits
+	}
+	if forgotten {
 		return errWaits
 	}
 	if answered, err := answer(r, c); answered {

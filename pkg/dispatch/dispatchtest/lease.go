@@ -24,6 +24,7 @@ var leaseCases = slices.Concat([]rigCase{
 	{"RecordOfACallWhoseWorkerDiedIsKeptForADay", keptAfterADeath},
 	{"LateCommandMakesNoRecord", leaseOfACommand},
 	{"CallerThatStoodStillWhileItsCommandWasStoredMakesNoRecord", leaseOfACaller},
+	{"CallerThatStoodStillIsAnsweredThoughItsPromiseIsNotThereYet", leaseOfAnEarlyWord},
 }, attemptLeaseCases, firingLeaseCases, parkLeaseCases, houseLeaseCases)
 
 // frozenHand joins a worker whose process can stand still.

@@ -69,3 +69,22 @@ func leaseOfACaller(r *rig) {
 	<-answered
 	r.isForgotten("a")
 }
+
+// Nobody answers a word that comes before its promise. So its giver does not wait, also
+// if he stood still.
+func leaseOfAnEarlyWord(r *rig) {
+	call, token := deferred.NewPromise("early", "approval")
+	f := &freezer{Store: r.pair.Store, Broker: r.pair.Broker}
+	q := r.over(frozenStore{f}, stillAfter{r.pair.Broker, f.freeze})
+	given := make(chan error, 1)
+	go func() { given <- deferred.ResolvePromise(r.ctx, q, token, 1) }()
+	eventually(r.T, "the word is stored", func() bool { return r.pending(dispatch.Commands) == 1 })
+	r.pass(r.pair.Lease + 100*time.Millisecond)
+	f.thaw()
+	if err := <-given; err != nil {
+		r.Error(err)
+	}
+	r.join(r.queue, "unserved")
+	r.submit(call)
+	r.await("early", deferred.Succeeded)
+}
