@@ -197,7 +197,7 @@ func TestGoldenMessagesDoWhatTheySay(t *testing.T) {
 func TestGoldenEntriesAreReadFromTheirBuckets(t *testing.T) {
 	s := newPlainSite(t)
 	s.publishGolden("call-delay")
-	for _, name := range []string{"note", "note-progress", "heartbeat", "heartbeat-hung", "unhandled"} {
+	for _, name := range []string{"note", "note-progress", "heartbeat", "heartbeat-hung", "heartbeat-unhealthy", "unhandled"} {
 		g := readGolden(t, name)
 		bucket, key, _ := strings.Cut(g.Subject, ".")
 		if _, err := s.Submit(s.ctx, plainclient.Message("$KV.ZASYNC_"+strings.ToUpper(bucket)+"."+key, g.Body)); err != nil {

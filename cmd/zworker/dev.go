@@ -26,6 +26,7 @@ type devOptions struct {
 	streams
 	server    embedded.Config
 	namespace string
+	remake    bool
 	slots     int
 	log       *slog.Logger
 }
@@ -50,6 +51,7 @@ It performs:
 			slotsFlag(),
 			&cli.StringFlag{Name: "durability", Usage: "`WHAT` a power cut may take: normal (the last 250ms) or strict (nothing)", Value: string(embedded.Normal)},
 			connect.NamespaceFlag(),
+			connect.RemakeFlag(),
 		}, logFlags("info")...),
 		Action: func(c *cli.Context) error {
 			o, err := readDev(c, s)
@@ -62,7 +64,7 @@ It performs:
 }
 
 func readDev(c *cli.Context, s streams) (o devOptions, err error) {
-	o = devOptions{streams: s}
+	o = devOptions{streams: s, remake: c.Bool("remake")}
 	if err := noArguments(c); err != nil {
 		return o, err
 	}
@@ -124,7 +126,7 @@ func (o *devOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer nc.Close()
-	q, err := jetstream.Open(ctx, nc, jetstream.Config{Namespace: o.namespace, Logger: o.log})
+	q, err := jetstream.Open(ctx, nc, jetstream.Config{Namespace: o.namespace, Remake: o.remake, Logger: o.log})
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ func runCommand(s streams) *cli.Command {
 			&cli.StringFlag{Name: "queues", Usage: "serve `QUEUES`, separated by commas, all alike", Value: "default"},
 			slotsFlag(),
 			&cli.StringFlag{Name: "name", Usage: "`NAME` of this worker, for people", DefaultText: "the host's"},
+			connect.RemakeFlag(),
 		}, logFlags("info")...), connect.Flags()...),
 		Action: func(c *cli.Context) error {
 			o, err := readRun(c, s)
@@ -75,6 +76,7 @@ func readRun(c *cli.Context, s streams) (o runOptions, err error) {
 	if o.connect, err = connect.FromFlags(c); err != nil {
 		return o, err
 	}
+	o.connect.Remake = c.Bool("remake")
 	if o.queues, err = readQueues(c.String("queues")); err != nil {
 		return o, err
 	}

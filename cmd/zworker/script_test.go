@@ -10,11 +10,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"zasync/pkg/dispatch/jetstream/embedded"
 
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -46,7 +49,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("ADDR", addr)
 			return err
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "listening": listening},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "listening": listening, "deletes": deletes, "appears": appears},
 	})
 }
 
@@ -76,6 +79,39 @@ func listening(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("nobody listens: %v", err)
 		}
 	}
+}
+
+// deletes deletes a stream, as an operator may do by mistake.
+func deletes(ts *testscript.TestScript, _ bool, args []string) {
+	js, name, end := stream(ts, args)
+	defer end()
+	ts.Check(js.DeleteStream(context.Background(), name))
+}
+
+// appears waits until a stream is there.
+func appears(ts *testscript.TestScript, _ bool, args []string) {
+	js, name, end := stream(ts, args)
+	defer end()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for {
+		_, err := js.Stream(ctx, name)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, natsjs.ErrStreamNotFound) {
+			ts.Check(err)
+		}
+	}
+}
+
+// stream gives the name of one in the namespace of the script.
+func stream(ts *testscript.TestScript, args []string) (js natsjs.JetStream, name string, end func()) {
+	nc, err := nats.Connect(ts.Getenv("NATS_URL"))
+	ts.Check(err)
+	js, err = natsjs.New(nc)
+	ts.Check(err)
+	return js, strings.Replace(args[0], "ZASYNC", strings.ToUpper(ts.Getenv("ZASYNC_NAMESPACE")), 1), nc.Close
 }
 
 // exits runs a program and checks its exit code: exits 2 zworker run extra.

@@ -24,7 +24,8 @@ type Feed interface {
 	// come when nothing is wanted any more.
 	Next(ctx context.Context) (Offer, error)
 	// Claim makes the call this worker's to perform. ErrTaken means that it is
-	// not to be had, and that nothing has to be done about it.
+	// not to be had, and that nothing has to be done about it. The feed warns of
+	// any other error itself, once for many.
 	Claim(ctx context.Context, o Offer) (*Attempt, error)
 	// Decline gives the call back untouched: an offer that was not wanted, or
 	// one that was claimed and never started.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -157,7 +158,9 @@ func (l *attemptLedger) flush(ctx context.Context) (wrote bool) {
 	l.mu.Unlock()
 	for _, n := range kept {
 		if err := l.annotate(ctx, l.attempt.ID, n); err != nil {
-			l.log.Warn("annotation not stored", "id", l.attempt.ID, "key", n.Key, "err", err)
+			l.wrong.Say(string(l.attempt.ID), Complaint{
+				Level: slog.LevelWarn, Says: "annotation not stored", Err: err, Of: []any{"id", l.attempt.ID, "key", n.Key},
+			})
 			l.mu.Lock()
 			l.fault = err
 			l.mu.Unlock()

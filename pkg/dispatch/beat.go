@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -23,24 +24,30 @@ type Heartbeat struct {
 	Lanes       []deferred.Lane `json:"lanes"`
 	Joined      time.Time       `json:"joined"`
 	Time        time.Time       `json:"time"`
+	// Unhealthy is why the worker takes no calls, until a person does something
+	// about it. "": it is healthy.
+	Unhealthy string `json:"unhealthy,omitempty"`
 	deferred.WorkerStatus
 }
 
 // beat keeps one worker's heartbeat going and judges those of others.
 type beat struct {
-	store  Store
-	worker deferred.Worker
-	clock  *clock
-	say    Heartbeat
+	store      Store
+	worker     deferred.Worker
+	clock      *clock
+	complaints *Complaints
+	health     func() error // of the supply, once there is one
+	say        Heartbeat
 
-	mu     sync.Mutex
-	since  time.Time // our own heartbeats have been stored without a gap since; zero: the last one was not
-	stored time.Time // when the last one that was
+	mu       sync.Mutex
+	since    time.Time // our own heartbeats have been stored without a gap since; zero: the last one was not
+	stored   time.Time // when the last one that was
+	revision uint64    // of that
 }
 
-func newBeat(s Store, c *clock, w deferred.Worker) *beat {
+func newBeat(s Store, c *clock, w deferred.Worker, log *Complaints) *beat {
 	host, _ := os.Hostname()
-	return &beat{store: s, clock: c, worker: w, say: Heartbeat{
+	return &beat{store: s, clock: c, worker: w, complaints: log, health: func() error { return nil }, say: Heartbeat{
 		Name: w.Name, Incarnation: w.Incarnation, Host: host, PID: os.Getpid(),
 		Slots: w.Slots, Lanes: w.Lanes, Joined: time.Now().UTC(),
 	}}
@@ -55,6 +62,10 @@ func (b *beat) once(ctx context.Context, within time.Duration) error {
 	if b.worker.Status != nil {
 		b.say.WorkerStatus = b.worker.Status()
 	}
+	b.say.Unhealthy = ""
+	if err := b.health(); err != nil {
+		b.say.Unhealthy = err.Error()
+	}
 	say := b.say
 	say.Time = say.Time.UTC()
 	data, err := json.Marshal(say)
@@ -63,20 +74,29 @@ func (b *beat) once(ctx context.Context, within time.Duration) error {
 	}
 	short, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	err = b.store.Write(short, []Write{{Key: b.key(), Value: data, Expect: Unconditional}})[0].Err
-	if err == nil {
+	w := b.store.Write(short, []Write{{Key: b.key(), Value: data, Expect: Unconditional}})[0]
+	if w.Err == nil {
 		b.askTime(short)
 	}
+	if err := b.note(w); err != nil {
+		return fmt.Errorf("dispatch: heartbeat of %s: %w", b.worker.Name, err)
+	}
+	return nil
+}
+
+// note takes in how a heartbeat was stored. A revision below the last one is of a
+// store that was made anew, in which those of others are missing still.
+func (b *beat) note(w Written) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case err != nil:
+	case w.Err != nil:
 		b.since = time.Time{}
-		return fmt.Errorf("dispatch: heartbeat of %s: %w", b.worker.Name, err)
-	case b.since.IsZero() || gap(b.stored, b.say.Time):
+		return w.Err
+	case b.since.IsZero() || gap(b.stored, b.say.Time) || w.Revision < b.revision:
 		b.since = time.Now()
 	}
-	b.stored = b.say.Time
+	b.stored, b.revision = b.say.Time, w.Revision
 	return nil
 }
 
@@ -100,10 +120,20 @@ func (b *beat) run(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			_ = b.once(ctx, beatEvery) // the gap is noted; the next one is tried in a second
+			b.complain(ctx, b.once(ctx, beatEvery)) // the gap is noted; the next one is tried in a second
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+const notBeating = "heartbeat not stored: other workers may take this one for dead"
+
+func (b *beat) complain(ctx context.Context, err error) {
+	if err == nil {
+		b.complaints.Over("", notBeating)
+	} else if ctx.Err() == nil {
+		b.complaints.Say("", Complaint{Level: slog.LevelWarn, Says: notBeating, Over: "heartbeats are stored again", Err: err})
 	}
 }
 
@@ -120,16 +150,17 @@ func (b *beat) last(ctx context.Context) error {
 // missing, and ours have been stored without a gap for as long as one is seen:
 // before that, after a start, a reconnect or a server's restart, the heartbeat
 // may be missing only because nobody's could be stored. So it may when our own last
-// one is old: the whole machine may have stood still until now.
+// one is old: the whole machine may have stood still until now. And where ours is
+// missing too, or older than it was, the store has lost them all.
 func (b *beat) alive(ctx context.Context, incarnation string) bool {
-	entries, err := b.store.ReadLatest(ctx, []Key{{Space: Workers, Name: incarnation}}) // a replica may not have it yet
+	entries, err := b.store.ReadLatest(ctx, []Key{{Space: Workers, Name: incarnation}, b.key()}) // a replica may not have them yet
 	if err != nil || entries[0].Revision != 0 {
 		return true
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	return b.since.IsZero() || gap(b.stored, now) || now.Sub(b.since) < HeartbeatTTL
+	return b.since.IsZero() || gap(b.stored, now) || now.Sub(b.since) < HeartbeatTTL || entries[1].Revision < b.revision
 }
 
 // Workers gives the heartbeats of those that are alive.

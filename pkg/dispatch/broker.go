@@ -43,6 +43,9 @@ type Subscription interface {
 	Next(ctx context.Context) (Delivery, error)
 	// Release says that n deliveries of the lane's group are held no longer.
 	Release(lane Lane, n int)
+	// Health tells what keeps deliveries from coming until a person does something
+	// about it, such as a [*MissingError]. Nil: nothing does.
+	Health() error
 	// Close ends the supply. Deliveries that Next has not given go back.
 	Close() error
 }

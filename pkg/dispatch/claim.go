@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -11,6 +12,14 @@ import (
 // Claim writes that this worker performs the call. Nothing starts before that
 // is known to be stored.
 func (f *feed) Claim(ctx context.Context, o deferred.Offer) (*deferred.Attempt, error) {
+	a, err := f.claimOffer(ctx, o)
+	if err != nil && !errors.Is(err, deferred.ErrTaken) && ctx.Err() == nil {
+		f.wrong.Say(string(o.ID), Complaint{Level: slog.LevelWarn, Says: "call not claimed", Err: err, Of: []any{"id", o.ID, "name", o.Lane.Name}})
+	}
+	return a, err
+}
+
+func (f *feed) claimOffer(ctx context.Context, o deferred.Offer) (*deferred.Attempt, error) {
 	h := o.Handle.(*holding)
 	for {
 		if !f.leases.kept(&h.delivery) { // its record may be forgotten by now, and look like one that never was

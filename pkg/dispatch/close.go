@@ -39,5 +39,7 @@ func (q *Queue) Close() error {
 	return q.config.Seams.Close()
 }
 
-// hopeless: the error stays, however often the same is tried.
-func hopeless(err error) bool { return errors.Is(err, ErrNotPermitted) || errors.Is(err, ErrClosed) }
+// hopeless: the error stays until a person does something, however often the same is tried.
+func hopeless(err error) bool {
+	return errors.Is(err, ErrNotPermitted) || errors.Is(err, ErrClosed) || errors.Is(err, ErrMissing)
+}

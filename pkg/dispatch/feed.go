@@ -22,6 +22,7 @@ type feed struct {
 	*Queue
 	worker deferred.Worker
 	log    *slog.Logger
+	wrong  *Complaints
 	calls  Subscription
 	house  Subscription
 	offers chan deferred.Offer
@@ -71,7 +72,8 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 		held:   map[deferred.ID]*holding{},
 		leases: newLeases(q.config.Lease),
 	}
-	f.beat, f.turns = newBeat(q.store, q.clock, w), newSweeper(q.store, w.Incarnation)
+	f.wrong = NewComplaints(f.log)
+	f.beat, f.turns = newBeat(q.store, q.clock, w, f.wrong), newSweeper(q.store, w.Incarnation)
 	if err := insist(ctx, func() error { return f.beat.once(ctx, joinLimit) }); err != nil {
 		return nil, err
 	}
@@ -82,6 +84,7 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 	if f.house, err = q.broker.Subscribe(ctx); err != nil {
 		return nil, errors.Join(err, f.calls.Close())
 	}
+	f.beat.health = f.calls.Health
 	// The loops live until Leave, not until the context of the joining ends:
 	// the intake first, then, when what was taken is done, the rest.
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))

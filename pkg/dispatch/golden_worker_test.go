@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"log/slog"
 	"maps"
@@ -19,7 +20,7 @@ import (
 // goldenOthers are the files of what is not a call that somebody submits.
 var goldenOthers = []string{
 	"fired-success", "fired-branch-not-taken", "fired-delayed", "fired-kinds", "forwarded", "wake", "wake-revision", "expire", "expire-revision", "alarm", "alarm-moved",
-	"aside", "aside-command", "note", "note-progress", "heartbeat", "heartbeat-hung", "unhandled", "join-all-terms",
+	"aside", "aside-command", "note", "note-progress", "heartbeat", "heartbeat-hung", "heartbeat-unhealthy", "unhandled", "join-all-terms",
 }
 
 // recorder is a pair of seams that keeps what is written.
@@ -226,22 +227,26 @@ func TestUnhandledFailuresAreListedAsReleased(t *testing.T) {
 }
 
 func TestHeartbeatsAreWrittenAndReadAsReleased(t *testing.T) {
-	for name, status := range map[string]deferred.WorkerStatus{
-		"heartbeat":      {Running: 2, Performed: 40},
-		"heartbeat-hung": {Running: 2, Hung: 1, Performed: 40},
+	for name, say := range map[string]Heartbeat{
+		"heartbeat":           {WorkerStatus: deferred.WorkerStatus{Running: 2, Performed: 40}},
+		"heartbeat-hung":      {WorkerStatus: deferred.WorkerStatus{Running: 2, Hung: 1, Performed: 40}},
+		"heartbeat-unhealthy": {WorkerStatus: deferred.WorkerStatus{Performed: 40}, Unhealthy: "a stream is missing"},
 	} {
-		t.Run(name, func(t *testing.T) { heartbeatIsAsReleased(t, name, status) })
+		t.Run(name, func(t *testing.T) { heartbeatIsAsReleased(t, name, say) })
 	}
 }
 
-func heartbeatIsAsReleased(t *testing.T, name string, status deferred.WorkerStatus) {
+func heartbeatIsAsReleased(t *testing.T, name string, say Heartbeat) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r, q := recording()
 		b := newBeat(q.store, newClock(), deferred.Worker{
 			Name: "w1", Incarnation: "I", Slots: 10, Lanes: []deferred.Lane{{Queue: "default", Name: "demo/greet"}},
-			Status: func() deferred.WorkerStatus { return status },
-		})
+			Status: func() deferred.WorkerStatus { return say.WorkerStatus },
+		}, nil)
+		if say.Unhealthy != "" {
+			b.health = func() error { return errors.New(say.Unhealthy) }
+		}
 		b.say.Host, b.say.PID = "host", 7
 		if err := b.once(t.Context(), beatEvery); err != nil {
 			t.Fatal(err)

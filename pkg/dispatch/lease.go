@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -149,6 +150,8 @@ func (f *feed) renew(ctx context.Context) {
 	}
 }
 
+const notRenewed = "leases not renewed"
+
 func (f *feed) renewOnce(ctx context.Context) {
 	now := time.Now()
 	due := f.leases.due(now)
@@ -164,10 +167,11 @@ func (f *feed) renewOnce(ctx context.Context) {
 	}
 	if err := f.broker.Settle(ctx, extends); err != nil {
 		if ctx.Err() == nil {
-			f.log.Warn("leases not renewed", "count", len(extends), "err", err)
+			f.wrong.Say("", Complaint{Level: slog.LevelWarn, Says: notRenewed, Over: "leases are renewed again", Err: err, Of: []any{"leases", len(extends)}})
 		}
 		return
 	}
+	f.wrong.Over("", notRenewed)
 	f.leases.renewed(due, now)
 }
 

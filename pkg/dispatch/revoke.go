@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -65,9 +66,12 @@ func (f *feed) watch(ctx context.Context, h *holding) {
 		stop()
 		return
 	}
-	f.hub.follow(watching, h.attempt.ID, func(r *deferred.Record, revision uint64) bool {
+	id := h.attempt.ID
+	f.hub.follow(watching, id, func(r *deferred.Record, revision uint64) bool {
 		return revision < h.claimed || f.inForce(h, r) // an older one is of a replica that lags behind
-	}, nil)
+	}, func(err error) {
+		f.wrong.Say(string(id), Complaint{Level: slog.LevelWarn, Says: "record of an attempt not watched: a cancel may not reach it", Err: err, Of: []any{"id", id}})
+	})
 }
 
 // inForce revokes the attempt unless the record is its own.
@@ -116,7 +120,7 @@ func expiryOf(id deferred.ID, revision uint64) Message {
 // it is carried out even if this worker dies.
 func (f *feed) sayOverdue(ctx context.Context, m Message) {
 	if err := f.put(ctx, m); err != nil {
-		f.log.Warn("deadline not told", "id", m.ID, "err", err)
+		f.wrong.Say(string(m.ID), Complaint{Level: slog.LevelWarn, Says: "deadline not told", Err: err, Of: []any{"id", m.ID}})
 		_ = pause(ctx, time.Second)
 		f.mu.Lock()
 		defer f.mu.Unlock()

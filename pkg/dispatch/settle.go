@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -191,6 +192,13 @@ func sooner(a, b time.Time) time.Time {
 	return b
 }
 
+const notStored = "outcome not stored"
+
+// refusedForNow: the store has refused what it may take later.
+func refusedForNow(err error) bool {
+	return err != nil && !errors.Is(err, ErrTooLarge) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknown)
+}
+
 // commitRecord changes the running record of an attempt. The fence is the
 // token, not the revision: somebody may have added to the record meanwhile, and
 // that is taken in. ErrLost means that the attempt is nobody's business any
@@ -206,12 +214,19 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 		r.Counts.Commits += refused
 		change(&r)
 		err := h.write(ctx, &r, f.clock.now())
+		again := refusedForNow(err)
+		if refused > 0 && !again {
+			f.wrong.Over(string(r.ID), notStored)
+		}
 		if err == nil || errors.Is(err, ErrTooLarge) {
 			return err
 		}
-		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknown) {
+		if again {
 			refused++
-			f.log.Warn("outcome not stored", "id", r.ID, "name", r.Name, "attempt", r.Attempt, "err", err)
+			f.wrong.Say(string(r.ID), Complaint{
+				Level: slog.LevelWarn, Says: notStored, Over: "outcomes are stored again",
+				Err: err, Of: []any{"id", r.ID, "name", r.Name, "attempt", r.Attempt},
+			})
 			if err := pause(ctx, wait); err != nil {
 				return err
 			}

@@ -17,12 +17,8 @@ func (r *run) claim(ctx context.Context, t *task, o *deferred.Offer) bool {
 		t.attempt, t.claimed = a, time.Now()
 		return true
 	}
-	level := slog.LevelWarn
-	if errors.Is(err, deferred.ErrTaken) {
-		level = slog.LevelDebug
-	}
-	if r.log.Enabled(ctx, level) {
-		r.log.LogAttrs(ctx, level, "call not claimed", about(o, slog.Any("err", err))...)
+	if r.log.Enabled(ctx, slog.LevelDebug) { // if it is worth a warning, the feed has warned
+		r.log.LogAttrs(ctx, slog.LevelDebug, "call not claimed", about(o, slog.Any("err", err))...)
 	}
 	return false
 }

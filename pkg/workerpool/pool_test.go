@@ -169,7 +169,7 @@ func TestCallTakenBySomebodyElseIsNotPerformed(t *testing.T) {
 		if n := performed.Load(); n != 100 {
 			t.Errorf("the performed calls sum up to %d", n)
 		}
-		if line := p.log.line(t, "id=2"); !strings.Contains(line, "level=WARN") || !strings.Contains(line, errTest.Error()) {
+		if line := p.log.line(t, "id=2"); !strings.Contains(line, "level=DEBUG") || !strings.Contains(line, errTest.Error()) {
 			t.Errorf("log of the failed claim: %q", line)
 		}
 		p.finish(t)

@@ -55,7 +55,7 @@ func (o Options) open(ctx context.Context, name string, log *slog.Logger, more .
 	if err != nil {
 		return nil, err
 	}
-	q, err := jetstream.Open(ctx, nc, jetstream.Config{Namespace: o.Namespace, Domain: o.Domain, Logger: log})
+	q, err := jetstream.Open(ctx, nc, jetstream.Config{Namespace: o.Namespace, Domain: o.Domain, Remake: o.Remake, Logger: log})
 	if err != nil {
 		nc.Close()
 		return nil, err

@@ -24,6 +24,7 @@ type Options struct {
 	Inbox     string // how the subjects of our answers begin; "" is as for everybody
 	Namespace string // of the queue; "" is the default one
 	Domain    string // of the JetStream that it lives in; "" is the server's own
+	Remake    bool   // streams that somebody has deleted
 }
 
 const category = "Connection"
@@ -51,6 +52,11 @@ func Flags() []cli.Flag {
 // NamespaceFlag is the one flag of Flags for a program that brings its server.
 func NamespaceFlag() cli.Flag {
 	return text("namespace", "`NAME` of the installation, of several on one server", "ZASYNC_NAMESPACE", "zasync")
+}
+
+// RemakeFlag is for programs that make streams.
+func RemakeFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "remake", Usage: "make streams anew, empty, that somebody has deleted; what was in them is lost", Category: category}
 }
 
 func text(name, usage, variable, value string) cli.Flag {

@@ -136,6 +136,8 @@ func (s faultySubscription) Next(ctx context.Context) (dispatch.Delivery, error)
 	return dispatch.Delivery{}, ctx.Err()
 }
 
+func (s faultySubscription) Health() error { return s.inner.Health() }
+
 func (s faultySubscription) Close() error {
 	if err := s.faults.alive(); err != nil {
 		return err

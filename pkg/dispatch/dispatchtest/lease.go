@@ -22,6 +22,7 @@ var leaseCases = slices.Concat([]rigCase{
 	{"CancelledAdoptionPassesTheCancelOn", leaseOfACancelledAdoption},
 	{"CancelledAdoptionSparesWhatOthersWaitFor", leaseOfASharedInner},
 	{"RecordOfACallWhoseWorkerDiedIsKeptForADay", keptAfterADeath},
+	{"WorkerIsNotTakenForDeadWhenHeartbeatsAreWiped", leaseWhenHeartbeatsAreWiped},
 	{"LateCommandMakesNoRecord", leaseOfACommand},
 	{"CallerThatStoodStillWhileItsCommandWasStoredMakesNoRecord", leaseOfACaller},
 	{"CallerThatStoodStillIsAnsweredThoughItsPromiseIsNotThereYet", leaseOfAnEarlyWord},

@@ -19,6 +19,7 @@ type Broker struct {
 	*site
 	exchange *exchange
 	log      *slog.Logger
+	wrong    *dispatch.Complaints
 }
 
 var _ dispatch.Broker = (*Broker)(nil)

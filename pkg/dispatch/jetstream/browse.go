@@ -91,7 +91,7 @@ func (b *browser) close() { _ = b.sub.Unsubscribe() } // fails only when the con
 // leader.
 func (b *browser) patiently(ctx context.Context, after uint64) (page []*nats.Msg, more bool, err error) {
 	for began := time.Now(); ; {
-		if page, more, err = b.page(ctx, after); err == nil || errors.Is(err, dispatch.ErrNotPermitted) || errors.Is(err, dispatch.ErrClosed) {
+		if page, more, err = b.page(ctx, after); err == nil || stays(err) {
 			return page, more, err
 		}
 		switch {
@@ -101,6 +101,11 @@ func (b *browser) patiently(ctx context.Context, after uint64) (page []*nats.Msg
 			return nil, false, context.Cause(ctx)
 		}
 	}
+}
+
+// stays: asking again does not help.
+func stays(err error) bool {
+	return errors.Is(err, dispatch.ErrNotPermitted) || errors.Is(err, dispatch.ErrClosed) || errors.Is(err, dispatch.ErrMissing)
 }
 
 func (b *browser) page(ctx context.Context, after uint64) (page []*nats.Msg, more bool, err error) {
@@ -122,6 +127,9 @@ func (b *browser) page(ctx context.Context, after uint64) (page []*nats.Msg, mor
 	}
 	for {
 		m, err := b.sub.NextMsgWithContext(ctx)
+		if errors.Is(err, nats.ErrNoResponders) {
+			return nil, false, first(b.exchange.lookout.unheard(request.Subject), errNobody)
+		}
 		if err != nil {
 			return nil, false, cmp.Or(b.exchange.ending.cause(), refusal(ctx, err))
 		}

@@ -41,9 +41,14 @@ type Config struct {
 	// AsideAge is how long messages that could not be understood are kept. 0 is
 	// 30 days.
 	AsideAge time.Duration
+	// Remake has Open make streams anew, empty, that somebody has deleted. Else it
+	// fails with a [*dispatch.MissingError] where more than heartbeats, settings or
+	// messages that were set aside went with them.
+	Remake bool
 	// Queue is the policy of the queue that Open makes. Its Seams are Open's to set.
 	Queue dispatch.Config
-	// Logger is told of lanes that cannot be served. Nil is slog.Default().
+	// Logger is told of lanes that cannot be served, and of streams that are missing.
+	// Nil is slog.Default().
 	Logger *slog.Logger
 }
 
@@ -93,7 +98,8 @@ func Open(ctx context.Context, nc *nats.Conn, c Config) (*dispatch.Queue, error)
 
 // OpenPair gives the two seams of a namespace, and makes its streams if they
 // are not there. A stream that is there with other settings is refused with a
-// [*SettingError]. [Broker.Close] closes both.
+// [*SettingError], and one that was there and is not any more with a
+// [*dispatch.MissingError]. [Broker.Close] closes both.
 func OpenPair(ctx context.Context, nc *nats.Conn, c Config) (*Store, *Broker, error) {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -114,5 +120,7 @@ func OpenPair(ctx context.Context, nc *nats.Conn, c Config) (*Store, *Broker, er
 	if err != nil {
 		return nil, nil, err
 	}
-	return &Store{names: site.names, exchange: x}, &Broker{site: site, exchange: x, log: c.Logger}, nil
+	wrong := dispatch.NewComplaints(c.Logger)
+	x.lookout = newLookout(site, wrong)
+	return &Store{names: site.names, exchange: x}, &Broker{site: site, exchange: x, log: c.Logger, wrong: wrong}, nil
 }

@@ -20,6 +20,7 @@ type exchange struct {
 	nc       *nats.Conn
 	outbox   *outbox
 	refusals *refusals
+	lookout  *lookout
 	ending   *ending
 	sub      *nats.Subscription
 	prefix   string // of the replies; then the flight, a dot, and the place in it

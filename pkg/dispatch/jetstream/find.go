@@ -102,7 +102,7 @@ func (b *Broker) Remove(ctx context.Context, id deferred.ID) error {
 		err = json.Unmarshal(m.Data, &answer)
 	}
 	if err == nil && answer.Error != nil {
-		err = answer.Error
+		err = b.exchange.lookout.explain(b.delay(), answer.Error)
 	}
 	if err != nil {
 		return fmt.Errorf("jetstream: remove the schedule of %q: %w", id, err)

@@ -53,6 +53,19 @@ func (x *exchange) fly(ctx context.Context, requests []*nats.Msg, answers []answ
 	}
 	cause := x.wait(ctx, f, epoch)
 	x.end(number, cause)
+	x.lookOut(requests, answers)
+}
+
+// lookOut answers the requests to which nobody listened with what is known of that.
+func (x *exchange) lookOut(requests []*nats.Msg, answers []answer) {
+	for i, a := range answers {
+		if a.msg == nil || status(a.msg) != "503" {
+			continue
+		}
+		if err := x.lookout.unheard(requests[i].Subject); err != nil {
+			answers[i] = answer{err: err}
+		}
+	}
 }
 
 // wait returns when all answers are there, or why no more are to be expected.

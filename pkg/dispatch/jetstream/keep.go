@@ -3,12 +3,12 @@ package jetstream
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"zasync/pkg/dispatch"
 
 	"github.com/nats-io/nats.go"
-	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
 const (
@@ -30,14 +30,18 @@ func (s *subscription) keep(ctx context.Context) {
 	places := make(chan struct{}, openAtOnce)
 	epoch := s.connection(s.nc.Stats().Reconnects)
 	for {
+		missing := s.broker.exchange.lookout.change()
+		s.heed()
 		select {
 		case <-ctx.Done():
 			return
+		case <-missing:
 		case <-changed: // a word may be missing from here, so it is only a hint
 			epoch = s.connection(epoch)
 		case now := <-sweep.C:
 			epoch = s.connection(epoch)
 			s.sweep(now)
+			s.broker.exchange.lookout.round()
 		case <-s.absent:
 			for _, l := range s.toMend() {
 				go s.open(ctx, l, places)
@@ -101,29 +105,70 @@ func (s *subscription) open(ctx context.Context, l *lane, places chan struct{}) 
 		return // it was there a moment ago, so making it is no cure by itself
 	}
 	for wait := mendPause; ; wait = min(2*wait, mendLimit) {
+		changed := s.broker.exchange.lookout.change()
 		places <- struct{}{}
 		err := s.openOnce(ctx, l)
 		<-places
 		if s.opened(l, err) {
+			s.broker.wrong.Over(s.inbox+durable(l.Lane), unserved)
 			return
 		}
+		s.complain(l, err)
 		if personal(err) {
-			s.log.Error("lane cannot be served", "queue", l.Queue, "name", l.Name, "err", err)
 			wait = mendSlowly
-		} else {
-			s.log.Warn("lane cannot be served yet", "queue", l.Queue, "name", l.Name, "err", err)
 		}
-		if !pause(ctx, wait) {
+		if !pauseUntil(ctx, wait, changed) {
 			return
 		}
 	}
+}
+
+// heed asks for nothing while a stream is missing that a person must see to: what is
+// claimed could not be finished.
+func (s *subscription) heed() {
+	halted := s.Health() != nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if halted == s.halted {
+		return
+	}
+	s.halted = halted
+	if halted {
+		s.giveAllBack()
+		return
+	}
+	s.forget(func(*lane) bool { return true }, backlogged)
+}
+
+const unserved = "lane cannot be served"
+
+// complain says what keeps a lane from being served. That a stream is missing is said already.
+func (s *subscription) complain(l *lane, err error) {
+	if errors.Is(err, dispatch.ErrMissing) {
+		return
+	}
+	c := dispatch.Complaint{
+		Level: slog.LevelWarn, Says: unserved, Over: "all lanes are served again", Err: err, Of: []any{"queue", l.Queue, "name", l.Name},
+	}
+	var setting *SettingError
+	var limit *LaneLimitError
+	switch {
+	case errors.As(err, &setting):
+		c.Cause = setting.Setting
+	case errors.As(err, &limit):
+		c.Cause = limit.Stream
+	}
+	if personal(err) {
+		c.Level = slog.LevelError
+	}
+	s.broker.wrong.Say(s.inbox+durable(l.Lane), c)
 }
 
 // personal: the error stays until a person does something about it.
 func personal(err error) bool {
 	var setting *SettingError
 	var limit *LaneLimitError
-	return errors.As(err, &setting) || errors.As(err, &limit) || errors.Is(err, dispatch.ErrNotPermitted)
+	return errors.As(err, &setting) || errors.As(err, &limit) || errors.Is(err, dispatch.ErrNotPermitted) || errors.Is(err, dispatch.ErrMissing)
 }
 
 func (s *subscription) openOnce(ctx context.Context, l *lane) error {
@@ -132,13 +177,20 @@ func (s *subscription) openOnce(ctx context.Context, l *lane) error {
 	if err := s.broker.exchange.connected(ctx); err != nil {
 		return err
 	}
-	err := s.broker.open(ctx, l.Lane)
-	if errors.Is(err, natsjs.ErrStreamNotFound) { // whoever misses a stream makes it
-		if err = s.broker.prepare(ctx); err == nil {
-			err = s.broker.open(ctx, l.Lane)
-		}
+	return s.broker.exchange.lookout.explain(s.broker.stream(l.Route), s.broker.open(ctx, l.Lane))
+}
+
+// pauseUntil is a pause that something may end before its time.
+func pauseUntil(ctx context.Context, d time.Duration, something <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-something:
+	case <-ctx.Done():
+		return false
 	}
-	return err
+	return true
 }
 
 func (s *subscription) lately(l *lane) bool {

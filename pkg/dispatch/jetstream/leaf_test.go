@@ -175,6 +175,7 @@ func TestWorkersOfOneInstallationAreNoStrangers(t *testing.T) {
 	if err := js.DeleteStream(t.Context(), "ZASYNC_QUEUE"); err != nil { // and it is made anew
 		t.Fatal(err)
 	}
+	c.Remake = true
 	_, b, err = jetstream.OpenPair(patiently(t), nc, c)
 	if err != nil {
 		t.Fatal(err)

@@ -56,7 +56,7 @@ func (s *Store) Count(ctx context.Context, space dispatch.Space) (int, error) {
 		err = json.Unmarshal(m.Data, &info)
 	}
 	if err == nil && info.Error != nil {
-		err = info.Error
+		err = s.exchange.lookout.explain(s.bucketStream(space), info.Error)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("jetstream: count %s: %w", space, err)

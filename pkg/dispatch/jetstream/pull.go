@@ -21,7 +21,7 @@ import (
 //   - A backlogged lane is drawn from with all the free credit; then it is the
 //     next one's turn.
 func (s *subscription) ask(g *group) {
-	if s.online && !s.ended {
+	if s.online && !s.ended && !s.halted {
 		g.due(s.draw, s.stand)
 	}
 }
@@ -63,7 +63,7 @@ func (s *subscription) receive(m *nats.Msg) {
 		return
 	}
 	over := l.came()
-	if g := l.group; s.ended || g.held+g.buffered >= l.want {
+	if g := l.group; s.ended || s.halted || g.held+g.buffered >= l.want {
 		s.giveBack(m.Reply) // beyond the credit
 		a.pending++
 	} else {

@@ -192,6 +192,7 @@ func TestNumbersStayUniqueWhenTheStreamIsMadeAnew(t *testing.T) {
 	if err := p.js.DeleteStream(context.Background(), p.stream("QUEUE")); err != nil {
 		t.Fatal(err)
 	}
+	p.config.Remake = true
 	p.open(t)
 	if second := put(); second <= first || second >= 1<<53 {
 		t.Fatalf("number %d follows %d", second, first)

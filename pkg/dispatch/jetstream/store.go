@@ -115,7 +115,7 @@ func (s *Store) read(ctx context.Context, keys []dispatch.Key, ask func(dispatch
 	entries := make([]dispatch.Entry, len(keys))
 	for i, a := range s.exchange.ask(ctx, requests) {
 		e, err := read(keys[i], a)
-		if err != nil {
+		if err = s.exchange.lookout.explain(s.bucketStream(keys[i].Space), err); err != nil {
 			return nil, fmt.Errorf("jetstream: read %s: %w", keys[i].Name, err)
 		}
 		entries[i] = e

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,32 +23,48 @@ type site struct {
 }
 
 // prepare checks the streams that are there, and makes those that are not, once
-// it is known that all of them can be. Several programs may do so at once. Who may
-// not look at streams takes them as they are: to make and to check them is for workers.
+// it is known that all of them can be. Several programs may do so at once. What was
+// there before is made anew only where that loses no promise, or a person has said
+// so. Who may not look at streams takes them as they are: to make and to check them
+// is for workers.
 func (s *site) prepare(ctx context.Context) error {
 	if err := checkServer(s.js.Conn()); err != nil {
 		return err
 	}
-	var missing []natsjs.StreamConfig
-	for _, want := range s.streams() {
+	var found survey
+	for _, want := range slices.Backward(s.streams()) {
 		stream, err := s.info(ctx, want.Name)
 		switch {
 		case errors.Is(err, errUnseen):
 			return nil
 		case errors.Is(err, natsjs.ErrStreamNotFound):
-			missing = append(missing, want)
+			found.absent(want)
 		case err != nil:
 			return fmt.Errorf("jetstream: stream %s: %w", want.Name, err)
 		default:
-			if err := check(&stream.CachedInfo().Config, &want); err != nil {
-				return err
-			}
+			found.present(stream.CachedInfo(), want)
 		}
 	}
-	if len(missing) == 0 {
-		return nil
+	if err := found.check(); err != nil {
+		return err
 	}
-	return s.makeAll(ctx, missing)
+	return s.complete(ctx, &found)
+}
+
+// complete makes what is missing. A namespace that was never whole, because whoever
+// made it died, has lost nothing.
+func (s *site) complete(ctx context.Context, found *survey) error {
+	losses := found.losses()
+	if err := s.refuse(losses); err != nil || len(found.missing) == 0 {
+		return err
+	}
+	if err := s.makeAll(ctx, found.missing); err != nil {
+		return err
+	}
+	for _, stream := range losses {
+		s.sayAnew(stream)
+	}
+	return nil
 }
 
 // errUnseen: the user may not look at streams.
@@ -118,8 +135,9 @@ func (s *site) makeOne(ctx context.Context, want *natsjs.StreamConfig, t *tier) 
 	return s.js.CreateStream(ctx, *want)
 }
 
-// streams gives the settings of all streams. What each is for is in the package
-// comment; check knows which differences do no harm.
+// streams gives the settings of all streams, in the order in which they are made: a
+// new one goes to the end. What each is for is in the package comment; check knows
+// which differences do no harm.
 func (s *site) streams() []natsjs.StreamConfig {
 	return []natsjs.StreamConfig{
 		s.queueStream(),

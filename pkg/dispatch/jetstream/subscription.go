@@ -30,6 +30,7 @@ type subscription struct {
 	mu      sync.Mutex
 	ended   bool
 	online  bool
+	halted  bool // a stream is missing
 	pulls   uint64
 	lanes   []*lane          // by number
 	durable map[string]*lane // by consumer
@@ -195,14 +196,23 @@ func (s *subscription) Close() error {
 	s.ended = true
 	close(s.closed)
 	s.stop()
-	for i := range s.buffer {
-		s.giveBack(s.buffer[i].Handle)
-	}
-	s.buffer = nil
+	s.giveAllBack()
 	if err := s.sub.Drain(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 		return fmt.Errorf("jetstream: close the subscription: %w", err)
 	}
 	return nil
+}
+
+// Health is which stream is missing, if one is that a person must see to.
+func (s *subscription) Health() error { return s.broker.exchange.lookout.fault() }
+
+// giveAllBack sends back what Next has not given.
+func (s *subscription) giveAllBack() {
+	for i := range s.buffer {
+		s.giveBack(s.buffer[i].Handle)
+		s.groups[s.buffer[i].Route].buffered--
+	}
+	s.buffer = nil
 }
 
 // giveBack sends a delivery back at once. If the word is lost, the lease runs out.

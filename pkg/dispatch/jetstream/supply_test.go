@@ -84,14 +84,3 @@ func TestLanesAreAskedAnewWhenTheConnectionComesBack(t *testing.T) {
 	}
 	t.Fatal("the lane waited for its old request each time")
 }
-
-func TestStreamThatVanishesIsMadeAnew(t *testing.T) {
-	p := settle(t)
-	sub := subscribe(t, p.broker, 1, greet)
-	p.waiting(t, "default+greet", true)
-	if err := p.js.DeleteStream(patiently(t), p.stream("QUEUE")); err != nil {
-		t.Fatal(err)
-	}
-	insist(t, p.broker, call(greet, "a"))
-	next(t, sub)
-}

@@ -112,6 +112,9 @@ func (s *subscription) take() (dispatch.Delivery, error) {
 	return dispatch.Delivery{}, nil
 }
 
+// Health implements [dispatch.Subscription]: nothing can be missing.
+func (s *subscription) Health() error { return nil }
+
 // Close implements [dispatch.Subscription].
 func (s *subscription) Close() error {
 	s.broker.mu.Lock()

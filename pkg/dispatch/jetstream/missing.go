@@ -1,0 +1,124 @@
+package jetstream
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"zasync/pkg/dispatch"
+
+	natsjs "github.com/nats-io/nats.go/jetstream"
+)
+
+// lost is what goes with a stream. One that is spare may be made anew by any worker,
+// since no promise rests on what was in it.
+func (n names) lost(stream string) (what string, spare bool) {
+	switch stream {
+	case n.queue():
+		return "the calls and commands that waited", false
+	case n.delay():
+		return "the calls that were due later, retries and alarms", false
+	case n.bucketStream(dispatch.Records):
+		return "the records of all deferreds, with their results", false
+	case n.bucketStream(dispatch.Notes):
+		return "the annotations and checkpoints", false
+	case n.bucketStream(dispatch.Unhandled):
+		return "the list of unhandled failures", false
+	case n.bucketStream(dispatch.Workers):
+		return "the heartbeats, which come again", true
+	case n.aside():
+		return "the messages that were set aside", true
+	}
+	return "the settings", true
+}
+
+// missing is the error for a stream that was there and is not any more.
+func (n names) missing(stream string) *dispatch.MissingError {
+	what, spare := n.lost(stream)
+	mend := "restore it from a backup (nats stream restore); or accept the loss, and have it made anew and empty by a worker that is started with --remake (Config.Remake)"
+	if spare {
+		mend = "a worker makes it anew"
+	}
+	return &dispatch.MissingError{Stream: stream, Lost: what, Mend: mend}
+}
+
+// streamOf is the stream that would answer what is published to a subject; "" if
+// that is none of ours, or the server itself.
+func (n names) streamOf(subject string) string {
+	if rest, ok := strings.CutPrefix(subject, n.api("DIRECT.GET.")); ok {
+		stream, _, _ := strings.Cut(rest, ".")
+		return stream
+	}
+	if rest, ok := strings.CutPrefix(strings.TrimPrefix(subject, n.away), "$KV."); ok {
+		bucket, _, _ := strings.Cut(rest, ".")
+		return "KV_" + bucket
+	}
+	if rest, ok := strings.CutPrefix(subject, n.prefix); ok {
+		route, _, _ := strings.Cut(rest, ".")
+		return n.stream(dispatch.Route(route))
+	}
+	return ""
+}
+
+// A survey is what was found of the streams of a namespace, looked at from the last
+// to the first. They are made from the first to the last, so one that is missing while
+// a later one was there has been there; whoever makes them just now is none the wiser.
+type survey struct {
+	there   []found               // from the last on
+	missing []natsjs.StreamConfig // in the order in which they are made
+	lost    []string              // those of them that were there
+	worked  bool                  // a worker was there, which needs all of them
+}
+
+type found struct{ have, want natsjs.StreamConfig }
+
+func (s *survey) present(info *natsjs.StreamInfo, want natsjs.StreamConfig) {
+	s.there = append(s.there, found{info.Config, want})
+	s.worked = s.worked || info.State.Consumers > 0
+}
+
+func (s *survey) absent(want natsjs.StreamConfig) {
+	s.missing = slices.Insert(s.missing, 0, want)
+	if len(s.there) > 0 {
+		s.lost = append(s.lost, want.Name)
+	}
+}
+
+// check gives the first setting of the first stream that will not do.
+func (s *survey) check() error {
+	for _, f := range slices.Backward(s.there) {
+		if err := check(&f.have, &f.want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// losses are the streams that were there and are not any more.
+func (s *survey) losses() []string {
+	if !s.worked {
+		return s.lost // what else is missing was never made
+	}
+	all := make([]string, len(s.missing))
+	for i := range s.missing {
+		all[i] = s.missing[i].Name
+	}
+	return all
+}
+
+// refuse gives an error for each loss that is not to be made good without a word.
+func (s *site) refuse(losses []string) error {
+	var errs []error
+	for _, stream := range losses {
+		if _, spare := s.lost(stream); !spare && !s.config.Remake {
+			errs = append(errs, s.missing(stream))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// sayAnew warns of what went with a stream that was made anew.
+func (s *site) sayAnew(stream string) {
+	what, _ := s.lost(stream)
+	s.config.Logger.Warn("stream was missing, and is made anew and empty", "stream", stream, "lost", what)
+}
