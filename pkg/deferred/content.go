@@ -148,6 +148,26 @@ func (c Content) IsZero() bool {
 // Check reports whether the data is what the type says.
 func (c Content) Check() error { return c.check(FieldData) }
 
+// CheckWithin is Check of what is to stand in a list or object that is nested so many
+// levels deep itself: the whole must be readable.
+func (c Content) CheckWithin(levels int) error {
+	if err := c.Check(); err != nil || c.IsZero() {
+		return err
+	}
+	deep := false
+	switch canonicalType(c.Type) {
+	case TypeJSON:
+		deep = nesting(c.Data)+levels > maxNesting
+	case TypeMessagePack:
+		_, err := skipValue(c.Data, levels)
+		deep = err != nil
+	}
+	if deep {
+		return &InputError{Field: FieldData, Rule: fmt.Sprintf("must not be nested deeper than %d, and stands %d levels deep", maxNesting, levels)}
+	}
+	return nil
+}
+
 func (c Content) check(field Field) error {
 	if c.err != nil {
 		return c.err

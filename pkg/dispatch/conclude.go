@@ -65,8 +65,13 @@ func cut(s string) string { return cutAt(s, 1<<10) }
 // settleAsList stores the list of results, or that it is to be made of those of
 // the members, which are kept with it: if they are large, that is. Putting many
 // small ones together would cost a read of each. A list that could not be read
-// again is a failure.
+// again is a failure. How deep a result is that is somewhere else is not known; it may
+// be as deep as is stored, and a list of it can be read all the same.
 func settleAsList(r *deferred.Record, members []*deferred.Record, inline int) {
+	if err := fitIntoList(r.Waits.Mode, members); err != nil {
+		r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindResultCodec, Message: cut(err.Error())})
+		return
+	}
 	size, refers := 1, false // with brackets and commas
 	for _, m := range members {
 		size += len(m.Result.Data) + len(",")
@@ -75,9 +80,6 @@ func settleAsList(r *deferred.Record, members []*deferred.Record, inline int) {
 	most := min(deferred.MaxResultSize, inline*len(members))
 	if !refers && (size <= most || len(members) == 0) {
 		list, err := resultOf(r.Waits.Mode, members)
-		if err == nil {
-			err = deferred.JSON(list).Check()
-		}
 		if err != nil {
 			r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindResultCodec, Message: cut(err.Error())})
 			return
@@ -95,6 +97,20 @@ func settleAsList(r *deferred.Record, members []*deferred.Record, inline int) {
 			r.Waits.Unknown = append(r.Waits.Unknown, m.ID)
 		}
 	}
+}
+
+// fitIntoList reports a result that could not be read as a part of the list.
+func fitIntoList(mode deferred.JoinMode, members []*deferred.Record) error {
+	levels := 1
+	if mode == deferred.JoinAllSettled { // what tells an outcome is an object
+		levels = 2
+	}
+	for _, m := range members {
+		if err := m.Result.CheckWithin(levels); err != nil {
+			return fmt.Errorf("dispatch: result of %s: %w", m.ID, err)
+		}
+	}
+	return nil
 }
 
 // resultOf is the result of a join as JSON. Those of its members are in it as

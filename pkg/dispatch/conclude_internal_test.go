@@ -18,18 +18,29 @@ func TestAListThatCouldNotBeReadAgainFailsTheJoin(t *testing.T) {
 	}{
 		{deferred.JoinAll, packed(1500), deferred.Failed},
 		{deferred.JoinAllSettled, packed(1500), deferred.Failed},
-		{deferred.JoinAll, packed(1000), deferred.Failed}, // the list is a level more
+		{deferred.JoinAll, packed(1000), deferred.Failed},       // the list is a level more
+		{deferred.JoinAllSettled, packed(999), deferred.Failed}, // and so is what tells each outcome
+		{deferred.JoinAllSettled, packed(998), deferred.Succeeded},
 		{deferred.JoinAll, deferred.JSON([]byte("{")), deferred.Failed},
+		{deferred.JoinAll, deferred.JSON([]byte(strings.Repeat("[", 1000) + strings.Repeat("]", 1000))), deferred.Failed},
+		{deferred.JoinAll, deferred.Content{Type: deferred.TypeBytes, Data: []byte(strings.Repeat("[", 1500))}, deferred.Succeeded},
 		{deferred.JoinAll, packed(999), deferred.Succeeded},
 	} {
-		member := &deferred.Record{ID: "m", State: deferred.Succeeded, Result: c.result}
-		join := &deferred.Record{ID: "j", State: deferred.Waiting, Waits: &deferred.Waits{Mode: c.mode, On: []deferred.ID{"m"}}}
-		(&holding{members: []*deferred.Record{member}}).conclusion(join, 64<<10)
-		if join.State != c.want {
-			t.Errorf("%s of %d bytes: %s", c.mode, len(c.result.Data), join.State)
+		for _, inline := range []int{64 << 10, 0} { // the list is stored, or refers to its members
+			concludes(t, c.mode, c.result, inline, c.want)
 		}
-		if join.State == deferred.Failed && join.Failure.Kind != deferred.KindResultCodec {
-			t.Errorf("%s failed with %q", c.mode, join.Failure.Kind)
-		}
+	}
+}
+
+func concludes(t *testing.T, mode deferred.JoinMode, result deferred.Content, inline int, want deferred.State) {
+	t.Helper()
+	member := &deferred.Record{ID: "m", State: deferred.Succeeded, Result: result}
+	join := &deferred.Record{ID: "j", State: deferred.Waiting, Waits: &deferred.Waits{Mode: mode, On: []deferred.ID{"m"}}}
+	(&holding{members: []*deferred.Record{member}}).conclusion(join, inline)
+	if join.State != want {
+		t.Errorf("%s of %d bytes, of which %d are copied: %s", mode, len(result.Data), inline, join.State)
+	}
+	if join.State == deferred.Failed && join.Failure.Kind != deferred.KindResultCodec {
+		t.Errorf("%s failed with %q", mode, join.Failure.Kind)
 	}
 }

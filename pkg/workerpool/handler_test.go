@@ -123,12 +123,47 @@ func TestResultThatCannotBeEncodedFailsForGood(t *testing.T) {
 	if err := wrong.Function("work", func() any { return func() {} }); err != nil {
 		t.Fatal(err)
 	}
-	for name, m := range map[string]*workerpool.Mux{"typed": &typed, "raw": &raw, "any": &wrong, "content": &content} {
-		c, _ := perform(t, m, jsonText("1"))
-		if f := c.outcome.Failure; f == nil || !c.outcome.Retry.Never || f.Kind != deferred.KindResultCodec {
-			t.Errorf("%s: outcome %+v, failure %+v", name, c.outcome, f)
+	var deep, deepRaw, deepContent workerpool.Mux
+	workerpool.Register(&deep, "work", func(context.Context, any) (any, error) { return nested(1500), nil })
+	deepRaw.Handle("work", func(_ context.Context, in deferred.Content) (deferred.Content, error) {
+		return nestedAs(in.Type, 1500), nil
+	})
+	if err := deepContent.Function("work", func() any { return nestedAs(deferred.TypeMessagePack, 1500) }); err != nil {
+		t.Fatal(err)
+	}
+	packed, err := deferred.Encode(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, m := range map[string]*workerpool.Mux{
+		"typed": &typed, "raw": &raw, "any": &wrong, "content": &content, "deep": &deep, "deep raw": &deepRaw, "deep content": &deepContent,
+	} {
+		for _, in := range []deferred.Content{jsonText("1"), packed} {
+			if name == "typed" && in.Type != deferred.TypeJSON {
+				continue // it is NaN, which MessagePack has
+			}
+			c, _ := perform(t, m, in)
+			if f := c.outcome.Failure; f == nil || !c.outcome.Retry.Never || f.Kind != deferred.KindResultCodec {
+				t.Errorf("%s: outcome %+v, failure %+v", name, c.outcome, f)
+			}
 		}
 	}
+}
+
+// nested is a list so many levels deep.
+func nested(levels int) (v any) {
+	for range levels {
+		v = []any{v}
+	}
+	return v
+}
+
+// nestedAs is one that a handler has encoded by itself.
+func nestedAs(codec string, levels int) deferred.Content {
+	if codec == deferred.TypeJSON {
+		return jsonText(strings.Repeat("[", levels) + strings.Repeat("]", levels))
+	}
+	return deferred.Content{Type: codec, Data: []byte(strings.Repeat("\x91", levels) + "\xc0")}
 }
 
 func TestResultIsInTheCodecOfTheArguments(t *testing.T) {

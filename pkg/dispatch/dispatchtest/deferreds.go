@@ -11,7 +11,7 @@ import (
 // TestDeferreds has what deferreds promise beyond single calls: callbacks,
 // joins, promises.
 func TestDeferreds(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
-	runCases(t, slices.Concat(callbackCases, joinCases, innerCases, promiseCases, noteCases, commandCases, oddNoteCases, seenCases, goneCases, resultCases, staleCases, hostileCases, clockCases, roomCases, rightsCases, numberCases), clock, open)
+	runCases(t, slices.Concat(callbackCases, joinCases, innerCases, promiseCases, noteCases, commandCases, oddNoteCases, seenCases, goneCases, resultCases, deepCases, staleCases, hostileCases, clockCases, roomCases, rightsCases, numberCases), clock, open)
 }
 
 var callbackCases = []rigCase{
