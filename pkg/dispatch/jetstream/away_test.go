@@ -20,19 +20,27 @@ import (
 // nobody answers for a stream, as while servers elect its leader.
 func leaderless(t *testing.T) (p *place, q *dispatch.Queue, lead func(bool)) {
 	t.Helper()
-	o := &server.Options{DontListen: true, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true}
+	// The client looks at no streams: a server races with itself when it is asked for
+	// one while its JetStream is enabled again.
+	blind := &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.INFO.>"}}}
+	o := &server.Options{
+		DontListen: true, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
+		Users: []*server.User{{Username: "maker", Password: "m"}, {Username: "client", Password: "c", Permissions: blind}},
+	}
 	s := runServer(o)
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 	p = claim(t)
 	var err error
-	if p.nc, err = nats.Connect("", nats.InProcessServer(s)); err != nil {
-		t.Fatal(err)
+	for _, u := range o.Users {
+		if p.nc, err = nats.Connect("", nats.InProcessServer(s), nats.UserInfo(u.Username, u.Password)); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.nc.Close)
+		if p.js, err = natsjs.New(p.nc); err != nil {
+			t.Fatal(err)
+		}
+		p.open(t)
 	}
-	t.Cleanup(p.nc.Close)
-	if p.js, err = natsjs.New(p.nc); err != nil {
-		t.Fatal(err)
-	}
-	p.open(t)
 	return p, dispatch.New(p.store, p.broker, dispatch.Config{Logger: p.config.Logger}), func(yes bool) {
 		if !yes {
 			err = s.DisableJetStream()
