@@ -327,3 +327,29 @@ func TestOpenRefusesWhatHasLostItsLastStreams(t *testing.T) {
 		}
 	}
 }
+
+// Programs that come while the first worker makes the streams and joins must not take
+// what they do not see yet for lost.
+func TestOpenWhileTheFirstWorkerMakesTheStreamsFindsNothingLost(t *testing.T) {
+	for range 5 {
+		p := claim(t)
+		var coming sync.WaitGroup
+		for range 10 {
+			nc := connect(t)
+			coming.Go(func() {
+				q, err := jetstream.Open(patiently(t), nc, p.config)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				feed, err := q.Join(patiently(t), deferred.Worker{Name: t.Name()})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = feed.Leave(patiently(t))
+			})
+		}
+		coming.Wait()
+	}
+}

@@ -31,24 +31,36 @@ func (s *site) prepare(ctx context.Context) error {
 	if err := checkServer(s.js.Conn()); err != nil {
 		return err
 	}
-	var found survey
-	for _, want := range slices.Backward(s.streams()) {
-		stream, err := s.info(ctx, want.Name)
-		switch {
-		case errors.Is(err, errUnseen):
-			return nil
-		case errors.Is(err, natsjs.ErrStreamNotFound):
-			found.absent(want)
-		case err != nil:
-			return fmt.Errorf("jetstream: stream %s: %w", want.Name, err)
-		default:
-			found.present(stream.CachedInfo(), want)
-		}
+	found, err := s.survey(ctx)
+	if err == nil && s.refuse(found.losses()) != nil { // its first worker may have made the rest while we looked
+		found, err = s.survey(ctx)
+	}
+	switch {
+	case errors.Is(err, errUnseen):
+		return nil
+	case err != nil:
+		return err
 	}
 	if err := found.check(); err != nil {
 		return err
 	}
-	return s.complete(ctx, &found)
+	return s.complete(ctx, found)
+}
+
+func (s *site) survey(ctx context.Context) (*survey, error) {
+	found := new(survey)
+	for _, want := range slices.Backward(s.streams()) {
+		stream, err := s.info(ctx, want.Name)
+		switch {
+		case errors.Is(err, natsjs.ErrStreamNotFound):
+			found.absent(want)
+		case err != nil:
+			return nil, fmt.Errorf("jetstream: stream %s: %w", want.Name, err)
+		default:
+			found.present(stream.CachedInfo(), want)
+		}
+	}
+	return found, nil
 }
 
 // complete makes what is missing. A namespace that was never whole, because whoever
