@@ -22,8 +22,8 @@ func promiseCommand(s streams) *cli.Command {
 		Description: `Prints the token, with which "zsubmit resolve" or "zsubmit reject" settles it, once.
 The id is what stands before the dot.
 
-  token=$(zsubmit promise approval --deadline 24h --then demo/echo)
-  zsubmit resolve "$token" true`,
+  (umask 077; zsubmit promise approval --deadline 24h --then demo/echo > FILE)
+  zsubmit resolve --token-file FILE true`,
 		Flags: flags(
 			&cli.StringFlag{Name: "queue", Usage: "`QUEUE` to put it in", Value: deferred.DefaultQueue},
 			&cli.StringFlag{Name: "id", Usage: "`ID` to give it", DefaultText: "random"},

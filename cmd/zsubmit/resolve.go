@@ -22,12 +22,15 @@ type resolveOptions struct {
 
 func resolveCommand(s streams) *cli.Command {
 	return &cli.Command{
-		Name: "resolve", Usage: "settle a promise as succeeded", ArgsUsage: "TOKEN [VALUE|-]",
-		Description: `VALUE is JSON (default: null); - reads it from stdin. A promise is settled once: to
-settle it again, be it to the same, is an error that tells the first outcome.
+		Name: "resolve", Usage: "settle a promise as succeeded", ArgsUsage: "TOKEN|- [VALUE|-]",
+		Description: `VALUE is JSON (default: null). A - reads TOKEN or VALUE from stdin. A token on the command
+line is seen by all users of the machine: stdin and --token-file keep it secret. A
+promise is settled once: to settle it again, be it to the same, is an error that tells
+the first outcome.
 
-  zsubmit resolve "$token" '{"approved":true}'`,
-		Flags: flags(),
+  zsubmit resolve --token-file FILE '{"approved":true}'
+  printf %s "$token" | zsubmit resolve - '{"approved":true}'`,
+		Flags: flags(tokenFileFlag()),
 		Action: func(c *cli.Context) error {
 			o, err := readResolve(c, s)
 			if err != nil {
@@ -40,10 +43,13 @@ settle it again, be it to the same, is an error that tells the first outcome.
 
 func rejectCommand(s streams) *cli.Command {
 	return &cli.Command{
-		Name: "reject", Usage: "settle a promise as failed", ArgsUsage: "TOKEN MESSAGE",
-		Description: `
-  zsubmit reject "$token" "too expensive" --kind budget`,
-		Flags: flags(&cli.StringFlag{Name: "kind", Usage: "`KIND` of the failure", Value: deferred.KindRejected}),
+		Name: "reject", Usage: "settle a promise as failed", ArgsUsage: "TOKEN|- MESSAGE",
+		Description: `A - reads TOKEN from stdin. On the command line it is seen by all users of the machine:
+stdin and --token-file keep it secret.
+
+  zsubmit reject --token-file FILE "too expensive" --kind budget
+  printf %s "$token" | zsubmit reject - "too expensive"`,
+		Flags: flags(tokenFileFlag(), &cli.StringFlag{Name: "kind", Usage: "`KIND` of the failure", Value: deferred.KindRejected}),
 		Action: func(c *cli.Context) error {
 			o, err := readReject(c, s)
 			if err != nil {
@@ -55,36 +61,41 @@ func rejectCommand(s streams) *cli.Command {
 }
 
 func readResolve(c *cli.Context, s streams) (resolveOptions, error) {
-	o, err := readToken(c, s, 1)
+	o, token, args, err := readSettling(c, s, "[VALUE|-]", 0)
 	if err != nil {
 		return o, err
 	}
+	if token.file == "-" && len(args) > 0 && args[0] == "-" {
+		return o, cmdline.Usagef("stdin cannot have both the token and the value; give the token with --token-file FILE")
+	}
+	if o.token, err = token.read(s.in); err != nil {
+		return o, err
+	}
 	o.value = json.RawMessage("null")
-	if c.NArg() == 2 {
-		o.value, err = readJSON("the value is", c.Args().Get(1), s.in)
+	if len(args) > 0 {
+		o.value, err = readJSON("the value is", args[0], s.in)
 	}
 	return o, err
 }
 
 func readReject(c *cli.Context, s streams) (resolveOptions, error) {
-	o, err := readToken(c, s, 2)
-	o.failure = &deferred.Failure{Kind: c.String("kind"), Message: c.Args().Get(1)}
+	o, token, args, err := readSettling(c, s, "MESSAGE", 1)
+	if err != nil {
+		return o, err
+	}
+	o.failure = &deferred.Failure{Kind: c.String("kind"), Message: args[0]}
+	o.token, err = token.read(s.in)
 	return o, err
 }
 
-func readToken(c *cli.Context, s streams, atLeast int) (resolveOptions, error) {
-	if err := wantArgs(c, atLeast, 2); err != nil {
-		return resolveOptions{}, err
-	}
+// readSettling reads what both have, but for the token itself.
+func readSettling(c *cli.Context, s streams, rest string, least int) (resolveOptions, tokenSource, []string, error) {
 	b, err := readBase(c, s)
 	if err != nil {
-		return resolveOptions{}, err
+		return resolveOptions{}, tokenSource{}, nil, err
 	}
-	o := resolveOptions{base: b, token: deferred.PromiseToken(c.Args().First())}
-	if err := o.token.Check(); err != nil {
-		return o, &cmdline.ExitError{Code: cmdline.Usage, Err: err}
-	}
-	return o, nil
+	token, args, err := tokenArgs(c, rest, least)
+	return resolveOptions{base: b}, token, args, err
 }
 
 func (o *resolveOptions) run(ctx context.Context) error {
