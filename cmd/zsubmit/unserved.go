@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"zasync/cmd/internal/connect"
+	"zasync/cmd/internal/terminal"
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
 )
@@ -27,12 +29,8 @@ func warnSoon(ctx context.Context, q *connect.Session, id deferred.ID, say func(
 		case <-ctx.Done():
 			return
 		}
-		if lane, ok := unserved(ctx, q, id); ok {
-			if lane.Name == "" {
-				say(fmt.Sprintf("%s is waited for, but no call with this id is known; still waiting", id))
-				return
-			}
-			say(fmt.Sprintf("no worker serves %s in queue %s; still waiting", lane.Name, lane.Queue))
+		if text := unserved(ctx, q, id); text != "" {
+			say(text)
 		}
 	})
 	return func() {
@@ -41,17 +39,29 @@ func warnSoon(ctx context.Context, q *connect.Session, id deferred.ID, say func(
 	}
 }
 
-// unserved reports the lane of a call that waits where there is no worker. It
-// does so only if it is sure: an error is none of its business.
-func unserved(ctx context.Context, q *connect.Session, id deferred.ID) (deferred.Lane, bool) {
+// A register knows the calls and who performs them.
+type register interface {
+	recorder
+	Workers(ctx context.Context) ([]dispatch.Heartbeat, error)
+}
+
+// unserved says that a call waits where there is no worker, or that nobody has submitted
+// it. It does so only if it is sure: an error is none of its business.
+func unserved(ctx context.Context, q register, id deferred.ID) string {
 	workers, err := q.Workers(ctx)
 	if err != nil {
-		return deferred.Lane{}, false
+		return ""
 	}
 	r, err := q.Record(ctx, id)
 	if err != nil || r.State != deferred.Pending {
-		return deferred.Lane{}, false
+		return ""
 	}
-	lane := deferred.Lane{Queue: r.Queue, Name: r.Name}
-	return lane, !slices.ContainsFunc(workers, func(h dispatch.Heartbeat) bool { return slices.Contains(h.Lanes, lane) })
+	if r.Name == "" {
+		return fmt.Sprintf("%s is waited for, but no call with this id is known; still waiting", id)
+	}
+	lane := deferred.Lane{Queue: cmp.Or(r.Queue, deferred.DefaultQueue), Name: r.Name}
+	if slices.ContainsFunc(workers, func(h dispatch.Heartbeat) bool { return slices.Contains(h.Lanes, lane) }) {
+		return ""
+	}
+	return terminal.Escape(fmt.Sprintf("no worker serves %s in queue %s; still waiting", lane.Name, lane.Queue))
 }
