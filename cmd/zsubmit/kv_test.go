@@ -28,3 +28,15 @@ func kv(ts *testscript.TestScript, neg bool, args []string) {
 	_, err = bucket.PutString(ctx, args[1], args[2])
 	ts.Check(err)
 }
+
+// full runs a program whose output has no room, and checks that it says so:
+// full zsubmit list.
+func full(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: full PROGRAM [ARGUMENTS]")
+	}
+	exits(ts, false, append([]string{"1", "sh", "-c", `exec "$@" > /dev/full`, "sh"}, args...))
+	if stderr := ts.ReadFile("stderr"); strings.Count(stderr, "no space left") != 1 {
+		ts.Fatalf("it said %q", stderr)
+	}
+}

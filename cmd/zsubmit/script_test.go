@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("ZASYNC_NAMESPACE", o.Namespace)
 			return work(env, o, log)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "kv": kv},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "kv": kv, "full": full},
 	})
 }
 

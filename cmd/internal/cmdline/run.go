@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"zasync/cmd/internal/terminal"
 
@@ -61,9 +62,33 @@ func prepare(app *cli.App) {
 	}
 }
 
-// Report prints an error as the program's.
+// Report prints an error as the program's. Those that were joined have a line each,
+// and the same one is not told twice.
 func Report(app *cli.App, err error) {
-	_, _ = fmt.Fprintf(app.ErrWriter, "%s: %s\n", app.Name, Message(err))
+	var told []string
+	for _, part := range parts(err) {
+		text := Message(part)
+		if !slices.Contains(told, text) {
+			told = append(told, text)
+			_, _ = fmt.Fprintf(app.ErrWriter, "%s: %s\n", app.Name, text)
+		}
+	}
+}
+
+// parts are the errors that [errors.Join] has put together: unlike others of several
+// causes it says nothing of its own.
+func parts(err error) (all []error) {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // an error around it says more
+	if !ok {
+		return []error{err}
+	}
+	if err.Error() != errors.Join(joined.Unwrap()...).Error() {
+		return []error{err}
+	}
+	for _, part := range joined.Unwrap() {
+		all = append(all, parts(part)...)
+	}
+	return all
 }
 
 // Message is an error for people: without the name of the package that it comes

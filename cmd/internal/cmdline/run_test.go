@@ -80,3 +80,23 @@ func TestEverySettledStateHasItsCode(t *testing.T) {
 		}
 	}
 }
+
+func TestErrorsThatCameTogetherHaveALineEach(t *testing.T) {
+	full, odd := errors.New("deferred: no room"), errors.New("dispatch: odd\ntext")
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{full, "tool: no room\n"},
+		{errors.Join(full, odd), "tool: no room\ntool: odd\\ntext\n"},
+		{errors.Join(full, full), "tool: no room\n"},
+		{errors.Join(errors.Join(full, odd), full), "tool: no room\ntool: odd\\ntext\n"},
+		{fmt.Errorf("both: %w: %w", full, odd), "tool: both: no room: odd\\ntext\n"},
+	} {
+		var stderr strings.Builder
+		Report(&cli.App{Name: "tool", ErrWriter: &stderr}, c.err)
+		if stderr.String() != c.want {
+			t.Errorf("%q was told as %q, want %q", c.err, stderr.String(), c.want)
+		}
+	}
+}
