@@ -113,9 +113,10 @@ func (f *feed) letGoAnew(ctx context.Context, r *deferred.Record) error {
 	return err
 }
 
-// referring gives those of the records that may have let go of their sources.
+// referring gives those of the records that may have let go of their sources. One that
+// has not, as it seems, may have done so since it was read: so the leader is asked.
 func (f *feed) referring(ctx context.Context, ids []deferred.ID) (referring []*deferred.Record, err error) {
-	seen, err := f.readOpenLatest(ctx, ids)
+	seen, err := f.sight(ctx, ids, f.store.ReadLatest, true)
 	for i := range seen {
 		if r := seen[i].record; r != nil && mayHaveLetGo(r) {
 			referring = append(referring, r)

@@ -19,7 +19,8 @@ type Broker interface {
 	Subscribe(ctx context.Context) (Subscription, error)
 	// Settle finishes, extends or gives back deliveries. It tells no more than
 	// that the word was sent: a settlement may be lost, and then the message
-	// comes again. It says nothing about who else holds the message.
+	// comes again. It says nothing about who else holds the message. An extension
+	// that may not have been heard when it returns is an error.
 	Settle(ctx context.Context, settlements []Settlement) error
 	// Find gives the messages that stand for an id, with no effect on them:
 	// ready, later, delayed and due ones, and of the commands that of the verb

@@ -23,7 +23,10 @@ func (h *holding) look(ctx context.Context) (decision, error) {
 		}
 		d = decide(x)
 	}
-	if err := f.pin(ctx, h, d.deed); err != nil {
+	if err := f.pin(ctx, h, d.deed); errors.Is(err, ErrConflict) && !h.ahead {
+		h.ahead = true // the parent is not what it seemed to be
+		return h.look(ctx)
+	} else if err != nil {
 		return decision{}, err
 	}
 	if d.deed != early || x.now.Before(x.sent.Add(x.grace)) {

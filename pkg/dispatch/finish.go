@@ -240,7 +240,7 @@ func (f *feed) pin(ctx context.Context, h *holding, d deed) error {
 		now, err = f.latestRecord(ctx, p.ID)
 		h.parent = now.record
 	}
-	if err == nil && !settled(h.parent) { // it has been forgotten meanwhile
+	if err == nil && (!settled(h.parent) || !h.parent.Settled.Equal(p.Settled)) { // it has been forgotten, and its id may be another one's
 		return ErrConflict
 	}
 	return err

@@ -161,8 +161,13 @@ func (f *feed) renewOnce(ctx context.Context) {
 	if len(due) == 0 {
 		return
 	}
-	extends := make([]Settlement, len(due))
-	for i, d := range due {
+	f.loops.Go(func() { f.extend(ctx, due, now) }) // a slow answer does not keep the next word back
+}
+
+// extend tells the broker, at a time, that deliveries are held still.
+func (f *feed) extend(ctx context.Context, held []Delivery, at time.Time) {
+	extends := make([]Settlement, len(held))
+	for i, d := range held {
 		extends[i] = Settlement{Delivery: d, Verdict: Extend}
 	}
 	if err := f.broker.Settle(ctx, extends); err != nil {
@@ -172,7 +177,7 @@ func (f *feed) renewOnce(ctx context.Context) {
 		return
 	}
 	f.wrong.Over("", notRenewed)
-	f.leases.renewed(due, now)
+	f.leases.renewed(held, at)
 }
 
 // lapsed are the attempts performed here whose leases had a gap.

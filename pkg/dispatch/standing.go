@@ -124,7 +124,8 @@ func (s *standing) lookAtAll(ctx context.Context) error {
 
 // lookAtOpen reads those again that were open when another one was found to
 // decide. The records are not all of one moment, and the first by time decides: it
-// may have settled between its reading and that of the other one.
+// may have settled before the other one, though it was read as open. So the leader
+// is asked.
 func (s *standing) lookAtOpen(ctx context.Context) error {
 	var open []deferred.ID
 	for i, r := range s.records {
@@ -132,13 +133,13 @@ func (s *standing) lookAtOpen(ctx context.Context) error {
 			open = append(open, s.waits.On[i])
 		}
 	}
-	again, err := s.read(ctx, open)
+	again, err := s.feed.sight(ctx, open, s.feed.store.ReadLatest, true)
 	if err != nil {
 		return err
 	}
 	for i, r := range s.records {
 		if !settled(r) {
-			s.records[i], again = again[0], again[1:]
+			s.records[i], again = again[0].record, again[1:]
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 // case that goes wrong when it does. The replica that answers has stopped, and never
 // knows more: only the leader does.
 func TestFreshness(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
-	runCases(t, slices.Concat(freshWakeCases, freshDecisionCases, freshOwnCases), clock, open)
+	runCases(t, slices.Concat(freshWakeCases, freshMemberCases, freshDecisionCases, freshOwnCases), clock, open)
 }
 
 // maxStale is how many old answers are given to what is bound to learn soon that

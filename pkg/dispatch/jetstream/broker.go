@@ -79,19 +79,29 @@ func (b *Broker) schedule(p *nats.Msg, m *dispatch.Message) error {
 const atPrefix = "@at "
 
 // Settle sends the verdicts and waits for no answer: there is none that would
-// tell whether the delivery was still the holder's.
+// tell whether the delivery was still the holder's. That deliveries are held still
+// the server has heard when this returns.
 func (b *Broker) Settle(ctx context.Context, settlements []dispatch.Settlement) error {
 	if err := context.Cause(ctx); err != nil {
 		return fmt.Errorf("jetstream: settle: %w", err)
 	}
 	var errs []error
+	var extensions []*nats.Msg
 	for i := range settlements {
 		s := &settlements[i]
 		if !strings.HasPrefix(s.Handle, ackPrefix) {
 			errs = append(errs, fmt.Errorf("jetstream: %q was not delivered, so it cannot be settled", s.ID))
 			continue
 		}
-		b.exchange.outbox.post(letter{msg: &nats.Msg{Subject: s.Handle, Data: word(s)}})
+		m := &nats.Msg{Subject: s.Handle, Data: word(s)}
+		if s.Verdict == dispatch.Extend {
+			extensions = append(extensions, m)
+			continue
+		}
+		b.exchange.outbox.post(letter{msg: m})
+	}
+	if len(extensions) > 0 {
+		errs = append(errs, b.exchange.tell(ctx, extensions))
 	}
 	return errors.Join(errs...)
 }

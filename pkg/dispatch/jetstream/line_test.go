@@ -11,6 +11,7 @@ import (
 // neither hears the other's last words.
 type line struct {
 	listener net.Listener
+	through  sync.RWMutex // locked: nothing comes through, and neither end knows
 
 	mu     sync.Mutex
 	target string
@@ -54,13 +55,24 @@ func (l *line) connect(client net.Conn) {
 		return
 	}
 	l.ends = append(l.ends, client, server)
-	go pass(client, server)
-	go pass(server, client)
+	go l.pass(client, server)
+	go l.pass(server, client)
 }
 
-func pass(to, from net.Conn) {
-	_, _ = io.Copy(to, from)
+func (l *line) pass(to, from net.Conn) {
+	_, _ = io.Copy(passage{l, to}, from)
 	_ = to.Close()
+}
+
+type passage struct {
+	*line
+	to io.Writer
+}
+
+func (p passage) Write(b []byte) (int, error) {
+	p.through.RLock()
+	defer p.through.RUnlock()
+	return p.to.Write(b)
 }
 
 func (l *line) cut() {
