@@ -73,8 +73,8 @@ type Offer struct {
 	Submitted  time.Time // by the server's clock
 	Deliveries int       // how often it has been handed out, this time included
 	Backlog    int       // calls that wait behind it in its lane
-	// Suspect: workers died with this call before. It is offered one at a
-	// time, never ahead of a free slot.
+	// Suspect: workers died with this call before. It is performed alone among
+	// its like for its first half minute, and claimed for a free slot only.
 	Suspect bool
 	Handle  any // the feed's own
 }

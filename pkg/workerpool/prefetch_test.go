@@ -207,6 +207,35 @@ func TestSuspectIsClaimedOnlyForAFreeSlot(t *testing.T) {
 	})
 }
 
+// A fleet that was restarted twice has nothing but suspects.
+func TestSuspectThatRunsForLongLetsAnotherRunBesideIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := start(t, &workerpool.Pool{Slots: 3, Mux: muxOf(sleeping(time.Minute))})
+		first := p.source.add("work", jsonText("1"), suspect)
+		pass(31 * time.Second)
+		second := p.source.add("work", jsonText("1"), suspect)
+		synctest.Wait()
+		third := p.source.add("work", jsonText("1"), suspect)
+		synctest.Wait()
+		if !second.claimed || third.claimed {
+			t.Errorf("the second, after half a minute: %t; the third, right then: %t", second.claimed, third.claimed)
+		}
+		pass(29*time.Second + time.Second/2) // the first has ended, and the second runs alone still
+		early := p.source.add("work", jsonText("1"), suspect)
+		pass(time.Second)
+		fourth := p.source.add("work", jsonText("1"), suspect)
+		pass(time.Second)
+		fifth := p.source.add("work", jsonText("1"), suspect)
+		pass(time.Minute)
+		for c, want := range map[*fakeCall]string{first: "settled", second: "settled", third: "declined", early: "declined", fourth: "settled", fifth: "declined"} {
+			if got := p.source.endOf(c); got != want {
+				t.Errorf("call %s: %q, want %q", c.offer.ID, got, want)
+			}
+		}
+		p.finish(t)
+	})
+}
+
 func TestSuspectThatWaitsTooLongForASlotIsDeclinedUnclaimed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, &workerpool.Pool{Slots: 1, Mux: muxOf(sleeping(time.Minute))})

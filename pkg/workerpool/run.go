@@ -27,7 +27,7 @@ type run struct {
 
 	slots    []slot
 	free     chan *slot // has room for all; who waits is served in turn
-	suspect  atomic.Bool
+	suspect  atomic.Pointer[task] // that runs alone
 	timers   sync.Pool // of acquire; not global, for a timer belongs to its synctest bubble
 	stopping chan struct{}
 	tasks    sync.WaitGroup // that have not ended; a handler may outlive its task
@@ -112,14 +112,19 @@ func (r *run) attend(ctx context.Context, l *lane, o deferred.Offer) {
 	r.perform(ctx, s, t)
 }
 
+// aloneTime is for how long a suspect runs alone: one that lives so long is not likely
+// to kill its worker.
+const aloneTime = 30 * time.Second
+
 // attendSuspect claims only when a slot is free, and has one suspect at a time:
 // should the process die with it, no other call is counted as having been there.
 func (r *run) attendSuspect(ctx context.Context, t *task, o *deferred.Offer) {
-	if !r.suspect.CompareAndSwap(false, true) {
+	if !r.suspect.CompareAndSwap(nil, t) {
 		r.decline(ctx, o, "another suspect is performed here")
 		return
 	}
-	defer r.suspect.Store(false)
+	letOthers := func() { r.suspect.CompareAndSwap(t, nil) }
+	defer letOthers()
 	s, reason := r.acquire(t.lane)
 	if s == nil {
 		r.decline(ctx, o, reason)
@@ -129,6 +134,7 @@ func (r *run) attendSuspect(ctx context.Context, t *task, o *deferred.Offer) {
 		r.free <- s
 		return
 	}
+	defer time.AfterFunc(aloneTime, letOthers).Stop()
 	r.perform(ctx, s, t)
 }
 

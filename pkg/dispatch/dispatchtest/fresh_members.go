@@ -76,13 +76,14 @@ func parentSeemsEarlier(r *rig) {
 	r.becomesEmpty(dispatch.Ready)
 	still.stop("p")
 	r.forget("p")
+	late := r.join(r.over(still, routed{r.pair.Broker, func(route dispatch.Route) bool { return route == dispatch.Ready }}), "follow")
 	a := w.claims(named("greet", "p"))[0]
-	r.must(r.queue.Open("p").AddBoth(r.ctx, named("greet", "c")))
+	r.must(r.queue.Open("p").AddBoth(r.ctx, named("follow", "c")))
 	r.comesToBe("c", "waits", waiting)
 	w.succeed(a)
-	a = w.claim()
+	a = late.claim()
 	if o := a.Parent.Outcome; o.State != deferred.Succeeded {
 		r.Errorf("it was given what was %s before", o.State)
 	}
-	w.succeed(a)
+	late.succeed(a)
 }
