@@ -98,8 +98,11 @@ func progressOf(n *deferred.Note) (deferred.Progress, bool) {
 
 func progressText(p deferred.Progress) string {
 	text := figure(p.Done)
-	if p.Total > 0 {
-		text = fmt.Sprintf("%.0f%%", 100*p.Done/p.Total)
+	if percent := math.Round(100 * p.Done / p.Total); p.Total > 0 && !math.IsInf(percent, 0) {
+		if p.Done < p.Total { // it is not complete before it is
+			percent = min(percent, 99)
+		}
+		text = figure(percent) + "%"
 	}
 	if p.Message != "" {
 		text += " " + p.Message

@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"zasync/pkg/deferred"
+)
 
 func TestFiguresAreThoseThatPeopleWrite(t *testing.T) {
 	for n, want := range map[float64]string{
@@ -8,6 +12,20 @@ func TestFiguresAreThoseThatPeopleWrite(t *testing.T) {
 	} {
 		if got := figure(n); got != want {
 			t.Errorf("%g reads %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestProgressIsCompleteOnlyWhenItIs(t *testing.T) {
+	for _, c := range []struct {
+		done, total float64
+		want        string
+	}{
+		{1, 4, "25%"}, {999, 1000, "99%"}, {9999999, 10000000, "99%"}, {1000, 1000, "100%"}, {1, 1000, "0%"}, {1500, 1000, "150%"},
+		{12345, 0, "12345"}, {-5, 10, "-50%"}, {1e308, 1e-10, "1e+308"}, {1, 3, "33%"}, {2, 3, "67%"},
+	} {
+		if got := progressText(deferred.Progress{Done: c.done, Total: c.total}); got != c.want {
+			t.Errorf("%g of %g reads %q, want %q", c.done, c.total, got, c.want)
 		}
 	}
 }

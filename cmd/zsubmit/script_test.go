@@ -40,6 +40,9 @@ func TestScripts(t *testing.T) {
 			o := connect.Options{Server: srv.URL(), Namespace: filepath.Base(env.WorkDir)}
 			env.Setenv("NATS_URL", o.Server)
 			env.Setenv("ZASYNC_NAMESPACE", o.Namespace)
+			if err := claimRoom(o, log); err != nil {
+				return err
+			}
 			return work(env, o, log)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "kv": kv, "full": full},

@@ -69,14 +69,14 @@ func (f *files) String() string {
 	return fmt.Sprintf("%d files", len(f.names))
 }
 
-// size is a number of bytes for people.
+// size is a number of bytes for people. What would round to 1000.0 has the next unit.
 func size(n int64) string {
 	switch {
 	case n < 1000:
-		return fmt.Sprintf("%d bytes", n)
-	case n < 1_000_000:
+		return plural(int(n), "byte")
+	case n < 999_950:
 		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-	case n < 1_000_000_000:
+	case n < 999_950_000:
 		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
 	}
 	return fmt.Sprintf("%.1f GB", float64(n)/1e9)

@@ -86,3 +86,14 @@ func TestFilesThatCouldNotBeReadAreLeftOutOfTheSum(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
+
+func TestSizeIsInTheUnitThatItIsRoundedTo(t *testing.T) {
+	for n, want := range map[int64]string{
+		0: "0 bytes", 1: "1 byte", 999: "999 bytes", 1000: "1.0 kB", 1949: "1.9 kB", 999_949: "999.9 kB", 999_950: "1.0 MB",
+		999_949_999: "999.9 MB", 999_950_000: "1.0 GB", 5_000_000_000_000: "5000.0 GB",
+	} {
+		if got := size(n); got != want {
+			t.Errorf("%d reads %q, want %q", n, got, want)
+		}
+	}
+}

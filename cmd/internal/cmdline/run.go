@@ -78,7 +78,7 @@ func Report(app *cli.App, err error) {
 // parts are the errors that [errors.Join] has put together: unlike others of several
 // causes it says nothing of its own.
 func parts(err error) (all []error) {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // an error around it says more
+	joined, ok := err.(interface{ Unwrap() []error }) // an error around it says more
 	if !ok {
 		return []error{err}
 	}

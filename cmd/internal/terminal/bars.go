@@ -126,6 +126,6 @@ func (b *Bar) Set(done, total float64, note string) {
 	if b.bar != nil && total > 0 {
 		// One short of the end: a bar that is complete cannot go back, as
 		// another attempt does.
-		b.bar.SetCurrent(min(int64(done/total*scale), scale-1))
+		b.bar.SetCurrent(int64(max(0, min(done/total*scale, scale-1))))
 	}
 }

@@ -2,13 +2,31 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"time"
+
+	"zasync/cmd/internal/connect"
+	"zasync/pkg/dispatch/jetstream"
 
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 	"github.com/rogpeppe/go-internal/testscript"
 )
+
+// claimRoom makes the streams of a script's namespace, with a small queue: by itself
+// each would reserve a third of the room that the scripts before it have left.
+func claimRoom(o connect.Options, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	nc, err := nats.Connect(o.Server)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	_, err = jetstream.Open(ctx, nc, jetstream.Config{Namespace: o.Namespace, QueueBytes: 16 << 20, Logger: log})
+	return err
+}
 
 // kv puts a value into a bucket of the script's namespace, as "nats kv put" does:
 // kv state KEY VALUE.
