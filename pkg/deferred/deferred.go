@@ -47,7 +47,8 @@ type Change struct {
 	Note   *Note
 }
 
-// A Note is a named value on a deferred.
+// A Note is a named value on a deferred. JSON(n.Value).Decode reads the value with exact
+// numbers.
 type Note struct {
 	Key     string          `json:"-"`
 	Value   json.RawMessage `json:"value"`

@@ -150,6 +150,29 @@ func TestResultThatCannotBeEncodedFailsForGood(t *testing.T) {
 	}
 }
 
+func TestUntypedArgumentsHaveTheSameTypesFromEitherCodec(t *testing.T) {
+	types := func(v []any) string { return fmt.Sprintf("%T %T %T %v", v[0], v[1], v[2], v[0]) }
+	const want = `"int64 float64 map[string]interface {} 9007199254740993"`
+	args := []any{9007199254740993, 1.5, map[string]any{}}
+	var typed, spread workerpool.Mux
+	workerpool.Register(&typed, "work", func(_ context.Context, v any) (string, error) { return types(v.([]any)), nil })
+	if err := spread.Function("work", func(v ...any) string { return types(v) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, codec := range []string{deferred.TypeJSON, deferred.TypeMessagePack} {
+		in, err := deferred.EncodeAs(codec, args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range []*workerpool.Mux{&typed, &spread} {
+			c, _ := perform(t, m, in)
+			if got, err := c.outcome.Result.JSON(); err != nil || string(got) != want {
+				t.Errorf("%s: %s, %v, failure %v", codec, got, err, c.outcome.Failure)
+			}
+		}
+	}
+}
+
 // nested is a list so many levels deep.
 func nested(levels int) (v any) {
 	for range levels {
