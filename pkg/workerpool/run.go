@@ -26,9 +26,9 @@ type run struct {
 	log    *slog.Logger
 
 	slots    []slot
-	free     chan *slot // has room for all; who waits is served in turn
+	free     chan *slot           // has room for all; who waits is served in turn
 	suspect  atomic.Pointer[task] // that runs alone
-	timers   sync.Pool // of acquire; not global, for a timer belongs to its synctest bubble
+	timers   sync.Pool            // of acquire; not global, for a timer belongs to its synctest bubble
 	stopping chan struct{}
 	tasks    sync.WaitGroup // that have not ended; a handler may outlive its task
 

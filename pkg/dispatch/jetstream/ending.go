@@ -76,6 +76,15 @@ func closedBy(nc *nats.Conn) error {
 	return fmt.Errorf("%w: the connection has ended: %w", dispatch.ErrClosed, last)
 }
 
+// ended is why the exchange has ended; nil before. The connection itself tells of its
+// end a little earlier than the ending comes.
+func (x *exchange) ended() error {
+	if x.nc.IsClosed() {
+		x.ending.bring(closedBy(x.nc))
+	}
+	return x.ending.cause()
+}
+
 // Close ends the broker and the store that was opened with it, and all their watches
 // and subscriptions. The connection stays open. To close it again does nothing.
 func (b *Broker) Close() error { return b.exchange.close() }

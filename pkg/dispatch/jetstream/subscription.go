@@ -144,7 +144,7 @@ func (s *subscription) Next(ctx context.Context) (dispatch.Delivery, error) {
 		select {
 		case <-s.ready:
 		case <-s.closed:
-			if why := s.broker.exchange.ending.cause(); why != nil {
+			if why := s.broker.exchange.ended(); why != nil {
 				return dispatch.Delivery{}, fmt.Errorf("%w: %w", ErrClosed, why)
 			}
 			return dispatch.Delivery{}, ErrClosed
