@@ -152,7 +152,11 @@ func (f *feed) Decline(o deferred.Offer, reason string) {
 		f.letCome(h, after, reason, nil)
 		return
 	}
-	f.afterwards(h, func(ctx context.Context) { f.unclaim(ctx, h, 0, reason) })
+	f.afterwards(h, func(ctx context.Context) {
+		if f.ends(h) { // else a leave does
+			f.unclaim(ctx, h, 0, reason)
+		}
+	})
 }
 
 // unclaim takes back the claim of an attempt that never started, so that it

@@ -78,6 +78,16 @@ func (f *feed) performs(id deferred.ID, except *holding) bool {
 	return other != nil && other != except
 }
 
+// ends makes the end of an attempt the caller's, if it is nobody's yet: its outcome, its
+// being declined, or that its worker leaves.
+func (f *feed) ends(h *holding) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	first := !h.settling
+	h.settling = true
+	return first
+}
+
 // drop ends the holding, with no word to the broker: the lease runs out.
 func (f *feed) drop(h *holding) {
 	f.leases.remove(h.delivery)

@@ -61,9 +61,10 @@ func over(ctx context.Context, work *sync.WaitGroup) error {
 // token fences it.
 func (f *feed) abandon(ctx context.Context, h *holding) {
 	f.mu.Lock()
-	settling := h.settling // then it is Settle's, which has not returned yet
+	claimed := h.attempt != nil
 	f.mu.Unlock()
-	if h.attempt == nil || settling || f.commitRecord(ctx, h, func(r *deferred.Record) { r.State, r.Started = deferred.Pending, time.Time{} }) != nil {
+	// What somebody else ends is his, who has not returned yet.
+	if !claimed || !f.ends(h) || f.commitRecord(ctx, h, func(r *deferred.Record) { r.State, r.Started = deferred.Pending, time.Time{} }) != nil {
 		f.drop(h)
 		return
 	}

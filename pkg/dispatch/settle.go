@@ -15,9 +15,9 @@ func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outco
 	h := a.Handle.(*holding)
 	defer f.rescue(h)
 	h.endLedger(ctx) // what the handler said before it ended is there when its outcome is, and nothing after it
-	f.mu.Lock()
-	h.settling = true
-	f.mu.Unlock()
+	if !f.ends(h) {
+		return deferred.ErrLost
+	}
 	select {
 	case f.commit <- struct{}{}:
 		defer func() { <-f.commit }()
