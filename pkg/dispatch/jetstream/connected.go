@@ -36,8 +36,12 @@ func (x *exchange) connected(ctx context.Context) error {
 	return nil
 }
 
-// unsent is why a message could not be handed to the connection.
+// unsent is why a message could not be handed to the connection. A flush under which the
+// connection broke says that it is closed, also where that only begins anew.
 func (x *exchange) unsent(err error) error {
+	if errors.Is(err, nats.ErrConnectionClosed) && !x.nc.IsClosed() {
+		return errDisconnected
+	}
 	if errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrConnectionDraining) {
 		return closedBy(x.nc)
 	}
