@@ -3,6 +3,7 @@ package jetstream_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"runtime"
 	"strings"
@@ -178,6 +179,42 @@ func TestWhatWaitsGoesOnWhenTheServerIsBack(t *testing.T) {
 		t.Error(err)
 	}
 	waiting.Wait()
+}
+
+// A client that waits for the server to have heard it is told of a connection that
+// breaks in the words of one that is closed.
+func TestWhoBeginsToWaitWhileTheConnectionBreaksGoesOn(t *testing.T) {
+	_, p, l := alone(t)
+	q := dispatch.New(p.store, p.broker, dispatch.Config{Logger: p.config.Logger})
+	before := p.nc.NumSubscriptions()
+	for i := range 10 {
+		call, token := deferred.NewPromise(deferred.ID(fmt.Sprint("p", i)), "promise")
+		if _, err := q.Submit(patiently(t), call); err != nil {
+			t.Fatal(err)
+		}
+		watched := dispatch.Key{Space: dispatch.Records, Name: string(call.ID)}
+		l.through.Lock()
+		ctx, cancel := context.WithCancel(patiently(t))
+		began := make(chan error, 1)
+		go func() { _, err := p.store.Watch(ctx, []dispatch.Key{watched}); began <- err }()
+		ended := make(chan error, 1)
+		go func() { _, err := q.Await(ctx, call.ID); ended <- err }()
+		eventually(t, "it has told the server, who has not heard it", func() bool { return p.nc.NumSubscriptions() > before })
+		l.cut()
+		l.through.Unlock()
+		if err := <-began; errors.Is(err, dispatch.ErrClosed) {
+			t.Errorf("the watch ended with %v", err)
+		}
+		l.mend()
+		if err := deferred.ResolvePromise(patiently(t), q, token, 1); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; err != nil {
+			t.Errorf("who waited was told %v", err)
+		}
+		cancel()
+		eventually(t, "nobody waits any more", func() bool { return p.nc.NumSubscriptions() == before })
+	}
 }
 
 func TestClosedQueueLeavesNothingOnItsConnection(t *testing.T) {

@@ -19,7 +19,7 @@ const insistFor = 10 * time.Second
 func (s *site) insist(ctx context.Context) error {
 	for began := time.Now(); ; {
 		err := s.prepare(ctx)
-		if errors.Is(err, nats.ErrConnectionClosed) {
+		if err != nil && s.js.Conn().IsClosed() {
 			return closedBy(s.js.Conn())
 		}
 		if err == nil || !unanswered(err) {
