@@ -1,0 +1,72 @@
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// renew extends everything held, four times in a lease, from one timer and
+// whatever the handlers do.
+func (f *feed) renew(ctx context.Context) {
+	tick := time.NewTicker(f.config.Lease / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		f.renewOnce(ctx)
+	}
+}
+
+const notRenewed = "leases not renewed"
+
+func (f *feed) renewOnce(ctx context.Context) {
+	now := time.Now()
+	due := f.leases.due(now)
+	for _, h := range f.lapsed() {
+		f.loops.Go(func() { f.resume(ctx, h) }) // the leases of others do not wait for an answer
+	}
+	if len(due) == 0 {
+		return
+	}
+	f.loops.Go(func() { f.extend(ctx, due, now) }) // a slow answer does not keep the next word back
+}
+
+// extend tells the broker, at a time, that deliveries are held still.
+func (f *feed) extend(ctx context.Context, held []Delivery, at time.Time) {
+	extends := make([]Settlement, len(held))
+	for i, d := range held {
+		extends[i] = Settlement{Delivery: d, Verdict: Extend}
+	}
+	if err := f.broker.Settle(ctx, extends); err != nil {
+		if ctx.Err() == nil {
+			f.wrong.Say("", Complaint{Level: slog.LevelWarn, Says: notRenewed, Over: "leases are renewed again", Err: err, Of: []any{"leases", len(extends)}})
+		}
+		return
+	}
+	f.wrong.Over("", notRenewed)
+	f.leases.renewed(held, at)
+}
+
+// lapsed are the attempts performed here whose leases had a gap.
+func (f *feed) lapsed() (lapsed []*holding) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, h := range f.held {
+		if h.attempt != nil && !h.settling && f.leases.hasLapsed(&h.delivery) {
+			lapsed = append(lapsed, h)
+		}
+	}
+	return lapsed
+}
+
+// resume renews the lease of an attempt again once its record says that it is in force.
+func (f *feed) resume(ctx context.Context, h *holding) {
+	now, err := f.latestRecord(ctx, h.delivery.ID)
+	if err == nil && f.inForce(h, now.record) {
+		f.leases.again(&h.delivery)
+	}
+}
