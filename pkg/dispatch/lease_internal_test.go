@@ -28,6 +28,14 @@ func (l *leased) lives(d time.Duration) {
 	}
 }
 
+// stays lets time pass, in which the process lives and nothing is heard of it.
+func (l *leased) stays(d time.Duration) {
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Second / 4) {
+		l.pulse(time.Now())
+	}
+	l.pulse(time.Now())
+}
+
 // wakes has the process stand still until now.
 func (l *leased) wakes(after time.Duration) {
 	time.Sleep(after)
@@ -71,22 +79,15 @@ func TestLeases(t *testing.T) {
 		}, false},
 		"of which the broker heard too late, ends": {func(l *leased) {
 			l.lives(time.Second)
+			l.stays(time.Second)
 			given := time.Now()
-			l.due(given)
-			for range 16 {
-				time.Sleep(time.Second / 4)
-				l.pulse(time.Now())
-			}
+			l.stays(5 * time.Second / 2)
 			l.renewed([]Delivery{l.d}, given)
-			l.lives(time.Second)
 		}, false},
 		"of which the broker heard in time, though late, is kept": {func(l *leased) {
 			l.lives(time.Second)
 			given := time.Now()
-			for range 10 {
-				time.Sleep(time.Second / 4)
-				l.pulse(time.Now())
-			}
+			l.stays(5 * time.Second / 2)
 			l.renewed([]Delivery{l.d}, given)
 		}, true},
 		"that an earlier word renews, counts from the later one": {func(l *leased) {
