@@ -132,7 +132,7 @@ func (o *demoOptions) perform(ctx context.Context, q *dispatch.Queue, found *fil
 		return err
 	}
 	total, err := s.count(ctx, found)
-	if err = errors.Join(err, s.whole()); err != nil {
+	if err = errors.Join(err, s.whole(), context.Cause(ctx)); err != nil { // also one that comes when all is done
 		return err
 	}
 	s.end()

@@ -38,7 +38,7 @@ func TestInterruptedDemoSaysSoOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, text := range []string{"in all", "one a file", "25 of 100 files"} {
+	for _, text := range []string{"in all", "one a file", "25 of 100 files", "demo/total"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		var stderr strings.Builder
 		code := run(ctx, []string{"demo", dir}, strings.NewReader(""), &cancelOn{text: text, cancel: cancel}, &stderr)
