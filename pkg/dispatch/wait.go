@@ -155,9 +155,9 @@ func (f *feed) afterParent(h *holding, s *standing) (decision, error) {
 }
 
 // forward puts a callback that waited into its lane, and notes that it did: a
-// second message would change nothing, but there would be one for each wake. Its
-// deadline is kept by an alarm, which is not there yet if its parent had settled
-// by the first look.
+// second message would change nothing, but there would be one for each wake. The
+// alarm of its deadline comes before: it is not there yet if its parent had settled
+// by the first look, and nobody may serve the lane.
 func (f *feed) forward(ctx context.Context, h *holding) error {
 	c := callOf(h.record)
 	route := Ready
@@ -168,14 +168,15 @@ func (f *feed) forward(ctx context.Context, h *holding) error {
 	if err != nil {
 		return err
 	}
-	if err := f.unbroken(h); err != nil {
-		return err
-	}
-	if err := f.put(ctx, m); err != nil {
-		return err
-	}
+	messages := []Message{m}
 	if !c.Deadline.IsZero() {
-		if err := f.put(ctx, alarm(h.record, c.Deadline)); err != nil {
+		messages = []Message{alarm(h.record, c.Deadline), m}
+	}
+	for _, m := range messages {
+		if err := f.unbroken(h); err != nil {
+			return err
+		}
+		if err := f.put(ctx, m); err != nil {
 			return err
 		}
 	}

@@ -24,7 +24,13 @@ func ruleDeadlineWithoutAWorker(r *rig) {
 // into its lane at once, and its deadline is kept there.
 func ruleDeadlineOfACallbackThatNeedsNotWait(r *rig) {
 	var settling sync.Once
-	q := r.tap(tapped{write: func(w dispatch.Write) error {
+	var refused atomic.Bool
+	q := r.tap(tapped{put: func(m dispatch.Message) error { // the worker may as well have died between its writes
+		if m.Route == dispatch.Delay && refused.CompareAndSwap(false, true) {
+			return dispatch.ErrFull
+		}
+		return nil
+	}, write: func(w dispatch.Write) error {
 		if w.Space == dispatch.Records && w.Name == "p" {
 			settling.Do(func() {
 				r.write("p", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, 1) })
