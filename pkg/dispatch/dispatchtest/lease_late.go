@@ -21,42 +21,30 @@ func (b stillAfter) Put(ctx context.Context, m []dispatch.Message) []dispatch.St
 }
 
 func leaseOfACommand(r *rig) {
-	r.submit(greeting("a"))
 	f := &freezer{Store: r.pair.Store, Broker: r.pair.Broker}
-	q := r.over(frozenStore{f}, stillAfter{r.pair.Broker, f.freeze})
+	r.cancelsLate(r.over(frozenStore{f}, stillAfter{r.pair.Broker, f.freeze}), f, func() {})
+}
+
+// The giver stands still while the server stores the command.
+func leaseOfACaller(r *rig) {
+	halting, still := r.halting(dispatch.Ready, func(_ *dispatch.Write, m *dispatch.Message, _ *dispatch.Key) bool {
+		return m != nil && m.Route == dispatch.Commands
+	})
+	r.cancelsLate(halting, still, func() { r.standsStill(still) })
+}
+
+// cancelsLate has a queue that stands still cancel a call. Workers carry the command
+// out and forget the call before the queue goes on: it must not make a record then.
+func (r *rig) cancelsLate(q *dispatch.Queue, still *freezer, stands func()) {
+	r.Helper()
+	r.submit(greeting("a"))
 	ctx, stop := context.WithCancel(r.ctx)
 	answered := make(chan struct{})
 	go func() {
 		_ = q.Open("a").Cancel(ctx, "late") // it may be answered or cut off
 		close(answered)
 	}()
-	r.join(r.queue, "unserved")
-	r.await("a", deferred.Cancelled)
-	r.join(r.queue, "greet").idle(r.beyond())
-	r.becomesEmpty(dispatch.Ready)
-	r.becomesEmpty(dispatch.Commands)
-	r.forget("a")
-	f.thaw()
-	r.pass(time.Second)
-	stop()
-	<-answered
-	r.isForgotten("a")
-}
-
-// The command is carried out, and all is forgotten, before its giver knows that it is
-// stored.
-func leaseOfACaller(r *rig) {
-	r.submit(greeting("a"))
-	halting, still := r.halting(dispatch.Ready, func(_ *dispatch.Write, m *dispatch.Message, _ *dispatch.Key) bool {
-		return m != nil && m.Route == dispatch.Commands
-	})
-	ctx, stop := context.WithCancel(r.ctx)
-	answered := make(chan struct{})
-	go func() {
-		_ = halting.Open("a").Cancel(ctx, "late") // it may be answered or cut off
-		close(answered)
-	}()
-	r.standsStill(still)
+	stands()
 	r.join(r.queue, "unserved")
 	r.await("a", deferred.Cancelled)
 	r.join(r.queue, "greet").idle(r.beyond())
@@ -64,7 +52,7 @@ func leaseOfACaller(r *rig) {
 	r.becomesEmpty(dispatch.Commands)
 	r.forget("a")
 	still.thaw()
-	r.pass(r.pair.Lease)
+	r.pass(max(time.Second, r.pair.Lease))
 	stop()
 	<-answered
 	r.isForgotten("a")
