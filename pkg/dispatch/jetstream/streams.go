@@ -129,7 +129,7 @@ func (s *site) makeMissing(ctx context.Context, want *natsjs.StreamConfig, t *ti
 		stream, err = s.js.Stream(ctx, want.Name)
 	}
 	if noRoom(err) {
-		return fmt.Errorf("jetstream: stream %s: the server has no room for %s: raise its max_file_store, or make room (%w)", want.Name, mebibytes(max(want.MaxBytes, leastRoom)), err)
+		return fmt.Errorf("jetstream: stream %s: the server has no room for %s: raise its max_file_store, make room, or delete a stream *_ROOM that a dead program has left (%w)", want.Name, mebibytes(max(want.MaxBytes, leastRoom)), err)
 	}
 	if err != nil {
 		return fmt.Errorf("jetstream: stream %s: %w", want.Name, refusal(ctx, err))
