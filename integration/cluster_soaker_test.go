@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/jetstream"
 	"zasync/pkg/workerpool"
 )
@@ -30,6 +32,9 @@ func soakCluster(ctx context.Context, args []string) error {
 		return err
 	}
 	q, err := jetstream.Open(ctx, nc, jetstream.Config{Replicas: replicas})
+	for errors.Is(err, dispatch.ErrUnavailable) && ctx.Err() == nil { // nobody starts a worker of the soak again
+		q, err = jetstream.Open(ctx, nc, jetstream.Config{Replicas: replicas})
+	}
 	if err != nil {
 		return err
 	}

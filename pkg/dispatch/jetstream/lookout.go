@@ -73,18 +73,16 @@ func (l *lookout) unheard(subject string) error {
 	return l.glance(l.streamOf(subject), lookAgain)
 }
 
-// explain says of an error that the stream is missing, if that is what it says.
+// explain replaces the server's word that a stream is not found by what the lookout
+// knows. The first such word is no proof: see look.
 func (l *lookout) explain(stream string, err error) error {
 	if !errors.Is(err, natsjs.ErrStreamNotFound) {
 		return err
 	}
-	missing := l.missing(stream)
-	if _, spare := l.lost(stream); spare {
-		_ = l.glance(stream, 0)
-	} else {
-		l.note(stream, missing)
+	if missing := l.glance(stream, lookAgain); missing != nil {
+		return missing
 	}
-	return missing
+	return fmt.Errorf("%w: %w", dispatch.ErrUnavailable, err)
 }
 
 // fault is the first of the streams that are missing until a person does something.
@@ -119,11 +117,16 @@ func (l *lookout) round() {
 	}
 }
 
-// look asks for a stream, and makes it anew if nothing rests on it.
+// look asks for a stream, and makes it anew if nothing rests on it. It believes that a
+// stream is missing when it hears so twice: a server that has just started, or just
+// become the leader, may not know of a stream yet, and waiters must not end for that.
 func (l *lookout) look(stream string) {
 	ctx, cancel := context.WithTimeout(context.Background(), openLimit) //nolint:forbidigo // whoever saw the sign does not wait
 	defer cancel()
 	_, err := l.info(ctx, stream)
+	if errors.Is(err, natsjs.ErrStreamNotFound) && pause(ctx, lookAgain) {
+		_, err = l.info(ctx, stream)
+	}
 	if errors.Is(err, natsjs.ErrStreamNotFound) {
 		l.note(stream, l.anew(ctx, stream))
 		return
@@ -155,10 +158,11 @@ func (l *lookout) anew(ctx context.Context, stream string) error {
 	}
 	configs := l.site.streams()
 	want := &configs[slices.Index(l.streams, stream)]
-	if err := l.makeMissing(ctx, want, nil); err != nil {
+	made, err := l.makeMissing(ctx, want, nil)
+	if err != nil {
 		return fmt.Errorf("%w (%w)", missing, err)
 	}
-	l.sayAnew(stream)
+	l.sayAnew(made)
 	return nil
 }
 

@@ -117,8 +117,13 @@ func (s *site) refuse(losses []string) error {
 	return errors.Join(errs...)
 }
 
-// sayAnew warns of what went with a stream that was made anew.
-func (s *site) sayAnew(stream string) {
+// sayAnew warns of what went with a stream, if that was made just now: to make one that
+// is there gives the one that is there.
+func (s *site) sayAnew(made *natsjs.StreamInfo) {
+	if made.TimeStamp.Sub(made.Created) > openLimit {
+		return
+	}
+	stream := made.Config.Name
 	what, _ := s.lost(stream)
 	s.config.Logger.Warn("stream was missing, and is made anew and empty", "stream", stream, "lost", what)
 }

@@ -32,7 +32,7 @@ func (s *site) prepare(ctx context.Context) error {
 		return err
 	}
 	found, err := s.survey(ctx)
-	if err == nil && s.refuse(found.losses()) != nil { // its first worker may have made the rest while we looked
+	if err == nil && len(found.losses()) > 0 { // its first worker may have made the rest while we looked
 		found, err = s.survey(ctx)
 	}
 	switch {
@@ -70,13 +70,7 @@ func (s *site) complete(ctx context.Context, found *survey) error {
 	if err := s.refuse(losses); err != nil || len(found.missing) == 0 {
 		return err
 	}
-	if err := s.makeAll(ctx, found.missing); err != nil {
-		return err
-	}
-	for _, stream := range losses {
-		s.sayAnew(stream)
-	}
-	return nil
+	return s.makeAll(ctx, found.missing, losses)
 }
 
 // errUnseen: the user may not look at streams.
@@ -104,7 +98,7 @@ func (s *site) info(ctx context.Context, name string) (natsjs.Stream, error) {
 	return stream, refusal(ctx, err)
 }
 
-func (s *site) makeAll(ctx context.Context, missing []natsjs.StreamConfig) error {
+func (s *site) makeAll(ctx context.Context, missing []natsjs.StreamConfig, losses []string) error {
 	t, err := s.limits(ctx)
 	if err == nil {
 		err = t.allow(len(missing))
@@ -113,15 +107,19 @@ func (s *site) makeAll(ctx context.Context, missing []natsjs.StreamConfig) error
 		return err
 	}
 	for _, want := range missing {
-		if err := s.makeMissing(ctx, &want, t); err != nil {
+		made, err := s.makeMissing(ctx, &want, t)
+		if err != nil {
 			return err
+		}
+		if slices.Contains(losses, want.Name) {
+			s.sayAnew(made)
 		}
 	}
 	return nil
 }
 
 // makeMissing makes a stream, unless another program was faster, and checks it.
-func (s *site) makeMissing(ctx context.Context, want *natsjs.StreamConfig, t *tier) error {
+func (s *site) makeMissing(ctx context.Context, want *natsjs.StreamConfig, t *tier) (*natsjs.StreamInfo, error) {
 	ctx, free := s.refusals.bound(ctx, func(e *dispatch.PermissionError) bool { return has(e.Subject, ".STREAM.CREATE."+want.Name) })
 	defer free()
 	stream, err := s.makePatiently(ctx, want, t)
@@ -129,12 +127,13 @@ func (s *site) makeMissing(ctx context.Context, want *natsjs.StreamConfig, t *ti
 		stream, err = s.js.Stream(ctx, want.Name)
 	}
 	if noRoom(err) {
-		return fmt.Errorf("jetstream: stream %s: the server has no room for %s: raise its max_file_store, make room, or delete a stream *_ROOM that a dead program has left (%w)", want.Name, mebibytes(max(want.MaxBytes, leastRoom)), err)
+		return nil, fmt.Errorf("jetstream: stream %s: the server has no room for %s: raise its max_file_store, make room, or delete a stream *_ROOM that a dead program has left (%w)", want.Name, mebibytes(max(want.MaxBytes, leastRoom)), err)
 	}
 	if err != nil {
-		return fmt.Errorf("jetstream: stream %s: %w", want.Name, refusal(ctx, err))
+		return nil, fmt.Errorf("jetstream: stream %s: %w", want.Name, refusal(ctx, err))
 	}
-	return check(&stream.CachedInfo().Config, want)
+	made := stream.CachedInfo()
+	return made, check(&made.Config, want)
 }
 
 func (s *site) makeOne(ctx context.Context, want *natsjs.StreamConfig, t *tier) (natsjs.Stream, error) {

@@ -98,10 +98,10 @@ func TestLanesThatAreServedAgainAreSaidInOneLine(t *testing.T) {
 		}
 	}
 	p.delete(t, "KV_STATE")
-	_, err := p.store.ReadLatest(patiently(t), []dispatch.Key{{Space: dispatch.Records, Name: "a"}}) // that it is missing has them tried at once
-	if !errors.Is(err, dispatch.ErrMissing) {
-		t.Fatal(err)
-	}
+	waitFor(t, "who reads is told that the stream is missing", func() bool { // that has the lanes tried at once
+		_, err := p.store.ReadLatest(patiently(t), []dispatch.Key{{Space: dispatch.Records, Name: "a"}})
+		return errors.Is(err, dispatch.ErrMissing)
+	})
 	waitFor(t, "it is said to be over", func() bool { return l.count("all lanes are served again") > 0 })
 	if n := l.count("all lanes are served again"); n != 1 {
 		t.Errorf("that is said %d times", n)
