@@ -41,8 +41,8 @@ func TestOrderOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair,
 }
 
 // TestOrderOfKeeping is the same with a story of what is kept, grows and goes:
-// members are added to a join; the result of another one is too large for its
-// record, and is read whole after it has let go of its members; a race spares the
+// members are added to a join; the result of another one is not in its record,
+// and is read whole after it has let go of its members; a race spares the
 // loser that is wanted elsewhere; a promise is rejected, and one is resolved before
 // anybody has seen it; an attempt annotates faster than is written, and hands a
 // checkpoint on; of two failures one is seen by somebody; and of too many records

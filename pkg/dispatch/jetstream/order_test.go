@@ -37,11 +37,11 @@ func TestQueueKeepsItsWord(t *testing.T) {
 // Over a server each case takes its seconds of real time, so every fifth is
 // told here; the pair in memory, which is held to the same contract, tells all.
 func TestEveryOperationOfWhatWaitsMayFailOrBeTheLast(t *testing.T) {
-	dispatchtest.TestOrderOfWaiting(t, inParallel, pair, 5)
+	dispatchtest.TestOrderOfWaiting(t, inParallel, pair, 5*fewer)
 }
 
 func TestEveryOperationOfWhatIsKeptMayFailOrBeTheLast(t *testing.T) {
-	dispatchtest.TestOrderOfKeeping(t, inParallel, pair, 15) // its results are large
+	dispatchtest.TestOrderOfKeeping(t, inParallel, pair, 15*fewer)
 }
 
 func TestRandomGraphSettlesAsItsEdgesSay(t *testing.T) {

@@ -1,0 +1,7 @@
+//go:build race
+
+package jetstream_test
+
+// fewer: under the detector the servers of the tests need several times the processor.
+// A data race shows in any telling of a story; without the detector all are told.
+const fewer = 4
