@@ -165,7 +165,10 @@ func TestCallbacksThatHaveWaitedAreForwardedAsReleased(t *testing.T) {
 	if err := f.forward(t.Context(), h); err != nil {
 		t.Fatal(err)
 	}
-	compareGolden(t, "forwarded", r.put[0])
+	if len(r.put) != 2 || r.put[0].Route != Delay {
+		t.Fatalf("%+v was put: first the alarm of the deadline, then the call", r.put)
+	}
+	compareGolden(t, "forwarded", r.put[1])
 	g := readGolden(t, "forwarded")
 	d := g.delivery()
 	if got, err := parse(&d); err != nil || got.digest() != c.digest() || !got.submitted.Equal(c.submitted) {
