@@ -1,6 +1,7 @@
 package dispatchtest
 
 import (
+	"sync"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -13,6 +14,7 @@ import (
 // the whole call, which is nowhere else.
 func lateAlarm(r *rig) {
 	parked := make(chan struct{})
+	var once sync.Once // a wake may find the parent settled before the first look does, or after
 	alarm := func(m dispatch.Message) bool {
 		return m.Route == dispatch.Delay && m.Header[dispatch.HeaderWake] == "callback"
 	}
@@ -28,7 +30,7 @@ func lateAlarm(r *rig) {
 		},
 		stored: func(m dispatch.Message) {
 			if m.Route == dispatch.Delay && m.ID == "callback" && !alarm(m) {
-				close(parked)
+				once.Do(func() { close(parked) })
 			}
 		},
 	})
