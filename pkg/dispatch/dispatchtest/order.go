@@ -27,15 +27,15 @@ type Pair struct {
 // The story: a call fails and succeeds when it is tried again; one fails for
 // good, and its errback recovers; one is cancelled while it waits for its time;
 // one expires; each has callbacks on both branches, and callbacks below them; and
-// a callback comes by itself.
-func TestOrder(t *testing.T, clock Clock, open func(t *testing.T) Pair) {
-	runStory(t, clock, open, calls, 1)
+// a callback comes by itself. Only each step-th operation is told.
+func TestOrder(t *testing.T, clock Clock, open func(t *testing.T) Pair, step int) {
+	runStory(t, clock, open, calls, step)
 }
 
 // TestOrderOfWaiting is the same with a story of what waits: joins, of which one
 // cancels the losers, an adoption two deep, promises, a callback that comes while
 // its parent is open, a call that is held and released, a deadline, and a
-// failure that somebody has seen. Only each step-th operation is told.
+// failure that somebody has seen.
 func TestOrderOfWaiting(t *testing.T, clock Clock, open func(t *testing.T) Pair, step int) {
 	runStory(t, clock, open, waits, step)
 }

@@ -86,6 +86,7 @@ func TestBoundsAreThoseOfTheConfig(t *testing.T) {
 
 // A maker may die between the making of its probe and its deletion.
 func TestProbeOfAMakerThatDiedIsDeletedByTheNext(t *testing.T) {
+	t.Parallel()
 	nc, js := small(t, 64)
 	_, err := js.CreateStream(t.Context(), natsjs.StreamConfig{Name: "ZASYNC_ROOM", Subjects: []string{"zasync.room"}, MaxBytes: 64 << 20})
 	if err != nil {
@@ -151,6 +152,7 @@ func TestNamespacesMadeAtTheSameTimeLeaveRoomForOneAnother(t *testing.T) {
 }
 
 func TestServerWithNoRoomSaysHowMuchIsNeeded(t *testing.T) {
+	t.Parallel()
 	nc, _ := small(t, 8)
 	_, err := jetstream.Open(patiently(t), nc, jetstream.Config{Logger: quiet})
 	if err == nil || !strings.Contains(err.Error(), "no room for 16 MiB: raise its max_file_store") {

@@ -66,6 +66,7 @@ func outlasts(t *testing.T, p *place, lead func(bool), tries uint64, do func() e
 }
 
 func TestSubmitAndCommandsOutlastAStreamWithoutALeader(t *testing.T) {
+	t.Parallel()
 	p, q, lead := leaderless(t)
 	if _, err := q.Submit(patiently(t), deferred.Call{Name: "greet", ID: "a"}); err != nil {
 		t.Fatal(err)
@@ -84,6 +85,7 @@ func TestSubmitAndCommandsOutlastAStreamWithoutALeader(t *testing.T) {
 }
 
 func TestListOutlastsAStreamWithoutALeader(t *testing.T) {
+	t.Parallel()
 	p, _, lead := leaderless(t)
 	err := outlasts(t, p, lead, 10, func() (last error) {
 		for _, err := range p.store.List(patiently(t), dispatch.Query{Space: dispatch.Records}) {

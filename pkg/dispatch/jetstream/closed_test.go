@@ -135,6 +135,7 @@ func TestWhatWaitsEndsWhenTheServerRefusesItsLoginTwice(t *testing.T) {
 }
 
 func TestWhatWaitsGoesOnWhenTheServerIsBack(t *testing.T) {
+	t.Parallel()
 	url, stop, start := private(t, nil)
 	nc := reconnecting(t, url, -1)
 	c := claim(t).config
@@ -184,6 +185,7 @@ func TestWhatWaitsGoesOnWhenTheServerIsBack(t *testing.T) {
 // A client that waits for the server to have heard it is told of a connection that
 // breaks in the words of one that is closed.
 func TestWhoBeginsToWaitWhileTheConnectionBreaksGoesOn(t *testing.T) {
+	t.Parallel()
 	_, p, l := alone(t)
 	q := dispatch.New(p.store, p.broker, dispatch.Config{Logger: p.config.Logger})
 	before := p.nc.NumSubscriptions()

@@ -12,6 +12,7 @@ import (
 
 // A consumer may be deleted while a pull request waits there, or while none is out.
 func TestLaneWhoseConsumerVanishesIsServedOn(t *testing.T) {
+	t.Parallel()
 	for what, standing := range map[string]bool{"while it is asked": true, "while it is not asked": false} {
 		t.Run(what, func(t *testing.T) {
 			p := settle(t)
@@ -56,6 +57,7 @@ func (p *place) waiting(t *testing.T, consumer string, there bool) {
 }
 
 func TestPausedLaneIsServedWhenItsPauseEnds(t *testing.T) {
+	t.Parallel()
 	p := settle(t)
 	sub := subscribe(t, p.broker, 2, greet)
 	put(t, p.broker, call(greet, "before"))

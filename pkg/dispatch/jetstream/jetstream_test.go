@@ -27,7 +27,7 @@ var shared *server.Server
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "16"); err != nil { // parallel tests wait more than they work
+	if err := flag.Set("test.parallel", atOnce); err != nil {
 		panic(err)
 	}
 	dir, err := os.MkdirTemp("", "zasync-test-")
@@ -136,14 +136,16 @@ func (p *place) open(tb testing.TB) {
 }
 
 func TestStoreKeepsItsContract(t *testing.T) {
-	dispatchtest.TestStore(t, dispatchtest.RealClock, func(t *testing.T) dispatch.Store {
+	t.Parallel()
+	dispatchtest.TestStore(t, inParallel, func(t *testing.T) dispatch.Store {
 		t.Helper()
 		return settle(t).store
 	})
 }
 
 func TestBrokerKeepsItsContract(t *testing.T) {
-	dispatchtest.TestBroker(t, dispatchtest.RealClock, func(t *testing.T) dispatchtest.Brokering {
+	t.Parallel()
+	dispatchtest.TestBroker(t, inParallel, func(t *testing.T) dispatchtest.Brokering {
 		t.Helper()
 		p := settle(t)
 		return dispatchtest.Brokering{Broker: p.broker, Lease: p.config.Lease}

@@ -65,6 +65,7 @@ func TestExtensionThatTheServerCannotHaveHeardIsAnError(t *testing.T) {
 // A worker that holds an offer is cut off. Another one performs the call, whose record
 // is forgotten. Then the first is connected again.
 func TestOfferThatWasHeldWithoutAConnectionIsNotClaimed(t *testing.T) {
+	t.Parallel()
 	_, p, l := alone(t)
 	direct, err := nats.Connect("nats://" + l.target)
 	if err != nil {

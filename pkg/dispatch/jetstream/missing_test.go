@@ -141,6 +141,7 @@ func offered(t *testing.T, feed deferred.Feed) <-chan deferred.Offer {
 }
 
 func TestWorkerTakesNoCallsWhileAStreamIsMissing(t *testing.T) {
+	t.Parallel()
 	for _, stream := range keptStreams {
 		t.Run(stream, func(t *testing.T) {
 			t.Parallel()
@@ -211,6 +212,7 @@ func TestWorkerTakesNoCallsWhileAStreamIsMissing(t *testing.T) {
 }
 
 func TestStreamThatNothingRestsOnIsMadeAnewUnderWorkers(t *testing.T) {
+	t.Parallel()
 	p, l := claim(t), new(lines)
 	p.config.Logger = l.logger()
 	q := p.queue(t)
@@ -236,6 +238,7 @@ func TestStreamThatNothingRestsOnIsMadeAnewUnderWorkers(t *testing.T) {
 // Somebody who begins with nothing deletes all streams, and must not find one of them
 // made anew by a worker.
 func TestWorkerMakesNothingAnewWhereMoreIsMissing(t *testing.T) {
+	t.Parallel()
 	p := claim(t)
 	q := p.queue(t)
 	join(t, q, deferred.Lane{Queue: greet.Queue, Name: greet.Name})

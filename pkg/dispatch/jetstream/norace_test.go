@@ -2,5 +2,7 @@
 
 package jetstream_test
 
-// fewer thins out the operations of the long stories that are tried: not at all.
-const fewer = 1
+const (
+	fewer  = 1    // the long stories leave out no operation
+	atOnce = "24" // tests wait for leases and heartbeats more than they work
+)

@@ -19,45 +19,54 @@ func pair(t *testing.T) dispatchtest.Pair {
 }
 
 func TestRulesOfTheOrderOfWrites(t *testing.T) {
+	t.Parallel()
 	dispatchtest.TestRules(t, inParallel, pair)
 }
 
 func TestEveryOperationMayFailOrBeTheLast(t *testing.T) {
-	dispatchtest.TestOrder(t, inParallel, pair)
+	t.Parallel()
+	dispatchtest.TestOrder(t, inParallel, pair, fewer)
 }
 
 func TestRulesOfWhatWaits(t *testing.T) {
+	t.Parallel()
 	dispatchtest.TestRulesOfWaiting(t, inParallel, pair)
 }
 
 func TestQueueKeepsItsWord(t *testing.T) {
+	t.Parallel()
 	dispatchtest.TestQueue(t, inParallel, pair)
 }
 
 // Over a server each case takes its seconds of real time, so every fifth is
 // told here; the pair in memory, which is held to the same contract, tells all.
 func TestEveryOperationOfWhatWaitsMayFailOrBeTheLast(t *testing.T) {
+	t.Parallel()
 	dispatchtest.TestOrderOfWaiting(t, inParallel, pair, 5*fewer)
 }
 
 func TestEveryOperationOfWhatIsKeptMayFailOrBeTheLast(t *testing.T) {
+	t.Parallel()
 	dispatchtest.TestOrderOfKeeping(t, inParallel, pair, 15*fewer)
 }
 
 func TestRandomGraphSettlesAsItsEdgesSay(t *testing.T) {
+	t.Parallel()
 	dispatchtest.TestGraph(t, inParallel, pair, 1000)
 }
 
 func TestDeferredsKeepTheirWord(t *testing.T) {
+	t.Parallel()
 	dispatchtest.TestDeferreds(t, inParallel, pair)
 }
 
 // Ten thousand take ten seconds here, and many more under the race detector
 // beside other tests; the pair in memory joins them all.
 func TestJoinOfThousandsStaysCheap(t *testing.T) {
-	dispatchtest.TestWide(t, inParallel, pair, 2_000)
+	dispatchtest.TestWide(t, dispatchtest.RealClock, pair, 2_000)
 }
 
 func TestLeasesThatHadAGap(t *testing.T) {
+	t.Parallel()
 	dispatchtest.TestLeases(t, inParallel, pair)
 }

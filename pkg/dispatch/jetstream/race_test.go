@@ -2,6 +2,9 @@
 
 package jetstream_test
 
-// fewer: under the detector the servers of the tests need several times the processor.
-// A data race shows in any telling of a story; without the detector all are told.
-const fewer = 4
+// Under the detector the servers of the tests need several times the processor. A data
+// race shows in any telling of a story; without the detector all are told.
+const (
+	fewer  = 8
+	atOnce = "6"
+)

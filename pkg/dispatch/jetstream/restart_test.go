@@ -132,6 +132,7 @@ func TestAnswerThatDoesNotComeIsUnknown(t *testing.T) {
 }
 
 func TestRefusalOfTheServerIsNoUnknownAnswer(t *testing.T) {
+	t.Parallel()
 	p := settle(t)
 	if err := p.js.DeleteStream(t.Context(), p.stream("KV_STATE")); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 // Whoever publishes past the store may use keys that the store takes from nobody.
 func TestKeyThatIsNoIDHidesNothing(t *testing.T) {
+	t.Parallel()
 	p := settle(t)
 	q := dispatch.New(p.store, p.broker, dispatch.Config{
 		Lease: p.config.Lease, KeepSucceeded: time.Second, SweepEvery: time.Second, UnhandledGrace: time.Millisecond,

@@ -81,6 +81,7 @@ func (p *place) shortLease(t *testing.T, l dispatch.Lane) {
 }
 
 func TestLanesThatAreServedAgainAreSaidInOneLine(t *testing.T) {
+	t.Parallel()
 	p, l := claim(t), new(lines)
 	p.config.Logger = l.logger()
 	p.open(t)

@@ -15,7 +15,7 @@ func pair(*testing.T) dispatchtest.Pair {
 }
 
 func TestEveryOperationMayFailOrBeTheLast(t *testing.T) {
-	dispatchtest.TestOrder(t, synctest.Test, pair)
+	dispatchtest.TestOrder(t, synctest.Test, pair, 1)
 }
 
 func TestRulesOfTheOrderOfWrites(t *testing.T) {
