@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/jetstream"
 	"zasync/pkg/dispatch/jetstream/embedded"
 	"zasync/pkg/workerpool"
@@ -16,7 +17,7 @@ import (
 )
 
 // aServer is an embedded one with the seams of a namespace on it.
-func aServer(t *testing.T) (*nats.Conn, *dispatch.Queue, dispatch.Broker) {
+func aServer(t *testing.T) (*nats.Conn, *dispatch.Queue, driver.Broker) {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	s, err := embedded.Start(t.Context(), embedded.Config{Store: t.TempDir(), Logger: quiet})
@@ -76,7 +77,7 @@ func TestLargestMessageThatTheServerTakesIsSetAside(t *testing.T) {
 	if r, err := q.Await(ctx, "big"); err != nil || r.Failure.Kind != deferred.KindMalformed {
 		t.Fatalf("%s %v (%v)", r.State, r.Failure, err)
 	}
-	for d, err := range broker.Pending(ctx, dispatch.Page{Route: dispatch.Aside}) {
+	for d, err := range broker.Pending(ctx, driver.Page{Route: driver.Aside}) {
 		if err != nil || len(d.Body) != deferred.MaxArgsSize {
 			t.Errorf("%d bytes set aside (%v)", len(d.Body), err)
 		}

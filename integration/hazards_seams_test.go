@@ -10,26 +10,27 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/memory"
 	"zasync/pkg/workerpool"
 )
 
 type brokenStore struct {
-	dispatch.Store
+	driver.Store
 	mu     sync.Mutex
 	broken bool
 	writes int
 }
 
-func (s *brokenStore) Write(ctx context.Context, w []dispatch.Write) []dispatch.Written {
+func (s *brokenStore) Write(ctx context.Context, w []driver.Write) []driver.Written {
 	s.mu.Lock()
 	broken := s.broken
-	if w[0].Space == dispatch.Records {
+	if w[0].Space == driver.Records {
 		s.writes++
 	}
 	s.mu.Unlock()
 	if broken {
-		return []dispatch.Written{{Err: errors.New("nats: connection closed")}}
+		return []driver.Written{{Err: errors.New("nats: connection closed")}}
 	}
 	return s.Store.Write(ctx, w)
 }
@@ -82,7 +83,7 @@ func TestMalformedMessageDoesNotTakeTheIDOfAQueuedCall(t *testing.T) {
 		if _, err := q.Submit(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		_ = p.Broker.Put(t.Context(), []dispatch.Message{{Route: dispatch.Later, Queue: "default", Name: "greet", ID: "a", Header: map[string]string{"Zasync-Delay": "soon"}}})
+		_ = p.Broker.Put(t.Context(), []driver.Message{{Route: driver.Later, Queue: "default", Name: "greet", ID: "a", Header: map[string]string{"Zasync-Delay": "soon"}}})
 		ran := false
 		stop := performing(t, quietQueue(p.Store, p.Broker), func(context.Context, deferred.Content) (deferred.Content, error) { return deferred.Content{}, nil })
 		defer stop()
@@ -111,7 +112,7 @@ func TestTimesOutOfRangeAreSetAside(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := memory.New(memory.Config{})
 				q := quietQueue(p.Store, p.Broker)
-				_ = p.Broker.Put(t.Context(), []dispatch.Message{{Route: dispatch.Ready, Queue: "default", Name: "greet", ID: "a", Header: h}})
+				_ = p.Broker.Put(t.Context(), []driver.Message{{Route: driver.Ready, Queue: "default", Name: "greet", ID: "a", Header: h}})
 				stop := performing(t, quietQueue(p.Store, p.Broker), func(context.Context, deferred.Content) (deferred.Content, error) { return deferred.Content{}, nil })
 				defer stop()
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
@@ -157,19 +158,19 @@ func TestWorkerThatLeavesIsNoDeath(t *testing.T) {
 }
 
 type skewedBroker struct {
-	dispatch.Broker
+	driver.Broker
 	ahead time.Duration
 }
 type skewedSub struct {
-	dispatch.Subscription
+	driver.Subscription
 	b *skewedBroker
 }
 
-func (b *skewedBroker) Subscribe(ctx context.Context) (dispatch.Subscription, error) {
+func (b *skewedBroker) Subscribe(ctx context.Context) (driver.Subscription, error) {
 	s, err := b.Broker.Subscribe(ctx)
 	return skewedSub{s, b}, err
 }
-func (s skewedSub) Next(ctx context.Context) (dispatch.Delivery, error) {
+func (s skewedSub) Next(ctx context.Context) (driver.Delivery, error) {
 	d, err := s.Subscription.Next(ctx)
 	if d.ID == "odd" {
 		d.Time = d.Time.Add(s.b.ahead)
@@ -205,18 +206,18 @@ func TestWrongStampOfTheServerIsForgotten(t *testing.T) {
 }
 
 type staleStore struct {
-	dispatch.Store
+	driver.Store
 	mu    sync.Mutex
 	stale int
 }
 
-func (s *staleStore) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *staleStore) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	e, err := s.Store.Read(ctx, keys)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stale > 0 && keys[0].Space == dispatch.Records && keys[0].Name == "a" {
+	if s.stale > 0 && keys[0].Space == driver.Records && keys[0].Name == "a" {
 		s.stale--
-		return []dispatch.Entry{{Key: keys[0]}}, nil // a replica that lags: nothing there yet
+		return []driver.Entry{{Key: keys[0]}}, nil // a replica that lags: nothing there yet
 	}
 	return e, err
 }
@@ -240,9 +241,9 @@ func TestStaleReadDoesNotFenceAnHonestAttempt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		key := dispatch.Key{Space: dispatch.Records, Name: "a"}
-		e, _ := p.Store.Read(t.Context(), []dispatch.Key{key}) // somebody adds to the record
-		_ = p.Store.Write(t.Context(), []dispatch.Write{{Key: key, Value: e[0].Value, Expect: e[0].Revision}})
+		key := driver.Key{Space: driver.Records, Name: "a"}
+		e, _ := p.Store.Read(t.Context(), []driver.Key{key}) // somebody adds to the record
+		_ = p.Store.Write(t.Context(), []driver.Write{{Key: key, Value: e[0].Value, Expect: e[0].Revision}})
 		s.mu.Lock()
 		s.stale = 1
 		s.mu.Unlock()
@@ -254,13 +255,13 @@ func TestStaleReadDoesNotFenceAnHonestAttempt(t *testing.T) {
 
 // lateParker lets something happen just before a call is parked.
 type lateParker struct {
-	dispatch.Broker
+	driver.Broker
 	once   sync.Once
 	before func()
 }
 
-func (b *lateParker) Put(ctx context.Context, ms []dispatch.Message) []dispatch.Stored {
-	if ms[0].Route == dispatch.Delay && ms[0].ID == "a" {
+func (b *lateParker) Put(ctx context.Context, ms []driver.Message) []driver.Stored {
+	if ms[0].Route == driver.Delay && ms[0].ID == "a" {
 		b.once.Do(b.before)
 	}
 	return b.Broker.Put(ctx, ms)

@@ -11,13 +11,14 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/memory"
 	"zasync/pkg/workerpool"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
 
-func quietQueue(s dispatch.Store, b dispatch.Broker) *dispatch.Queue {
+func quietQueue(s driver.Store, b driver.Broker) *dispatch.Queue {
 	return dispatch.New(s, b, dispatch.Config{Logger: quiet})
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"zasync/integration/internal/proc"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/jetstream"
 )
 
@@ -146,7 +147,7 @@ func (f *fleet) seasoned(p *proc.Process) (b dispatch.Heartbeat) {
 	f.t.Helper()
 	f.until("the worker has been there for a while", func() bool {
 		b = f.joined(p)
-		return b.Time.Sub(b.Joined) > dispatch.HeartbeatTTL
+		return b.Time.Sub(b.Joined) > driver.HeartbeatTTL
 	})
 	return b
 }

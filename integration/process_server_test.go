@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 func TestKilledServerLosesNothingAndTakesNothingFromTheLiving(t *testing.T) {
@@ -27,7 +27,7 @@ func TestKilledServerLosesNothingAndTakesNothingFromTheLiving(t *testing.T) {
 	states, running := f.survey(slices.Concat(long, short, later))
 	f.server.Kill()
 	killed := time.Now()
-	f.until("no heartbeat is left, as if all workers were dead", func() bool { return time.Since(killed) > dispatch.HeartbeatTTL })
+	f.until("no heartbeat is left, as if all workers were dead", func() bool { return time.Since(killed) > driver.HeartbeatTTL })
 	f.restart()
 	f.settled(f.submit(delayed)[0])
 	stop()

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // The entries of a record in its sources are written after the record says that it
@@ -54,7 +55,7 @@ func (f *feed) align(ctx context.Context, records ...*deferred.Record) error {
 func (f *feed) alignOne(ctx context.Context, r *deferred.Record) error {
 	for {
 		marked := f.mark(ctx, r)
-		if marked != nil && !errors.Is(marked, ErrConflict) {
+		if marked != nil && !errors.Is(marked, driver.ErrConflict) {
 			return marked
 		}
 		// What was hung on it may have gone meanwhile, or something been hung on it.
@@ -92,7 +93,7 @@ func (f *feed) mark(ctx context.Context, r *deferred.Record) error {
 	holds := func() error {
 		now, err := f.touch(ctx, r.ID)
 		if err == nil && !now.Holds {
-			return ErrConflict
+			return driver.ErrConflict
 		}
 		return err
 	}

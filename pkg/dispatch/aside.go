@@ -11,28 +11,29 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // setAside keeps a message that cannot be used where it is seen, as it came, or as
 // much of it as the server takes.
-func (q *Queue) setAside(ctx context.Context, d Delivery, reason, detail string) error {
+func (q *Queue) setAside(ctx context.Context, d driver.Delivery, reason, detail string) error {
 	q.log.Warn("message set aside", "id", d.ID, "name", d.Name, "queue", d.Queue, "reason", cutAt(detail, maxSaid))
 	m := d.Message
-	m.Route, m.Verb = Aside, reason
+	m.Route, m.Verb = driver.Aside, reason
 	m.Header = maps.Clone(d.Header)
 	if m.Header == nil {
 		m.Header = map[string]string{}
 	}
-	m.Header[HeaderReason], m.Header[HeaderSubject] = ascii(cutAt(detail, maxSaid)), ascii(cutAt(d.origin(), maxSaid))
+	m.Header[HeaderReason], m.Header[HeaderSubject] = ascii(cutAt(detail, maxSaid)), ascii(cutAt(origin(&d.Message), maxSaid))
 	asciiOf(m.Header)
 	err := q.put(ctx, m)
 	for _, room := range asideRooms {
-		if !errors.Is(err, ErrTooLarge) {
+		if !errors.Is(err, driver.ErrTooLarge) {
 			return err
 		}
 		err = q.put(ctx, lessened(m, room))
 	}
-	if errors.Is(err, ErrTooLarge) { // it would come again for ever, and be refused each time
+	if errors.Is(err, driver.ErrTooLarge) { // it would come again for ever, and be refused each time
 		q.log.Error("message lost: the server keeps nothing of it aside", "id", d.ID, "name", d.Name, "queue", d.Queue, "err", err)
 		return nil
 	}
@@ -56,7 +57,7 @@ type asideRoom struct{ body, headers int }
 
 // lessened is a message for the set-aside stream with as much of body and headers as
 // there is room for. The largest headers go first; its reason says what is missing.
-func lessened(m Message, room asideRoom) Message {
+func lessened(m driver.Message, room asideRoom) driver.Message {
 	reason, subject := m.Header[HeaderReason], m.Header[HeaderSubject]
 	m.Header = maps.Clone(m.Header)
 	delete(m.Header, HeaderReason)
@@ -92,9 +93,10 @@ func cutAt(s string, most int) string {
 	return strings.ToValidUTF8(s[:most], "") + " [cut]"
 }
 
-func (d *Delivery) origin() string {
-	s := string(d.Route)
-	for _, token := range []string{d.Queue, d.Name, d.Verb, string(d.ID)} {
+// origin is the route and the names that a message came by, joined by dots.
+func origin(m *driver.Message) string {
+	s := string(m.Route)
+	for _, token := range []string{m.Queue, m.Name, m.Verb, string(m.ID)} {
 		if token != "" {
 			s += "." + token
 		}
@@ -104,10 +106,10 @@ func (d *Delivery) origin() string {
 
 // stands reports whether a call that can be understood waits under the same id:
 // then the id is its own. What cannot be looked up counts as such.
-func (f *feed) stands(ctx context.Context, d Delivery) bool {
+func (f *feed) stands(ctx context.Context, d driver.Delivery) bool {
 	found, err := f.find(ctx, d.ID)
 	for i := range found {
-		if _, fault := parse(&found[i]); fault == nil && !found[i].foreign() {
+		if _, fault := parse(&found[i]); fault == nil && !foreign(&found[i]) {
 			return true
 		}
 	}
@@ -119,7 +121,7 @@ func (f *feed) stands(ctx context.Context, d Delivery) bool {
 func (f *feed) malformed(ctx context.Context, h *holding, cause error) {
 	d := h.delivery
 	err := f.setAside(ctx, d, "malformed", cause.Error())
-	if err == nil && d.ID.Check() == nil && !d.foreign() && !f.stands(ctx, d) {
+	if err == nil && d.ID.Check() == nil && !foreign(&d) && !f.stands(ctx, d) {
 		err = f.settleMalformed(ctx, h, cause)
 	}
 	if err != nil {
@@ -143,7 +145,7 @@ func (f *feed) settleMalformed(ctx context.Context, h *holding, cause error) (er
 		r := h.next()
 		if !r.Seen {
 			d := &h.delivery
-			r.Queue, r.Name = d.of()
+			r.Queue, r.Name = callNames(&d.Message)
 			r.Seen, r.Digest, r.Submitted = true, digestMalformed, d.Time
 			if !r.State.Settled() {
 				r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindMalformed, Message: cut(cause.Error())})
@@ -151,8 +153,8 @@ func (f *feed) settleMalformed(ctx context.Context, h *holding, cause error) (er
 			err = h.write(ctx, r, f.clock.now())
 		}
 		switch {
-		case errors.Is(err, ErrConflict), errors.Is(err, ErrUnknown):
-		case errors.Is(err, ErrTooLarge): // the message is where people look, and the record as it was
+		case errors.Is(err, driver.ErrConflict), errors.Is(err, driver.ErrUnknown):
+		case errors.Is(err, driver.ErrTooLarge): // the message is where people look, and the record as it was
 			f.log.Error("record cannot say that its call is malformed", "id", r.ID, "err", err)
 			return nil
 		case err != nil || r.Digest != digestMalformed:

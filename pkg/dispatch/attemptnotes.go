@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // noteEvery is how often the annotations of one attempt are written. A handler
@@ -174,7 +175,7 @@ func (f *feed) checkpoint(ctx context.Context, h *holding) (json.RawMessage, err
 	if h.record.Attempt < 2 {
 		return nil, nil
 	}
-	entries, err := f.store.ReadLatest(ctx, []Key{noteKey(h.record.ID, deferred.CheckpointKey)})
+	entries, err := f.store.ReadLatest(ctx, []driver.Key{noteKey(h.record.ID, deferred.CheckpointKey)})
 	if err != nil || entries[0].Revision == 0 || earlier(entries[0], h.record) {
 		return nil, err
 	}

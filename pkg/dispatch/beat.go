@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 const beatEvery = time.Second
@@ -32,7 +33,7 @@ type Heartbeat struct {
 
 // beat keeps one worker's heartbeat going and judges those of others.
 type beat struct {
-	store      Store
+	store      driver.Store
 	worker     deferred.Worker
 	clock      *clock
 	complaints *Complaints
@@ -45,7 +46,7 @@ type beat struct {
 	revision uint64    // of that
 }
 
-func newBeat(s Store, c *clock, w deferred.Worker, log *Complaints) *beat {
+func newBeat(s driver.Store, c *clock, w deferred.Worker, log *Complaints) *beat {
 	host, _ := os.Hostname()
 	return &beat{store: s, clock: c, worker: w, complaints: log, health: func() error { return nil }, say: Heartbeat{
 		Name: w.Name, Incarnation: w.Incarnation, Host: host, PID: os.Getpid(),
@@ -53,7 +54,7 @@ func newBeat(s Store, c *clock, w deferred.Worker, log *Complaints) *beat {
 	}}
 }
 
-func (b *beat) key() Key { return Key{Space: Workers, Name: b.worker.Incarnation} }
+func (b *beat) key() driver.Key { return driver.Key{Space: driver.Workers, Name: b.worker.Incarnation} }
 
 // once writes one heartbeat. One that is not stored in its second is a gap:
 // then others' may be missing for the same reason.
@@ -74,7 +75,7 @@ func (b *beat) once(ctx context.Context, within time.Duration) error {
 	}
 	short, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	w := b.store.Write(short, []Write{{Key: b.key(), Value: data, Expect: Unconditional}})[0]
+	w := b.store.Write(short, []driver.Write{{Key: b.key(), Value: data, Expect: driver.Unconditional}})[0]
 	if w.Err == nil {
 		b.askTime(short)
 	}
@@ -86,7 +87,7 @@ func (b *beat) once(ctx context.Context, within time.Duration) error {
 
 // note takes in how a heartbeat was stored. A revision below the last one is of a
 // store that was made anew, in which those of others are missing still.
-func (b *beat) note(w Written) error {
+func (b *beat) note(w driver.Written) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -103,7 +104,7 @@ func (b *beat) note(w Written) error {
 // askTime reads the heartbeat back for the server's stamp on it. Deliveries tell
 // the time too late: the first one may have waited for days.
 func (b *beat) askTime(ctx context.Context) {
-	if entries, err := b.store.Read(ctx, []Key{b.key()}); err == nil && entries[0].Revision != 0 {
+	if entries, err := b.store.Read(ctx, []driver.Key{b.key()}); err == nil && entries[0].Revision != 0 {
 		b.clock.sample(time.Now(), entries[0].Time, true)
 	}
 }
@@ -139,7 +140,7 @@ func (b *beat) complain(ctx context.Context, err error) {
 
 // last takes the worker off the list of the living.
 func (b *beat) last(ctx context.Context) error {
-	w := b.store.Write(ctx, []Write{{Key: b.key(), Expect: Unconditional, Delete: true}})[0]
+	w := b.store.Write(ctx, []driver.Write{{Key: b.key(), Expect: driver.Unconditional, Delete: true}})[0]
 	if w.Err != nil {
 		return fmt.Errorf("dispatch: last word of %s: %w", b.worker.Name, w.Err)
 	}
@@ -153,20 +154,20 @@ func (b *beat) last(ctx context.Context) error {
 // one is old: the whole machine may have stood still until now. And where ours is
 // missing too, or older than it was, the store has lost them all.
 func (b *beat) alive(ctx context.Context, incarnation string) bool {
-	entries, err := b.store.ReadLatest(ctx, []Key{{Space: Workers, Name: incarnation}, b.key()}) // a replica may not have them yet
+	entries, err := b.store.ReadLatest(ctx, []driver.Key{{Space: driver.Workers, Name: incarnation}, b.key()}) // a replica may not have them yet
 	if err != nil || entries[0].Revision != 0 {
 		return true
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	return b.since.IsZero() || gap(b.stored, now) || now.Sub(b.since) < HeartbeatTTL || entries[1].Revision < b.revision
+	return b.since.IsZero() || gap(b.stored, now) || now.Sub(b.since) < driver.HeartbeatTTL || entries[1].Revision < b.revision
 }
 
 // Workers gives the heartbeats of those that are alive.
 func (q *Queue) Workers(ctx context.Context) ([]Heartbeat, error) {
 	var beats []Heartbeat
-	for e, err := range q.store.List(ctx, Query{Space: Workers}) {
+	for e, err := range q.store.List(ctx, driver.Query{Space: driver.Workers}) {
 		if err != nil {
 			return nil, fmt.Errorf("dispatch: list workers: %w", err)
 		}

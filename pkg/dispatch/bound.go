@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // bound keeps the settled records below their number: of those that nothing needs
@@ -13,14 +14,14 @@ import (
 // few the oldest of the others. It makes some room at once, since it has to read
 // everything to find them.
 func (f *feed) bound(ctx context.Context) {
-	n, err := f.store.Count(ctx, Records)
+	n, err := f.store.Count(ctx, driver.Records)
 	if err != nil || n <= f.config.MaxRecords {
 		return
 	}
 	room, now := f.config.MaxRecords/20, f.clock.now()
 	settled, limit := 0, n-f.config.MaxRecords+room
 	var succeeded, others []forgettable
-	for e, err := range f.store.List(ctx, Query{Space: Records}) {
+	for e, err := range f.store.List(ctx, driver.Query{Space: driver.Records}) {
 		if err != nil {
 			return
 		}
@@ -66,10 +67,10 @@ func (f *feed) forget(ctx context.Context, records []forgettable) {
 		if ctx.Err() != nil {
 			break
 		}
-		writes, notes := make([]Write, len(chunk)), make([][]Write, len(chunk))
+		writes, notes := make([]driver.Write, len(chunk)), make([][]driver.Write, len(chunk))
 		for i, r := range chunk {
 			notes[i] = f.notesAway(ctx, r.id)
-			writes[i] = Write{Key: recordKey(r.id), Expect: r.revision, Delete: true}
+			writes[i] = driver.Write{Key: recordKey(r.id), Expect: r.revision, Delete: true}
 		}
 		for i, w := range f.store.Write(ctx, writes) {
 			if w.Err != nil {
@@ -83,12 +84,12 @@ func (f *feed) forget(ctx context.Context, records []forgettable) {
 }
 
 // notesAway deletes the annotations of a deferred when it is written.
-func (f *feed) notesAway(ctx context.Context, id deferred.ID) (notes []Write) {
-	for e, err := range f.store.List(ctx, Query{Space: Notes, Prefix: string(id) + "."}) {
+func (f *feed) notesAway(ctx context.Context, id deferred.ID) (notes []driver.Write) {
+	for e, err := range f.store.List(ctx, driver.Query{Space: driver.Notes, Prefix: string(id) + "."}) {
 		if err != nil {
 			break
 		}
-		notes = append(notes, Write{Key: e.Key, Expect: e.Revision, Delete: true})
+		notes = append(notes, driver.Write{Key: e.Key, Expect: e.Revision, Delete: true})
 	}
 	return notes
 }

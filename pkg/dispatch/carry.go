@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // look reads what a decision rests on, and decides. Whose answer is enough is for the
@@ -23,7 +24,7 @@ func (h *holding) look(ctx context.Context) (decision, error) {
 		}
 		d = decide(x)
 	}
-	if err := f.pin(ctx, h, d.deed); errors.Is(err, ErrConflict) && !h.ahead {
+	if err := f.pin(ctx, h, d.deed); errors.Is(err, driver.ErrConflict) && !h.ahead {
 		h.ahead = true // the parent is not what it seemed to be
 		return h.look(ctx)
 	} else if err != nil {
@@ -67,7 +68,7 @@ func (h *holding) facts(ctx context.Context, latest bool) (x facts, err error) {
 		h.parent = parent.record
 	}
 	x = facts{
-		record: h.record, latest: h.latest, parent: h.parent, call: h.call, command: h.command, sent: h.delivery.Time, digest: h.digest, now: f.clock.now(), foreign: h.delivery.foreign(),
+		record: h.record, latest: h.latest, parent: h.parent, call: h.call, command: h.command, sent: h.delivery.Time, digest: h.digest, now: f.clock.now(), foreign: foreign(&h.delivery),
 		self: f.worker.Incarnation, performing: f.performs(h.delivery.ID, h),
 		maxDeaths: f.config.MaxDeaths, grace: f.config.ParentGrace,
 	}
@@ -126,7 +127,7 @@ func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
 		if err == nil {
 			return false // and tell the new members
 		}
-		if errors.Is(err, ErrTooLarge) {
+		if errors.Is(err, driver.ErrTooLarge) {
 			err = f.setAside(ctx, h.delivery, "command", "the record cannot hold so many members")
 		}
 	case forward:
@@ -139,7 +140,7 @@ func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
 		}
 	}
 	switch {
-	case errors.Is(err, ErrConflict), errors.Is(err, ErrUnknown):
+	case errors.Is(err, driver.ErrConflict), errors.Is(err, driver.ErrUnknown):
 		return false
 	case err != nil:
 		f.letCome(h, growing(h.delivery.Deliveries), "cannot "+string(d.deed), err)
@@ -171,7 +172,7 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 			r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindResultSize, Message: "the record cannot hold it: " + err.Error()})
 		},
 	} {
-		if !errors.Is(err, ErrTooLarge) {
+		if !errors.Is(err, driver.ErrTooLarge) {
 			break
 		}
 		lessen()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Claim writes that this worker performs the call. Nothing starts before that
@@ -30,7 +31,7 @@ func (f *feed) claimOffer(ctx context.Context, o deferred.Offer) (*deferred.Atte
 		if stored {
 			break
 		}
-		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknown) {
+		if !errors.Is(err, driver.ErrConflict) && !errors.Is(err, driver.ErrUnknown) {
 			f.letCome(h, growing(h.delivery.Deliveries), "cannot claim", err)
 			return nil, err
 		}
@@ -63,7 +64,7 @@ func (f *feed) tryClaim(ctx context.Context, h *holding) (stored bool, err error
 	r.Token = deferred.Token{Worker: f.worker.Incarnation, Attempt: r.Attempt}
 	r.Started, r.Failure, r.NotBefore, r.Args = f.clock.now(), nil, time.Time{}, deferred.Content{}
 	err = h.write(ctx, r, time.Time{})
-	if !errors.Is(err, ErrUnknown) {
+	if !errors.Is(err, driver.ErrUnknown) {
 		return err == nil, err
 	}
 	over := h.revision // an earlier claim, which was taken back, had the same token

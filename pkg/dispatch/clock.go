@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"zasync/pkg/dispatch/driver"
 )
 
 // clock tells the server's time, never ahead of it: the offset is the smallest
@@ -40,7 +42,7 @@ const window = time.Minute
 
 // observe learns from a delivery. Its stamp may be as old as the backlog, so it
 // is only ever too large, and never the one that a window rests on.
-func (c *clock) observe(d *Delivery) { c.sample(d.Got, d.Time, false) }
+func (c *clock) observe(d *driver.Delivery) { c.sample(d.Got, d.Time, false) }
 
 // sample learns from a stamp; fresh says that it is no older than a round trip.
 func (c *clock) sample(got, stamp time.Time, fresh bool) {

@@ -3,6 +3,8 @@ package dispatch
 import (
 	"errors"
 	"sync"
+
+	"zasync/pkg/dispatch/driver"
 )
 
 // life is how long a queue is open.
@@ -21,7 +23,7 @@ func newLife() *life {
 func (l *life) check() error {
 	select {
 	case <-l.over:
-		return ErrClosed
+		return driver.ErrClosed
 	default:
 		return nil
 	}
@@ -41,5 +43,5 @@ func (q *Queue) Close() error {
 
 // hopeless: the error stays until a person does something, however often the same is tried.
 func hopeless(err error) bool {
-	return errors.Is(err, ErrNotPermitted) || errors.Is(err, ErrClosed) || errors.Is(err, ErrMissing)
+	return errors.Is(err, driver.ErrNotPermitted) || errors.Is(err, driver.ErrClosed) || errors.Is(err, driver.ErrMissing)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Do gives a command as one durable message, and then carries it out as far as
@@ -53,7 +54,7 @@ func (q *Queue) give(ctx context.Context, c deferred.Command) error {
 	}
 	r, err := q.Record(ctx, c.ID)
 	switch {
-	case errors.Is(err, ErrNotPermitted): // to give a command is a right of its own
+	case errors.Is(err, driver.ErrNotPermitted): // to give a command is a right of its own
 	case err == nil:
 		if answered, err := answer(&r, &c); answered {
 			return err
@@ -71,13 +72,13 @@ func (q *Queue) give(ctx context.Context, c deferred.Command) error {
 	}
 	q.learnTime(ctx, &c)
 	err = q.doNow(ctx, &c, given)
-	if errors.Is(err, ErrNotPermitted) {
+	if errors.Is(err, driver.ErrNotPermitted) {
 		err = q.untilAnswered(ctx, &c)
 	}
 	switch {
-	case errors.Is(err, ErrNotPermitted): // it is stored: who may not look is told no more
+	case errors.Is(err, driver.ErrNotPermitted): // it is stored: who may not look is told no more
 		return nil
-	case retriable(err), errors.Is(err, ErrClosed), ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+	case retriable(err), errors.Is(err, driver.ErrClosed), ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 		return fmt.Errorf("dispatch: %s %s: %w: %w", c.Verb, c.ID, ErrUnanswered, withCause(ctx, err))
 	}
 	return err
@@ -89,14 +90,14 @@ var ErrUnanswered = errors.New("dispatch: the command is stored and will be carr
 
 // putCommand stores the message of a command. A second one of it is harmless. It tells
 // when the first try began that may have been stored.
-func (q *Queue) putCommand(ctx context.Context, m Message, c *deferred.Command) (given time.Time, err error) {
+func (q *Queue) putCommand(ctx context.Context, m driver.Message, c *deferred.Command) (given time.Time, err error) {
 	t, maybe := newTries(), false
 	for {
 		if !maybe {
 			given = time.Now()
 		}
-		s := q.broker.Put(ctx, []Message{m})[0]
-		maybe = maybe || errors.Is(s.Err, ErrUnknown)
+		s := q.broker.Put(ctx, []driver.Message{m})[0]
+		maybe = maybe || errors.Is(s.Err, driver.ErrUnknown)
 		if c.Seq = s.Seq; s.Err == nil {
 			return given, nil
 		}
@@ -115,7 +116,7 @@ func (q *Queue) learnTime(ctx context.Context, c *deferred.Command) {
 	}
 	short, cancel := context.WithTimeout(ctx, time.Second) // it may not be permitted
 	defer cancel()
-	for d, err := range q.broker.Pending(short, Page{Route: Commands, After: c.Seq - 1, Limit: 1}) {
+	for d, err := range q.broker.Pending(short, driver.Page{Route: driver.Commands, After: c.Seq - 1, Limit: 1}) {
 		if err == nil && d.Seq == c.Seq {
 			q.clock.sample(d.Got, d.Time, true)
 		}
@@ -126,10 +127,10 @@ func (q *Queue) learnTime(ctx context.Context, c *deferred.Command) {
 // promise has been seen.
 func maybeEarly(v deferred.Verb) bool { return v == deferred.Resolve || v == deferred.Reject }
 
-func commandMessage(c deferred.Command) (Message, error) {
+func commandMessage(c deferred.Command) (driver.Message, error) {
 	body, err := json.Marshal(c)
 	if err != nil {
-		return Message{}, fmt.Errorf("dispatch: command: %w", err)
+		return driver.Message{}, fmt.Errorf("dispatch: command: %w", err)
 	}
-	return Message{Route: Commands, Verb: string(c.Verb), ID: c.ID, Body: body}, nil
+	return driver.Message{Route: driver.Commands, Verb: string(c.Verb), ID: c.ID, Body: body}, nil
 }

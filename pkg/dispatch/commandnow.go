@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // doNow carries out a command whose message is stored. After a conflict, or a write
@@ -26,7 +27,7 @@ func (q *Queue) doNow(ctx context.Context, c *deferred.Command, given time.Time)
 		switch {
 		case errors.Is(err, errWaits):
 			return q.untilAnswered(ctx, c)
-		case errors.Is(err, ErrConflict):
+		case errors.Is(err, driver.ErrConflict):
 			t.gained() // somebody else has written
 		case err == nil || !t.again(ctx, err):
 			return err
@@ -150,7 +151,7 @@ func (q *Queue) takeIn(ctx context.Context, r *deferred.Record) (args deferred.C
 	}
 	for i := range found {
 		c, err := parse(&found[i])
-		if err != nil || r.Seen && r.Digest != c.digest() || !r.Seen && found[i].foreign() {
+		if err != nil || r.Seen && r.Digest != c.digest() || !r.Seen && foreign(&found[i]) {
 			continue
 		}
 		if !r.Seen {

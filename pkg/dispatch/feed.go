@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // feed is one worker's supply of calls, and its share of the housekeeping.
@@ -23,8 +24,8 @@ type feed struct {
 	worker deferred.Worker
 	log    *slog.Logger
 	wrong  *Complaints
-	calls  Subscription
-	house  Subscription
+	calls  driver.Subscription
+	house  driver.Subscription
 	offers chan deferred.Offer
 	broken chan error // why the supply ended by itself
 	beat   *beat
@@ -122,7 +123,7 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 }
 
 func (f *feed) Want(lane deferred.Lane, n int) {
-	f.calls.Want(Lane{Route: Ready, Queue: lane.Queue, Name: lane.Name}, n)
+	f.calls.Want(driver.Lane{Route: driver.Ready, Queue: lane.Queue, Name: lane.Name}, n)
 }
 
 func (f *feed) Next(ctx context.Context) (deferred.Offer, error) {
@@ -132,7 +133,7 @@ func (f *feed) Next(ctx context.Context) (deferred.Offer, error) {
 	case err := <-f.broken:
 		return deferred.Offer{}, fmt.Errorf("dispatch: supply: %w", err)
 	case <-f.life.over:
-		return deferred.Offer{}, fmt.Errorf("dispatch: supply: %w", ErrClosed)
+		return deferred.Offer{}, fmt.Errorf("dispatch: supply: %w", driver.ErrClosed)
 	case <-ctx.Done():
 		return deferred.Offer{}, context.Cause(ctx)
 	}
@@ -160,7 +161,7 @@ func (f *feed) supply(intake, ctx context.Context) {
 			continue
 		}
 		h.call, h.digest = c, c.digest()
-		if d.Deliveries > 1 || c.conditional() || d.foreign() {
+		if d.Deliveries > 1 || c.conditional() || foreign(&d) {
 			f.handle(h, func() { f.examine(intake, h) })
 			continue
 		}

@@ -6,13 +6,14 @@ import (
 	"slices"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // find gives the messages that stand for an id. A broker may miss one that moves
 // while it looks. On the longest way, that of an overdue schedule to its lane, there
 // are three moves, one right after the other: so before nothing is said to be
 // found, it is asked once more for each.
-func (q *Queue) find(ctx context.Context, id deferred.ID) ([]Delivery, error) {
+func (q *Queue) find(ctx context.Context, id deferred.ID) ([]driver.Delivery, error) {
 	const moves = 3
 	for again := moves; ; again-- {
 		found, err := q.broker.Find(ctx, id)
@@ -30,7 +31,7 @@ func (q *Queue) find(ctx context.Context, id deferred.ID) ([]Delivery, error) {
 // between, and be gone. The leader is asked: what follows is to give the id up.
 func (q *Queue) nowhere(ctx context.Context, id deferred.ID) (bool, error) {
 	found, err := q.find(ctx, id)
-	found = slices.DeleteFunc(found, func(d Delivery) bool { return d.foreign() }) // no message of it, unless it was met
+	found = slices.DeleteFunc(found, func(d driver.Delivery) bool { return foreign(&d) }) // no message of it, unless it was met
 	if err != nil || len(found) > 0 {
 		return false, err
 	}

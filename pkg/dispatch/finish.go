@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // finish does what a settled record still owes: what hangs on it is fired and
@@ -62,7 +63,7 @@ func (f *feed) owing(ctx context.Context, h *holding) (gone bool, err error) {
 		return true, nil
 	case !now.record.State.Settled(): // of another deferred by now
 		h.ahead = true
-		return false, ErrConflict
+		return false, driver.ErrConflict
 	}
 	h.sighting = now
 	return false, nil
@@ -100,7 +101,7 @@ func (f *feed) disarm(ctx context.Context, h *holding) error {
 			return err
 		}
 	}
-	if r.Seen && (h.delivery.Route == Commands || r.State == deferred.Cancelled || r.Carried) {
+	if r.Seen && (h.delivery.Route == driver.Commands || r.State == deferred.Cancelled || r.Carried) {
 		return f.broker.Remove(ctx, r.ID)
 	}
 	return nil
@@ -158,7 +159,7 @@ func markLetGo(r *deferred.Record) {
 func (f *feed) fire(ctx context.Context, h *holding) (fired map[deferred.ID]bool, err error) {
 	r := h.record
 	fired = map[deferred.ID]bool{}
-	var messages []Message
+	var messages []driver.Message
 	for i := range r.Callbacks {
 		cb := &r.Callbacks[i]
 		switch {
@@ -178,11 +179,11 @@ func (f *feed) fire(ctx context.Context, h *holding) (fired map[deferred.ID]bool
 	return fired, f.putFired(ctx, messages)
 }
 
-func firedCall(r *deferred.Record, cb *deferred.RecordedCallback) (Message, error) {
+func firedCall(r *deferred.Record, cb *deferred.RecordedCallback) (driver.Message, error) {
 	call := cb.Call
 	route := routeOf(&call)
 	if !cb.Takes(r) {
-		route = Later
+		route = driver.Later
 	}
 	call.ID, call.After = cb.ID, &deferred.After{Parent: r.ID, On: cb.On, Kinds: cb.Kinds}
 	return message(&call, route)
@@ -202,14 +203,14 @@ func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Reco
 		r := h.record.Clone()
 		change(&r)
 		err := h.write(ctx, &r, r.Settled)
-		if errors.Is(err, ErrTooLarge) {
+		if errors.Is(err, driver.ErrTooLarge) {
 			lighten(&r)
 			err = h.write(ctx, &r, r.Settled)
 		}
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknown) {
+		if !errors.Is(err, driver.ErrConflict) && !errors.Is(err, driver.ErrUnknown) {
 			return err
 		}
 		if err := h.readBackOr(ctx, &r); err != nil || h.record == &r {
@@ -241,7 +242,7 @@ func (f *feed) pin(ctx context.Context, h *holding, d deed) error {
 		h.parent = now.record
 	}
 	if err == nil && (!settled(h.parent) || !h.parent.Settled.Equal(p.Settled)) { // it has been forgotten, and its id may be another one's
-		return ErrConflict
+		return driver.ErrConflict
 	}
 	return err
 }

@@ -3,6 +3,8 @@ package dispatch
 import (
 	"context"
 	"errors"
+
+	"zasync/pkg/dispatch/driver"
 )
 
 // putFired stores what hangs on a settled record. Anybody may fill the queue, and
@@ -11,15 +13,15 @@ import (
 // only workers write; it goes into its lane once there is room, and the message
 // that it hung on makes some. What belongs to the housekeeping is not parked,
 // since a schedule becomes a call for the workers of a lane.
-func (f *feed) putFired(ctx context.Context, messages []Message) error {
+func (f *feed) putFired(ctx context.Context, messages []driver.Message) error {
 	err := f.putAll(ctx, messages)
-	if !errors.Is(err, ErrFull) {
+	if !errors.Is(err, driver.ErrFull) {
 		return err
 	}
 	for _, m := range messages {
 		err := f.put(ctx, m)
-		if errors.Is(err, ErrFull) && m.Route == Ready {
-			m.Route, m.At = Delay, f.clock.now()
+		if errors.Is(err, driver.ErrFull) && m.Route == driver.Ready {
+			m.Route, m.At = driver.Delay, f.clock.now()
 			err = f.put(ctx, m)
 		}
 		if err != nil {

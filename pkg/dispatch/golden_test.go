@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // The golden files are the wire as it was released. Messages of every one of
@@ -264,18 +265,18 @@ func readGolden(t *testing.T, name string) golden {
 }
 
 // delivery is the message as it comes from the server, which stored it at noon.
-func (g *golden) delivery() Delivery {
+func (g *golden) delivery() driver.Delivery {
 	tokens := strings.Split(g.Subject, ".")
-	d := Delivery{Seq: 1795442839409062, Time: noon, Deliveries: 1}
-	d.Route, d.Header, d.Body = Route(tokens[0]), g.Headers, []byte(g.Body)
+	d := driver.Delivery{Seq: 1795442839409062, Time: noon, Deliveries: 1}
+	d.Route, d.Header, d.Body = driver.Route(tokens[0]), g.Headers, []byte(g.Body)
 	if g.Binary != nil {
 		d.Body = g.Binary
 	}
-	if d.Route == Delay {
+	if d.Route == driver.Delay {
 		d.Queue, d.Name, d.ID = "default", "demo/greet", deferred.ID(tokens[1]) // of the schedule's target
 		return d
 	}
-	if d.Route == Commands {
+	if d.Route == driver.Commands {
 		d.Verb, d.ID = tokens[1], deferred.ID(tokens[2])
 		return d
 	}
@@ -286,7 +287,7 @@ func (g *golden) delivery() Delivery {
 	return d
 }
 
-func compareGolden(t *testing.T, name string, m Message) {
+func compareGolden(t *testing.T, name string, m driver.Message) {
 	t.Helper()
 	want := readGolden(t, name)
 	body := []byte(want.Body)
@@ -308,12 +309,12 @@ func compareGolden(t *testing.T, name string, m Message) {
 	}
 }
 
-func subjectOf(m Message) string {
+func subjectOf(m driver.Message) string {
 	switch m.Route {
-	case Delay:
+	case driver.Delay:
 		return string(m.Route) + "." + string(m.ID)
-	case Aside:
+	case driver.Aside:
 		return string(m.Route) + "." + m.Verb
 	}
-	return (&Delivery{Message: m}).origin()
+	return origin(&m)
 }

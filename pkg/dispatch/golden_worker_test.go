@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // goldenOthers are the files of what is not a call that somebody submits.
@@ -25,35 +26,35 @@ var goldenOthers = []string{
 
 // recorder is a pair of seams that keeps what is written.
 type recorder struct {
-	Broker
-	Store
-	put     []Message
-	entries map[Key]Entry
+	driver.Broker
+	driver.Store
+	put     []driver.Message
+	entries map[driver.Key]driver.Entry
 }
 
-func (r *recorder) Put(_ context.Context, messages []Message) []Stored {
+func (r *recorder) Put(_ context.Context, messages []driver.Message) []driver.Stored {
 	r.put = append(r.put, messages...)
-	return make([]Stored, len(messages))
+	return make([]driver.Stored, len(messages))
 }
 
-func (r *recorder) Find(context.Context, deferred.ID) ([]Delivery, error) { return nil, nil }
+func (r *recorder) Find(context.Context, deferred.ID) ([]driver.Delivery, error) { return nil, nil }
 
-func (r *recorder) Read(_ context.Context, keys []Key) ([]Entry, error) {
-	return []Entry{r.entries[keys[0]]}, nil
+func (r *recorder) Read(_ context.Context, keys []driver.Key) ([]driver.Entry, error) {
+	return []driver.Entry{r.entries[keys[0]]}, nil
 }
 
-func (r *recorder) ReadLatest(ctx context.Context, keys []Key) ([]Entry, error) {
+func (r *recorder) ReadLatest(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	return r.Read(ctx, keys)
 }
 
-func (r *recorder) Write(_ context.Context, writes []Write) []Written {
+func (r *recorder) Write(_ context.Context, writes []driver.Write) []driver.Written {
 	w := writes[0]
-	r.entries[w.Key] = Entry{Key: w.Key, Value: w.Value, Revision: 1}
-	return []Written{{Revision: 1}}
+	r.entries[w.Key] = driver.Entry{Key: w.Key, Value: w.Value, Revision: 1}
+	return []driver.Written{{Revision: 1}}
 }
 
-func (r *recorder) List(context.Context, Query) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
+func (r *recorder) List(context.Context, driver.Query) iter.Seq2[driver.Entry, error] {
+	return func(yield func(driver.Entry, error) bool) {
 		for _, e := range r.entries {
 			if !yield(e, nil) {
 				return
@@ -63,7 +64,7 @@ func (r *recorder) List(context.Context, Query) iter.Seq2[Entry, error] {
 }
 
 func recording() (*recorder, *Queue) {
-	r := &recorder{entries: map[Key]Entry{}}
+	r := &recorder{entries: map[driver.Key]driver.Entry{}}
 	return r, New(r, r, Config{Logger: slog.New(slog.DiscardHandler)})
 }
 
@@ -82,12 +83,12 @@ func TestMovedCallsAreWrittenAsReleased(t *testing.T) {
 }
 
 // moved is what a worker makes of a schedule that has fired.
-func moved(t *testing.T, name string) Message {
+func moved(t *testing.T, name string) driver.Message {
 	t.Helper()
 	r, q := recording()
 	g := readGolden(t, name)
 	d := g.delivery()
-	d.Route = Due
+	d.Route = driver.Due
 	f := &feed{Queue: q, log: q.log, house: nobody{}, leases: newLeases(time.Minute)}
 	q.broker = acknowledged{r}
 	f.clock.start = noon.Add(time.Hour) // so that it is due
@@ -97,13 +98,13 @@ func moved(t *testing.T, name string) Message {
 	return r.put[0]
 }
 
-type nobody struct{ Subscription }
+type nobody struct{ driver.Subscription }
 
-func (nobody) Release(Lane, int) {}
+func (nobody) Release(driver.Lane, int) {}
 
 type acknowledged struct{ *recorder }
 
-func (acknowledged) Settle(context.Context, []Settlement) error { return nil }
+func (acknowledged) Settle(context.Context, []driver.Settlement) error { return nil }
 
 func TestFiredCallbacksAreWrittenAsReleased(t *testing.T) {
 	r, q := recording()
@@ -157,7 +158,7 @@ func TestCallbacksThatHaveWaitedAreForwardedAsReleased(t *testing.T) {
 	})
 	c := &carried{Call: after, submitted: noon.Add(-time.Hour)}
 	f := &feed{Queue: q, leases: newLeases(time.Minute)}
-	h := &holding{feed: f, delivery: Delivery{Message: Message{ID: "a"}, Got: time.Now()}, call: c, digest: c.digest()}
+	h := &holding{feed: f, delivery: driver.Delivery{Message: driver.Message{ID: "a"}, Got: time.Now()}, call: c, digest: c.digest()}
 	f.leases.add(h.delivery)
 	if err := f.wait(t.Context(), h); err != nil {
 		t.Fatal(err)
@@ -165,7 +166,7 @@ func TestCallbacksThatHaveWaitedAreForwardedAsReleased(t *testing.T) {
 	if err := f.forward(t.Context(), h); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.put) != 2 || r.put[0].Route != Delay {
+	if len(r.put) != 2 || r.put[0].Route != driver.Delay {
 		t.Fatalf("%+v was put: first the alarm of the deadline, then the call", r.put)
 	}
 	compareGolden(t, "forwarded", r.put[1])
@@ -183,8 +184,8 @@ func TestMessagesAreSetAsideAsReleased(t *testing.T) {
 		t.Fatal(err)
 	}
 	compareGolden(t, "aside-command", r.put[0])
-	d := Delivery{Message: Message{
-		Route: Ready, Queue: "default", Name: "demo/greet", ID: "a",
+	d := driver.Delivery{Message: driver.Message{
+		Route: driver.Ready, Queue: "default", Name: "demo/greet", ID: "a",
 		Header: map[string]string{HeaderContentType: deferred.TypeJSON, HeaderRetries: "many"}, Body: []byte("world"),
 	}}
 	if err := q.setAside(t.Context(), d, "malformed", "is not a number from 0 up"); err != nil {
@@ -208,7 +209,7 @@ func TestNotesAreWrittenAndReadAsReleased(t *testing.T) {
 				t.Errorf("%s is written as %s %s now", name, got, e.Value)
 			}
 			note.Time, note.Past = time.Now(), note.Attempt < 1
-			got, err := decodeNote(Entry{Key: e.Key, Value: []byte(g.Body)}, 1)
+			got, err := decodeNote(driver.Entry{Key: e.Key, Value: []byte(g.Body)}, 1)
 			if diff := cmp.Diff(note, got); diff != "" || err != nil {
 				t.Errorf("%s means something else now: %v %s", name, err, diff)
 			}
@@ -261,7 +262,7 @@ func heartbeatIsAsReleased(t *testing.T, name string, say Heartbeat) {
 		if diff := cmp.Diff(fields(t, []byte(g.Body)), fields(t, e.Value)); diff != "" {
 			t.Errorf("its fields are others now (-released +now):\n%s", diff)
 		}
-		r.entries = map[Key]Entry{b.key(): {Key: b.key(), Value: []byte(g.Body), Revision: 1}}
+		r.entries = map[driver.Key]driver.Entry{b.key(): {Key: b.key(), Value: []byte(g.Body), Revision: 1}}
 		beats, err := q.Workers(t.Context())
 		if diff := cmp.Diff([]Heartbeat{b.say}, beats); diff != "" || err != nil {
 			t.Errorf("it means something else now: %v %s", err, diff)

@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // holding is a call that this worker holds: the delivery, and what is known of
 // its record.
 type holding struct {
 	feed     *feed
-	delivery Delivery
+	delivery driver.Delivery
 	call     *carried
 	digest   string
 	sighting      // of its record
@@ -116,7 +117,7 @@ func (f *feed) release(h *holding) {
 		return
 	}
 	h.released = true
-	if h.delivery.Route == Ready {
+	if h.delivery.Route == driver.Ready {
 		f.calls.Release(h.delivery.Lane(), 1)
 	} else {
 		f.house.Release(h.delivery.Lane(), 1)
@@ -125,7 +126,7 @@ func (f *feed) release(h *holding) {
 
 // acknowledge removes the message: its duty is done, or stored elsewhere.
 func (f *feed) acknowledge(ctx context.Context, h *holding) {
-	f.settle(ctx, h, Settlement{Delivery: h.delivery, Verdict: Done})
+	f.settle(ctx, h, driver.Settlement{Delivery: h.delivery, Verdict: driver.Done})
 }
 
 // letCome gives the message back: its duty is not done, and not ours now. It
@@ -136,7 +137,7 @@ func (f *feed) letCome(h *holding, after time.Duration, why string, err error) {
 		return
 	}
 	f.log.Debug("given back", "id", h.delivery.ID, "name", h.delivery.Name, "reason", why, "err", err)
-	f.settle(context.Background(), h, Settlement{Delivery: h.delivery, Verdict: GiveBack, After: after}) //nolint:forbidigo // a word to the broker, not waited for
+	f.settle(context.Background(), h, driver.Settlement{Delivery: h.delivery, Verdict: driver.GiveBack, After: after}) //nolint:forbidigo // a word to the broker, not waited for
 	f.release(h)
 }
 
@@ -147,9 +148,9 @@ func (f *feed) letGoSilently(h *holding) {
 	f.release(h)
 }
 
-func (f *feed) settle(ctx context.Context, h *holding, s Settlement) {
+func (f *feed) settle(ctx context.Context, h *holding, s driver.Settlement) {
 	f.drop(h)
-	if err := f.broker.Settle(ctx, []Settlement{s}); err != nil {
+	if err := f.broker.Settle(ctx, []driver.Settlement{s}); err != nil {
 		f.log.Warn("word to the broker lost", "id", h.delivery.ID, "err", err) // the message comes again
 	}
 }

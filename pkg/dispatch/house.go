@@ -9,15 +9,16 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // keepHouse does this worker's share of what needs no slot and no handler:
 // commands, calls that must wait first, and calls whose time has come. It is
 // never subject to what a worker admits or to a pause.
 func (f *feed) keepHouse(intake, ctx context.Context) {
-	f.house.Want(Lane{Route: Commands}, houseWindow)
-	f.house.Want(Lane{Route: Later}, houseWindow)
-	f.house.Want(Lane{Route: Due}, dueWindow)
+	f.house.Want(driver.Lane{Route: driver.Commands}, houseWindow)
+	f.house.Want(driver.Lane{Route: driver.Later}, houseWindow)
+	f.house.Want(driver.Lane{Route: driver.Due}, dueWindow)
 	for {
 		d, err := f.house.Next(intake)
 		if err != nil {
@@ -31,9 +32,9 @@ func (f *feed) keepHouse(intake, ctx context.Context) {
 		f.leases.add(d)
 		h := &holding{feed: f, delivery: d}
 		switch {
-		case d.Route == Commands && !d.brings():
+		case d.Route == driver.Commands && !bringsCall(&d.Message):
 			f.handle(h, func() { f.command(ctx, h) })
-		case d.Route == Due:
+		case d.Route == driver.Due:
 			f.handle(h, func() { f.move(intake, ctx, h) })
 		default:
 			f.handle(h, func() { f.later(ctx, h) })
@@ -142,7 +143,7 @@ func (f *feed) later(ctx context.Context, h *holding) {
 		if r := h.record; r != nil && r.State == deferred.Waiting { // its parent settled while that was written
 			return f.forward(ctx, h)
 		}
-		m, err := c.again(Ready)
+		m, err := c.again(driver.Ready)
 		if err != nil {
 			return err
 		}
@@ -205,7 +206,7 @@ func (f *feed) untilDone(ctx context.Context, h *holding, forward func() error) 
 // same call may rightly be moved again.
 func (f *feed) move(intake, ctx context.Context, h *holding) {
 	d := &h.delivery
-	if err := d.checkDue(); err != nil {
+	if err := checkDue(d); err != nil {
 		f.malformed(ctx, h, err)
 		return
 	}
@@ -224,10 +225,10 @@ func (f *feed) move(intake, ctx context.Context, h *holding) {
 		return
 	}
 	m := d.Message
-	m.Route = Ready
+	m.Route = driver.Ready
 	asciiOf(m.Header)
 	if m.Header[HeaderDeadline] != "" {
-		m.Route = Later // to have its deadline watched, or to be expired
+		m.Route = driver.Later // to have its deadline watched, or to be expired
 	}
 	if id := deferred.ID(m.Header[HeaderWake]); id != "" {
 		m = wakeOf(id, "", 0)
@@ -245,7 +246,7 @@ func (f *feed) move(intake, ctx context.Context, h *holding) {
 const longestLead = 3 * time.Second
 
 // checkDue reports what keeps a message that became due from being moved, ever.
-func (d *Delivery) checkDue() error {
+func checkDue(d *driver.Delivery) error {
 	if id := d.Header[HeaderWake]; id != "" {
 		return deferred.ID(id).Check()
 	}

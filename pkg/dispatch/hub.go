@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // hub shares one watch per deferred among all who follow it in this process.
 type hub struct {
-	store Store
+	store driver.Store
 	life  *life
 
 	mu     sync.Mutex
@@ -35,7 +36,7 @@ type follower struct {
 // the way: nobody waits for ever for a message that did not come.
 const reread = 10 * time.Second
 
-func newHub(s Store, l *life) *hub {
+func newHub(s driver.Store, l *life) *hub {
 	return &hub{store: s, life: l, topics: map[deferred.ID]*topic{}}
 }
 
@@ -80,7 +81,7 @@ func (h *hub) leave(id deferred.ID, t *topic, f *follower) {
 // run watches first and reads then, so that no change falls in between. After an error
 // that passes it reads again.
 func (h *hub) run(ctx context.Context, id deferred.ID, t *topic) {
-	keys := []Key{recordKey(id)}
+	keys := []driver.Key{recordKey(id)}
 	changes, err := h.store.Watch(ctx, keys) // without it there is still the reading
 	if h.failed(id, t, err) {
 		return
@@ -103,7 +104,7 @@ func (h *hub) run(ctx context.Context, id deferred.ID, t *topic) {
 				}
 			}
 		case <-h.life.over:
-			h.failed(id, t, ErrClosed)
+			h.failed(id, t, driver.ErrClosed)
 			return
 		case <-ctx.Done():
 			return
@@ -115,7 +116,7 @@ func (h *hub) run(ctx context.Context, id deferred.ID, t *topic) {
 }
 
 func (h *hub) read(ctx context.Context, id deferred.ID, t *topic) error {
-	entries, err := h.store.Read(ctx, []Key{recordKey(id)})
+	entries, err := h.store.Read(ctx, []driver.Key{recordKey(id)})
 	if err == nil {
 		h.tell(id, t, entries[0])
 	}
@@ -135,7 +136,7 @@ func (h *hub) failed(id deferred.ID, t *topic, err error) bool {
 			f.fail(err)
 		}
 	}
-	if !errors.Is(err, ErrClosed) { // rights change
+	if !errors.Is(err, driver.ErrClosed) { // rights change
 		return false
 	}
 	if h.topics[id] == t {
@@ -145,7 +146,7 @@ func (h *hub) failed(id deferred.ID, t *topic, err error) bool {
 	return true
 }
 
-func (h *hub) tell(id deferred.ID, t *topic, e Entry) {
+func (h *hub) tell(id deferred.ID, t *topic, e driver.Entry) {
 	r, revision, err := decodeRecord(e)
 	if err != nil || r == nil {
 		return

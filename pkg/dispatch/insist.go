@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 const (
@@ -45,7 +46,7 @@ func (t *tries) more(ctx context.Context) bool {
 
 // retriable: the same may succeed soon.
 func retriable(err error) bool {
-	return !hopeless(err) && (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrUnknown))
+	return !hopeless(err) && (errors.Is(err, driver.ErrUnavailable) || errors.Is(err, driver.ErrUnknown))
 }
 
 // ofAll is what the error of the last try says of all of them: what one of them may
@@ -53,10 +54,10 @@ func retriable(err error) bool {
 func ofAll(ctx context.Context, maybe bool, last error) error {
 	last = withCause(ctx, last)
 	var other *deferred.IDInUseError // then none of them is
-	if !maybe || errors.Is(last, ErrUnknown) || errors.As(last, &other) {
+	if !maybe || errors.Is(last, driver.ErrUnknown) || errors.As(last, &other) {
 		return last
 	}
-	return fmt.Errorf("%w; the last try: %w", ErrUnknown, last)
+	return fmt.Errorf("%w; the last try: %w", driver.ErrUnknown, last)
 }
 
 // withCause adds to an error that the caller's time is over.

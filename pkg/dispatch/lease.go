@@ -4,6 +4,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"zasync/pkg/dispatch/driver"
 )
 
 // errLapsed: the lease of a delivery had a gap. Another worker may have the message,
@@ -26,7 +28,7 @@ type leases struct {
 
 // A lease is that of one delivery.
 type lease struct {
-	Delivery
+	driver.Delivery
 	good   time.Time // when it was last renewed, or began
 	lapsed bool      // it had a gap
 	proven bool      // its attempt was found in force after a gap
@@ -34,13 +36,13 @@ type lease struct {
 
 func newLeases(d time.Duration) leases { return leases{most: d * 3 / 4, held: map[string]*lease{}} }
 
-func (l *leases) add(d Delivery) {
+func (l *leases) add(d driver.Delivery) {
 	l.mu.Lock()
 	l.held[d.Handle] = &lease{Delivery: d, good: d.Got}
 	l.mu.Unlock()
 }
 
-func (l *leases) remove(d Delivery) {
+func (l *leases) remove(d driver.Delivery) {
 	l.mu.Lock()
 	delete(l.held, d.Handle)
 	l.mu.Unlock()
@@ -49,7 +51,7 @@ func (l *leases) remove(d Delivery) {
 // kept reports whether the lease of a delivery has had no gap since it came. What
 // was read from a socket right after this process had stood still may have lain there,
 // unless an attempt of it is in force.
-func (l *leases) kept(d *Delivery) bool {
+func (l *leases) kept(d *driver.Delivery) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.held[d.Handle]
@@ -80,7 +82,7 @@ func (l *leases) pulse(now time.Time) {
 
 // due are the deliveries to be renewed. One whose lease had a gap is not, until its
 // attempt is known to be in force: see [leases.again].
-func (l *leases) due(now time.Time) (due []Delivery) {
+func (l *leases) due(now time.Time) (due []driver.Delivery) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, h := range l.held {
@@ -93,7 +95,7 @@ func (l *leases) due(now time.Time) (due []Delivery) {
 
 // renewed notes that the broker has heard the word about deliveries, which was given
 // at a time. It may have heard it only now, when the lease was over.
-func (l *leases) renewed(deliveries []Delivery, at time.Time) {
+func (l *leases) renewed(deliveries []driver.Delivery, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -111,7 +113,7 @@ func (h *lease) lapse(now time.Time, most time.Duration) bool {
 }
 
 // again has the lease of an attempt that is in force renewed again.
-func (l *leases) again(d *Delivery) {
+func (l *leases) again(d *driver.Delivery) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if h := l.held[d.Handle]; h != nil {
@@ -120,7 +122,7 @@ func (l *leases) again(d *Delivery) {
 }
 
 // hasLapsed: the lease of what is held had a gap.
-func (l *leases) hasLapsed(d *Delivery) bool {
+func (l *leases) hasLapsed(d *driver.Delivery) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.held[d.Handle]

@@ -4,16 +4,18 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"zasync/pkg/dispatch/driver"
 )
 
 // leased is a lease of four seconds that is looked at as the loops of a worker do.
 type leased struct {
 	leases
-	d Delivery
+	d driver.Delivery
 }
 
 func newLeased() *leased {
-	l := &leased{newLeases(4 * time.Second), Delivery{Message: Message{ID: "a"}, Handle: "a", Got: time.Now()}}
+	l := &leased{newLeases(4 * time.Second), driver.Delivery{Message: driver.Message{ID: "a"}, Handle: "a", Got: time.Now()}}
 	l.add(l.d)
 	l.pulse(time.Now())
 	return l
@@ -82,17 +84,17 @@ func TestLeases(t *testing.T) {
 			l.stays(time.Second)
 			given := time.Now()
 			l.stays(5 * time.Second / 2)
-			l.renewed([]Delivery{l.d}, given)
+			l.renewed([]driver.Delivery{l.d}, given)
 		}, false},
 		"of which the broker heard in time, though late, is kept": {func(l *leased) {
 			l.lives(time.Second)
 			given := time.Now()
 			l.stays(5 * time.Second / 2)
-			l.renewed([]Delivery{l.d}, given)
+			l.renewed([]driver.Delivery{l.d}, given)
 		}, true},
 		"that an earlier word renews, counts from the later one": {func(l *leased) {
 			l.lives(2 * time.Second)
-			l.renewed([]Delivery{l.d}, time.Now().Add(-3500*time.Millisecond))
+			l.renewed([]driver.Delivery{l.d}, time.Now().Add(-3500*time.Millisecond))
 		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Record is what is known of a deferred. One that no worker has met yet is
@@ -30,11 +31,11 @@ func (q *Queue) record(ctx context.Context, id deferred.ID) (deferred.Record, er
 		return *r, nil
 	}
 	found, hidden := q.find(ctx, id)
-	if hidden != nil && !errors.Is(hidden, ErrNotPermitted) { // who may not look at messages sees records
+	if hidden != nil && !errors.Is(hidden, driver.ErrNotPermitted) { // who may not look at messages sees records
 		return deferred.Record{}, hidden
 	}
 	for i := range found {
-		if seen, ok := q.preview(&found[i]); ok && !found[i].foreign() {
+		if seen, ok := q.preview(&found[i]); ok && !foreign(&found[i]) {
 			return overStub(r, seen), nil
 		}
 	}
@@ -68,7 +69,7 @@ func overStub(stub *deferred.Record, seen deferred.Record) deferred.Record {
 }
 
 // preview is the record that a waiting message stands for.
-func (q *Queue) preview(d *Delivery) (deferred.Record, bool) {
+func (q *Queue) preview(d *driver.Delivery) (deferred.Record, bool) {
 	c, err := parse(d)
 	if err != nil {
 		return deferred.Record{}, false
@@ -79,7 +80,7 @@ func (q *Queue) preview(d *Delivery) (deferred.Record, bool) {
 		r.NotBefore = c.due
 	}
 	switch {
-	case c.Join != nil, c.Promise != "", d.Route == Later && c.After != nil:
+	case c.Join != nil, c.Promise != "", d.Route == driver.Later && c.After != nil:
 		r.State = deferred.Waiting
 	case r.NotBefore.After(q.clock.now()):
 		r.State = deferred.Scheduled

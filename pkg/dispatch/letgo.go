@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // maxGone bounds what is left in a settled record of those that have waited for it.
@@ -19,7 +20,7 @@ const maxGone = 64
 func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, needed time.Time) (map[deferred.ID]member, error) {
 	members := map[deferred.ID]member{}
 	for chunk := range slices.Chunk(others, readAtOnce) {
-		wakes := map[deferred.ID]Message{}
+		wakes := map[deferred.ID]driver.Message{}
 		change := func(r *deferred.Record) bool {
 			members[r.ID] = memberOf(r, id)
 			changed := unpin(r, id) || settled(r) && !needed.IsZero()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // ErrUnreadable: what stands under a key is not what this version writes there.
@@ -80,7 +81,7 @@ type listing struct {
 func (l *listing) show(r deferred.Record) bool { return !l.filter.takes(&r) || l.yield(r, nil) }
 
 func (l *listing) records(ctx context.Context) bool {
-	for e, err := range l.queue.store.List(ctx, Query{Space: Records}) {
+	for e, err := range l.queue.store.List(ctx, driver.Query{Space: driver.Records}) {
 		if err != nil {
 			l.yield(deferred.Record{}, fmt.Errorf("dispatch: list: %w", err))
 			return false
@@ -104,9 +105,9 @@ func (l *listing) records(ctx context.Context) bool {
 }
 
 func (l *listing) messages(ctx context.Context) bool {
-	for _, route := range []Route{Ready, Later, Delay, Due, Commands} {
-		page := Page{Route: route, Queue: l.filter.Queue, Name: l.filter.Name}
-		if route == Commands { // of which only some bring a call, and say so within
+	for _, route := range []driver.Route{driver.Ready, driver.Later, driver.Delay, driver.Due, driver.Commands} {
+		page := driver.Page{Route: route, Queue: l.filter.Queue, Name: l.filter.Name}
+		if route == driver.Commands { // of which only some bring a call, and say so within
 			page.Queue, page.Name = "", ""
 		}
 		for d, err := range l.queue.broker.Pending(ctx, page) {
@@ -114,14 +115,14 @@ func (l *listing) messages(ctx context.Context) bool {
 				l.yield(deferred.Record{}, fmt.Errorf("dispatch: list: %w", err))
 				return false
 			}
-			if !d.brings() {
+			if !bringsCall(&d.Message) {
 				continue
 			}
 			r, ok := l.queue.preview(&d)
 			if !ok || l.met[r.ID] {
 				continue
 			}
-			if d.foreign() { // it has a record by now, or no right to its number
+			if foreign(&d) { // it has a record by now, or no right to its number
 				l.order = append(l.order, r.ID)
 				continue
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 const (
@@ -170,7 +171,7 @@ func (f *feed) stillOpen(ctx context.Context, h *holding) error {
 	now, err := f.latestRecord(ctx, h.delivery.ID)
 	if err == nil && (now.record == nil && h.record != nil || settled(now.record)) {
 		h.ahead = true
-		return ErrConflict
+		return driver.ErrConflict
 	}
 	return err
 }

@@ -11,19 +11,22 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
-func noteKey(id deferred.ID, key string) Key { return Key{Space: Notes, Name: string(id) + "." + key} }
+func noteKey(id deferred.ID, key string) driver.Key {
+	return driver.Key{Space: driver.Notes, Name: string(id) + "." + key}
+}
 
 // noteOf is the id of the deferred that an annotation is on.
-func noteOf(e Entry) deferred.ID {
+func noteOf(e driver.Entry) deferred.ID {
 	id, _, _ := strings.Cut(e.Name, ".")
 	return deferred.ID(id)
 }
 
 var errNoValue = errors.New("it has no value")
 
-func decodeNote(e Entry, current int) (deferred.Note, error) {
+func decodeNote(e driver.Entry, current int) (deferred.Note, error) {
 	var n deferred.Note
 	err := json.Unmarshal(e.Value, &n)
 	if err == nil && n.Value == nil {
@@ -43,7 +46,7 @@ const sameClock = deferred.MinKeep / 2
 
 // earlier reports whether an annotation is of an earlier deferred of the same
 // id, whose record is gone: it was stored before the call was.
-func earlier(e Entry, r *deferred.Record) bool {
+func earlier(e driver.Entry, r *deferred.Record) bool {
 	return !r.Submitted.IsZero() && !e.Time.IsZero() && e.Time.Before(r.Submitted.Add(-sameClock))
 }
 
@@ -76,23 +79,23 @@ func (q *Queue) annotate(ctx context.Context, id deferred.ID, n deferred.Note) e
 	t := newTries()
 	maybe := false
 	for {
-		err := q.noteOnce(ctx, id, n.Attempt, Write{Key: noteKey(id, n.Key), Value: data})
-		maybe = maybe || errors.Is(err, ErrUnknown)
+		err := q.noteOnce(ctx, id, n.Attempt, driver.Write{Key: noteKey(id, n.Key), Value: data})
+		maybe = maybe || errors.Is(err, driver.ErrUnknown)
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, ErrConflict): // somebody else has written
+		case errors.Is(err, driver.ErrConflict): // somebody else has written
 			t.gained()
 		}
-		if !errors.Is(err, ErrConflict) && !retriable(err) || !t.more(ctx) {
+		if !errors.Is(err, driver.ErrConflict) && !retriable(err) || !t.more(ctx) {
 			return fmt.Errorf("dispatch: annotate %s: %w", id, ofAll(ctx, maybe, err))
 		}
 	}
 }
 
 // noteOnce writes a note over the one that it reads.
-func (q *Queue) noteOnce(ctx context.Context, id deferred.ID, attempt int, w Write) error {
-	entries, err := q.store.Read(ctx, []Key{w.Key})
+func (q *Queue) noteOnce(ctx context.Context, id deferred.ID, attempt int, w driver.Write) error {
+	entries, err := q.store.Read(ctx, []driver.Key{w.Key})
 	if err != nil {
 		return err
 	}
@@ -109,12 +112,12 @@ func (q *Queue) noteOnce(ctx context.Context, id deferred.ID, attempt int, w Wri
 		}
 	}
 	w.Expect = e.Revision
-	return q.store.Write(ctx, []Write{w})[0].Err
+	return q.store.Write(ctx, []driver.Write{w})[0].Err
 }
 
 // outdone is ErrLost when the value that is there is of a newer attempt. One of
 // an attempt that never was, or of an earlier deferred of the id, has no say.
-func (q *Queue) outdone(ctx context.Context, id deferred.ID, old deferred.Note, e Entry) error {
+func (q *Queue) outdone(ctx context.Context, id deferred.ID, old deferred.Note, e driver.Entry) error {
 	r, err := q.Record(ctx, id)
 	if err == nil && (earlier(e, &r) || old.Attempt > r.Attempt) {
 		return nil
@@ -135,7 +138,7 @@ func (q *Queue) Annotations(ctx context.Context, id deferred.ID) iter.Seq2[defer
 			yield(deferred.Note{}, err)
 			return
 		}
-		for e, err := range q.store.List(ctx, Query{Space: Notes, Prefix: string(id) + "."}) {
+		for e, err := range q.store.List(ctx, driver.Query{Space: driver.Notes, Prefix: string(id) + "."}) {
 			if err != nil {
 				yield(deferred.Note{}, fmt.Errorf("dispatch: annotations of %s: %w", id, err))
 				return

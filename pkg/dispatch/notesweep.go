@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // noteSweep is how far a worker has come with deleting the annotations of
@@ -23,8 +24,8 @@ func (s *noteSweep) sweep(ctx context.Context, f *feed) {
 	if now.Sub(s.began) >= f.config.KeepSucceeded {
 		s.after, s.began = 0, now
 	}
-	var chunk []Entry
-	for e, err := range f.store.List(ctx, Query{Space: Notes, After: s.after}) {
+	var chunk []driver.Entry
+	for e, err := range f.store.List(ctx, driver.Query{Space: driver.Notes, After: s.after}) {
 		if err != nil || now.Sub(e.Time) < f.config.KeepSucceeded {
 			break
 		}
@@ -42,13 +43,13 @@ func (s *noteSweep) sweep(ctx context.Context, f *feed) {
 
 // deleteLeftOver deletes those of the annotations whose deferreds are gone. One
 // that was written meanwhile stays.
-func (f *feed) deleteLeftOver(ctx context.Context, notes []Entry) {
-	seem := f.notesWhose(ctx, notes, f.store.Read, func(e Entry, r *deferred.Record) bool { return r == nil || earlier(e, r) })
+func (f *feed) deleteLeftOver(ctx context.Context, notes []driver.Entry) {
+	seem := f.notesWhose(ctx, notes, f.store.Read, func(e driver.Entry, r *deferred.Record) bool { return r == nil || earlier(e, r) })
 	// A replica may not have them yet.
-	gone := f.notesWhose(ctx, seem, f.store.ReadLatest, func(e Entry, r *deferred.Record) bool { return f.leftOver(ctx, e, r) })
-	writes := make([]Write, len(gone))
+	gone := f.notesWhose(ctx, seem, f.store.ReadLatest, func(e driver.Entry, r *deferred.Record) bool { return f.leftOver(ctx, e, r) })
+	writes := make([]driver.Write, len(gone))
 	for i, e := range gone {
-		writes[i] = Write{Key: e.Key, Expect: e.Revision, Delete: true}
+		writes[i] = driver.Write{Key: e.Key, Expect: e.Revision, Delete: true}
 	}
 	f.store.Write(ctx, writes)
 }
@@ -56,11 +57,11 @@ func (f *feed) deleteLeftOver(ctx context.Context, notes []Entry) {
 // notesWhose are those of the annotations that go by their records, as they are read.
 // Those that are not read come up again in the next round; one that cannot be read is
 // somebody's, and so are its annotations.
-func (f *feed) notesWhose(ctx context.Context, notes []Entry, read func(context.Context, []Key) ([]Entry, error), goes func(Entry, *deferred.Record) bool) (found []Entry) {
+func (f *feed) notesWhose(ctx context.Context, notes []driver.Entry, read func(context.Context, []driver.Key) ([]driver.Entry, error), goes func(driver.Entry, *deferred.Record) bool) (found []driver.Entry) {
 	if len(notes) == 0 {
 		return nil
 	}
-	keys := make([]Key, len(notes))
+	keys := make([]driver.Key, len(notes))
 	for i, e := range notes {
 		keys[i] = recordKey(noteOf(e))
 	}
@@ -78,7 +79,7 @@ func (f *feed) notesWhose(ctx context.Context, notes []Entry, read func(context.
 
 // leftOver: no record is there, nor, if no attempt was made yet, a message that
 // waits for one; or it is that of another deferred.
-func (f *feed) leftOver(ctx context.Context, e Entry, r *deferred.Record) bool {
+func (f *feed) leftOver(ctx context.Context, e driver.Entry, r *deferred.Record) bool {
 	if r == nil {
 		n, err := decodeNote(e, 0)
 		if err != nil || n.Attempt > 0 {

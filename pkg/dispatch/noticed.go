@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 const (
@@ -32,9 +33,9 @@ func (q *Queue) noticed(ctx context.Context, r *deferred.Record) {
 	}
 	short, cancel := context.WithTimeout(ctx, noticeLimit)
 	defer cancel()
-	err = q.broker.Put(short, []Message{m})[0].Err
+	err = q.broker.Put(short, []driver.Message{m})[0].Err
 	if ctx.Err() == nil {
-		q.voice.said(err == nil || short.Err() == nil && !errors.Is(err, ErrNotPermitted))
+		q.voice.said(err == nil || short.Err() == nil && !errors.Is(err, driver.ErrNotPermitted))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // leastNumber is below all sequences of a stream of calls: the first one is the
@@ -28,8 +29,8 @@ const whyForeign = "its id is the number of another message: choose one that is 
 // foreign reports whether a message that anybody may send has another one's number.
 // It may rightly have it where a worker has moved a call on; then there is a record
 // that has met the call, which nobody else can make.
-func (d *Delivery) foreign() bool {
-	if d.Route == Delay || d.Route == Due { // where only workers and the server put anything
+func foreign(d *driver.Delivery) bool {
+	if d.Route == driver.Delay || d.Route == driver.Due { // where only workers and the server put anything
 		return false
 	}
 	n := number(d.ID)
@@ -46,7 +47,7 @@ func (f *feed) disown(ctx context.Context, h *holding, why string) (err error) {
 		*r = h.record.Clone()
 	}
 	if _, err := f.writeRecord(ctx, r, h.revision, 0); err != nil {
-		if errors.Is(err, ErrConflict) || errors.Is(err, ErrUnknown) {
+		if errors.Is(err, driver.ErrConflict) || errors.Is(err, driver.ErrUnknown) {
 			return errors.New("it is not known yet whether its number is its own")
 		}
 		return err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Verbs of messages that workers put for one another, beside the commands.
@@ -170,7 +171,7 @@ func (q *Queue) ring(ctx context.Context, id deferred.ID) error {
 		return err
 	}
 	for i := range found {
-		if found[i].Route != Delay {
+		if found[i].Route != driver.Delay {
 			continue
 		}
 		c, err := parse(&found[i])
@@ -178,7 +179,7 @@ func (q *Queue) ring(ctx context.Context, id deferred.ID) error {
 			continue
 		}
 		c.due = time.Unix(0, 0) // by nobody's clock: a time that has passed fires at once
-		m, err := c.again(Delay)
+		m, err := c.again(driver.Delay)
 		if err != nil {
 			return err
 		}

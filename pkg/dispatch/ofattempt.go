@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // nameLimit is how long the name of a worker is looked for: not everybody may
@@ -22,7 +23,7 @@ func (q *Queue) ofAttempt(ctx context.Context, r *deferred.Record, f *deferred.F
 	f.Attempt = r.Attempt
 	ctx, cancel := context.WithTimeout(ctx, nameLimit)
 	defer cancel()
-	entries, err := q.store.Read(ctx, []Key{{Space: Workers, Name: r.Token.Worker}})
+	entries, err := q.store.Read(ctx, []driver.Key{{Space: driver.Workers, Name: r.Token.Worker}})
 	var beat Heartbeat
 	if err == nil && json.Unmarshal(entries[0].Value, &beat) == nil {
 		f.Worker = cutAt(beat.Name, maxSaid) // anybody may have written it

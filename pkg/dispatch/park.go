@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // noteScheduled records that the call is scheduled, before it is parked: a second
@@ -50,9 +51,9 @@ func (f *feed) rest(ctx context.Context, h *holding, until time.Time) error {
 // id of its own: one that is stored late, by a worker that has not seen how
 // things went on, must not replace the call's. It has a name and a queue only
 // because every schedule has a lane to go to.
-func alarm(r *deferred.Record, until time.Time) Message {
-	m := Message{
-		Route: Delay, Queue: r.Queue, Name: r.Name, ID: alarmID(r.ID), At: until.Add(-lead),
+func alarm(r *deferred.Record, until time.Time) driver.Message {
+	m := driver.Message{
+		Route: driver.Delay, Queue: r.Queue, Name: r.Name, ID: alarmID(r.ID), At: until.Add(-lead),
 		Header: map[string]string{HeaderWake: string(r.ID)},
 	}
 	putTime(m.Header, HeaderDue, until)
@@ -74,7 +75,7 @@ func (f *feed) overtaken(ctx context.Context, h *holding) error {
 	held := h.record != nil && h.record.State == deferred.Held // and who released it may have found no schedule to ring
 	if now.record.State.Settled() || held && now.record.State != deferred.Held {
 		h.ahead = true
-		return ErrConflict
+		return driver.ErrConflict
 	}
 	return nil
 }
@@ -83,24 +84,26 @@ func (f *feed) overtaken(ctx context.Context, h *holding) error {
 // of a quarter of a second, the last bit is waited for by a worker.
 const lead = 500 * time.Millisecond
 
-func (h *holding) schedule(until time.Time) (Message, error) {
+func (h *holding) schedule(until time.Time) (driver.Message, error) {
 	c := *h.call
 	c.due = until
-	m, err := c.again(Delay)
+	m, err := c.again(driver.Delay)
 	m.At = until.Add(-lead)
 	return m, err
 }
 
 // put stores a message, however often it takes: a repeated one is harmless.
-func (q *Queue) put(ctx context.Context, m Message) error { return q.putAll(ctx, []Message{m}) }
+func (q *Queue) put(ctx context.Context, m driver.Message) error {
+	return q.putAll(ctx, []driver.Message{m})
+}
 
 // putAll stores messages; the first error is that of all.
-func (q *Queue) putAll(ctx context.Context, messages []Message) error {
+func (q *Queue) putAll(ctx context.Context, messages []driver.Message) error {
 	for wait := 20 * time.Millisecond; len(messages) > 0; wait = min(2*wait, time.Second) {
-		var unknown []Message
+		var unknown []driver.Message
 		for i, s := range q.broker.Put(ctx, messages) {
 			switch {
-			case errors.Is(s.Err, ErrUnknown):
+			case errors.Is(s.Err, driver.ErrUnknown):
 				unknown = append(unknown, messages[i])
 			case s.Err != nil:
 				return s.Err

@@ -7,16 +7,17 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // parse reads the call that a delivery carries. An error says what about it
 // cannot be understood; it is for the person who sent it.
-func parse(d *Delivery) (*carried, error) {
+func parse(d *driver.Delivery) (*carried, error) {
 	c := &carried{submitted: d.Time}
-	c.Queue, c.Name = d.of()
+	c.Queue, c.Name = callNames(&d.Message)
 	c.ID = d.ID
 	c.Args = body(d)
-	p := parser{header: d.Header, command: d.Route == Commands}
+	p := parser{header: d.Header, command: d.Route == driver.Commands}
 	c.NotBefore, c.BeginBy = p.time(HeaderNotBefore), p.time(HeaderBeginBy)
 	if t := p.time(HeaderSubmitted); !t.IsZero() {
 		c.submitted = believable(t, d.Time)
@@ -69,7 +70,7 @@ func believable(said, stored time.Time) time.Time {
 	return said
 }
 
-func body(d *Delivery) deferred.Content {
+func body(d *driver.Delivery) deferred.Content {
 	t := d.Header[HeaderContentType]
 	switch {
 	case t != "":

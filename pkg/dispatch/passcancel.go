@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // passesCancel: what a deferred waited for is cancelled with it, if nobody else
@@ -31,7 +32,7 @@ func memberOf(r *deferred.Record, waiter deferred.ID) member {
 // that the other has gone. Of what nobody has met there must be a message, else it
 // may never have been.
 func (f *feed) passCancel(ctx context.Context, r *deferred.Record, members map[deferred.ID]member) error {
-	var cancels []Message
+	var cancels []driver.Message
 	for id, m := range members {
 		if !m.unwanted {
 			continue

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Config is the policy of a queue. The zero Config is a good one.
@@ -78,8 +79,8 @@ func orDefault[T comparable](v *T, d T) {
 // A Queue keeps deferreds. It is safe for concurrent use; everything that must
 // last is behind its seams, so any number of queues may share them.
 type Queue struct {
-	store  Store
-	broker Broker
+	store  driver.Store
+	broker driver.Broker
 	config Config
 	log    *slog.Logger
 	clock  *clock
@@ -96,7 +97,7 @@ var (
 )
 
 // New makes a queue over a pair of seams.
-func New(s Store, b Broker, c Config) *Queue {
+func New(s driver.Store, b driver.Broker, c Config) *Queue {
 	c = c.withDefaults()
 	l := newLife()
 	return &Queue{store: s, broker: b, config: c, log: c.Logger, clock: newClock(), hub: newHub(s, l), life: l}

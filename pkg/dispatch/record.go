@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // next is the record to write: a copy of the one that was read, with the call
@@ -92,7 +93,7 @@ func (h *holding) readBackOr(ctx context.Context, r *deferred.Record) error {
 	return nil
 }
 
-func decodeRecord(e Entry) (*deferred.Record, uint64, error) {
+func decodeRecord(e driver.Entry) (*deferred.Record, uint64, error) {
 	if e.Revision == 0 {
 		return nil, 0, nil
 	}
@@ -105,7 +106,7 @@ func decodeRecord(e Entry) (*deferred.Record, uint64, error) {
 
 // decodeOwn is decodeRecord for who meets what stands there by looking at everything,
 // and not by an id: it is anybody's also if it is of another deferred than its key names.
-func decodeOwn(e Entry) (*deferred.Record, error) {
+func decodeOwn(e driver.Entry) (*deferred.Record, error) {
 	r, _, err := decodeRecord(e)
 	if err == nil && r != nil && string(r.ID) != e.Name {
 		return nil, fmt.Errorf("dispatch: record %s: %w: it is that of %q", e.Name, ErrUnreadable, string(r.ID))
@@ -113,7 +114,7 @@ func decodeOwn(e Entry) (*deferred.Record, error) {
 	return r, err
 }
 
-func recordKey(id deferred.ID) Key { return Key{Space: Records, Name: string(id)} }
+func recordKey(id deferred.ID) driver.Key { return driver.Key{Space: driver.Records, Name: string(id)} }
 
 // writeRecord stores the record over the given revision.
 func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision uint64, keep time.Duration) (uint64, error) {
@@ -121,7 +122,7 @@ func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision ui
 	if err != nil {
 		return 0, err
 	}
-	w := q.store.Write(ctx, []Write{write})[0]
+	w := q.store.Write(ctx, []driver.Write{write})[0]
 	if w.Err != nil {
 		return 0, fmt.Errorf("dispatch: write record %s: %w", r.ID, w.Err)
 	}
@@ -130,18 +131,18 @@ func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision ui
 
 // writeOf is the write of a record. It lives for ever until it may be forgotten;
 // then every write of it says for how long, and that is keep at least.
-func (q *Queue) writeOf(r *deferred.Record, revision uint64, keep time.Duration) (Write, error) {
+func (q *Queue) writeOf(r *deferred.Record, revision uint64, keep time.Duration) (driver.Write, error) {
 	r.Handled = r.Handled || r.TakenOn()
 	if r.State != deferred.Held { // however it came to be released
 		r.HoldReason = ""
 	}
 	data, err := r.AppendJSON(nil)
 	if err != nil {
-		return Write{}, fmt.Errorf("dispatch: record %s: %w", r.ID, err)
+		return driver.Write{}, fmt.Errorf("dispatch: record %s: %w", r.ID, err)
 	}
 	ttl := q.retention(r)
 	if ttl > 0 {
 		ttl = max(ttl, wholeSeconds(keep))
 	}
-	return Write{Key: recordKey(r.ID), Value: data, Expect: revision, TTL: ttl}, nil
+	return driver.Write{Key: recordKey(r.ID), Value: data, Expect: revision, TTL: ttl}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // readAtOnce is how many records are asked for in one go.
@@ -27,7 +28,7 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func(
 		if err != nil {
 			return fmt.Errorf("dispatch: read records: %w", err)
 		}
-		var writes []Write
+		var writes []driver.Write
 		var unsure []deferred.ID
 		for i, e := range entries {
 			r, _, err := decodeRecord(e)
@@ -58,9 +59,9 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func(
 		ids = unsure
 		for i, w := range f.store.Write(ctx, writes) {
 			switch {
-			case errors.Is(w.Err, ErrConflict), errors.Is(w.Err, ErrUnknown):
+			case errors.Is(w.Err, driver.ErrConflict), errors.Is(w.Err, driver.ErrUnknown):
 				ids = append(ids, deferred.ID(writes[i].Name))
-			case errors.Is(w.Err, ErrTooLarge):
+			case errors.Is(w.Err, driver.ErrTooLarge):
 				if full == nil {
 					full = &fullError{cause: w.Err}
 				}
@@ -95,8 +96,8 @@ func (e *fullError) Error() string {
 
 func (e *fullError) Unwrap() error { return e.cause }
 
-func recordKeys(ids []deferred.ID) []Key {
-	keys := make([]Key, len(ids))
+func recordKeys(ids []deferred.ID) []driver.Key {
+	keys := make([]driver.Key, len(ids))
 	for i, id := range ids {
 		keys[i] = recordKey(id)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A record with a large result refers to its sources: to the one that it took
@@ -85,7 +86,7 @@ func (f *feed) forgo(ctx context.Context, h *holding, end time.Time) error {
 	}
 	markLetGo(&r)
 	err := h.write(ctx, &r, r.Settled)
-	if errors.Is(err, ErrConflict) || errors.Is(err, ErrUnknown) {
+	if errors.Is(err, driver.ErrConflict) || errors.Is(err, driver.ErrUnknown) {
 		return h.readBackOr(ctx, &r)
 	}
 	return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"zasync/pkg/dispatch/driver"
 )
 
 // renew extends everything held, four times in a lease, from one timer and
@@ -36,10 +38,10 @@ func (f *feed) renewOnce(ctx context.Context) {
 }
 
 // extend tells the broker, at a time, that deliveries are held still.
-func (f *feed) extend(ctx context.Context, held []Delivery, at time.Time) {
-	extends := make([]Settlement, len(held))
+func (f *feed) extend(ctx context.Context, held []driver.Delivery, at time.Time) {
+	extends := make([]driver.Settlement, len(held))
 	for i, d := range held {
-		extends[i] = Settlement{Delivery: d, Verdict: Extend}
+		extends[i] = driver.Settlement{Delivery: d, Verdict: driver.Extend}
 	}
 	if err := f.broker.Settle(ctx, extends); err != nil {
 		if ctx.Err() == nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // watchDelay is how long an attempt runs before its record is watched for a
@@ -97,10 +98,10 @@ func (f *feed) inForce(h *holding, r *deferred.Record) bool {
 }
 
 // overdue tells of the calls performed here whose deadline has passed, each once.
-func (f *feed) overdue(now time.Time) []Message {
+func (f *feed) overdue(now time.Time) []driver.Message {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var messages []Message
+	var messages []driver.Message
 	for id, h := range f.held {
 		if h.attempt != nil && !h.overdue && !h.deadline.IsZero() && !now.Before(h.deadline) {
 			h.overdue = true
@@ -111,14 +112,14 @@ func (f *feed) overdue(now time.Time) []Message {
 }
 
 // expiryOf has a running call settled as expired. Its record has come to a revision.
-func expiryOf(id deferred.ID, revision uint64) Message {
+func expiryOf(id deferred.ID, revision uint64) driver.Message {
 	body, _ := json.Marshal(wake{Revision: revision}) // a number
-	return Message{Route: Commands, Verb: string(verbExpire), ID: id, Body: body}
+	return driver.Message{Route: driver.Commands, Verb: string(verbExpire), ID: id, Body: body}
 }
 
 // sayOverdue tells of a deadline that has passed. That is a command like another:
 // it is carried out even if this worker dies.
-func (f *feed) sayOverdue(ctx context.Context, m Message) {
+func (f *feed) sayOverdue(ctx context.Context, m driver.Message) {
 	if err := f.put(ctx, m); err != nil {
 		f.wrong.Say(string(m.ID), Complaint{Level: slog.LevelWarn, Says: "deadline not told", Err: err, Of: []any{"id", m.ID}})
 		_ = pause(ctx, time.Second)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Settle commits how an attempt ended: the record first, under the attempt's
@@ -31,13 +32,13 @@ func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outco
 		h.least = max(h.least, keptAfterDeath)
 	}
 	err := f.commitRecord(ctx, h, func(r *deferred.Record) { f.conclude(r, h, o) })
-	if errors.Is(err, ErrTooLarge) && o.State != deferred.Succeeded { // its arguments are for people: how it ended counts
+	if errors.Is(err, driver.ErrTooLarge) && o.State != deferred.Succeeded { // its arguments are for people: how it ended counts
 		err = f.commitRecord(ctx, h, func(r *deferred.Record) {
 			f.conclude(r, h, o)
 			r.Args = deferred.Content{}
 		})
 	}
-	if errors.Is(err, ErrTooLarge) { // the server's limit is below ours: the call must not wait for it for ever
+	if errors.Is(err, driver.ErrTooLarge) { // the server's limit is below ours: the call must not wait for it for ever
 		o = f.tooLarge(h.record, err.Error())
 		err = f.commitRecord(ctx, h, func(r *deferred.Record) {
 			f.conclude(r, h, o)
@@ -116,7 +117,7 @@ func (f *feed) follow(ctx context.Context, h *holding) (err error) {
 			err = f.park(ctx, h, sooner(h.record.NotBefore, h.record.Deadline))
 		}
 	case deferred.Waiting:
-		f.untilDone(ctx, h, func() error { return ErrConflict })
+		f.untilDone(ctx, h, func() error { return driver.ErrConflict })
 		return nil
 	default:
 		if h.record.State == deferred.Failed {
@@ -196,7 +197,7 @@ const notStored = "outcome not stored"
 
 // refusedForNow: the store has refused what it may take later.
 func refusedForNow(err error) bool {
-	return err != nil && !errors.Is(err, ErrTooLarge) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrUnknown)
+	return err != nil && !errors.Is(err, driver.ErrTooLarge) && !errors.Is(err, driver.ErrConflict) && !errors.Is(err, driver.ErrUnknown)
 }
 
 // commitRecord changes the running record of an attempt. The fence is the
@@ -218,7 +219,7 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 		if refused > 0 && !again {
 			f.wrong.Over(string(r.ID), notStored)
 		}
-		if err == nil || errors.Is(err, ErrTooLarge) {
+		if err == nil || errors.Is(err, driver.ErrTooLarge) {
 			return err
 		}
 		if again {
@@ -265,7 +266,7 @@ func (f *feed) expireClaimed(ctx context.Context, h *holding) {
 func (f *feed) settleClaimed(ctx context.Context, h *holding, change func(*deferred.Record)) {
 	f.release(h)
 	err := f.commitRecord(ctx, h, func(r *deferred.Record) { change(r); r.Args = h.call.Args })
-	if errors.Is(err, ErrTooLarge) {
+	if errors.Is(err, driver.ErrTooLarge) {
 		err = f.commitRecord(ctx, h, change)
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A sighting is a record as it was read. It may be of any age, unless it is the
@@ -67,7 +68,7 @@ func (q *Queue) readOpenLatest(ctx context.Context, ids []deferred.ID) ([]sighti
 }
 
 // sight reads a record for each id.
-func (q *Queue) sight(ctx context.Context, ids []deferred.ID, read func(context.Context, []Key) ([]Entry, error), latest bool) ([]sighting, error) {
+func (q *Queue) sight(ctx context.Context, ids []deferred.ID, read func(context.Context, []driver.Key) ([]driver.Entry, error), latest bool) ([]sighting, error) {
 	seen := make([]sighting, 0, len(ids))
 	for chunk := range slices.Chunk(ids, readAtOnce) {
 		entries, err := read(ctx, recordKeys(chunk))

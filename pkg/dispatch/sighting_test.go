@@ -6,18 +6,23 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // twofold has a replica that tells of the past, and a leader.
 type twofold struct {
-	Store
-	past, present Entry
+	driver.Store
+	past, present driver.Entry
 }
 
-func (s *twofold) Read(context.Context, []Key) ([]Entry, error)       { return []Entry{s.past}, nil }
-func (s *twofold) ReadLatest(context.Context, []Key) ([]Entry, error) { return []Entry{s.present}, nil }
+func (s *twofold) Read(context.Context, []driver.Key) ([]driver.Entry, error) {
+	return []driver.Entry{s.past}, nil
+}
+func (s *twofold) ReadLatest(context.Context, []driver.Key) ([]driver.Entry, error) {
+	return []driver.Entry{s.present}, nil
+}
 
-func entryAt(t *testing.T, revision uint64, state deferred.State) Entry {
+func entryAt(t *testing.T, revision uint64, state deferred.State) driver.Entry {
 	t.Helper()
 	r := aRecord(state)
 	r.Settled = noon
@@ -25,7 +30,7 @@ func entryAt(t *testing.T, revision uint64, state deferred.State) Entry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Entry{Key: recordKey("a"), Value: data, Revision: revision}
+	return driver.Entry{Key: recordKey("a"), Value: data, Revision: revision}
 }
 
 func TestReadThatKnowsLessThanItsMessageIsAskedOfTheLeader(t *testing.T) {
@@ -43,7 +48,7 @@ func TestReadThatKnowsLessThanItsMessageIsAskedOfTheLeader(t *testing.T) {
 			s := &twofold{past: entryAt(t, 3, deferred.Succeeded), present: entryAt(t, 7, deferred.Succeeded)}
 			q := New(s, nil, Config{})
 			f := &feed{Queue: q, held: map[deferred.ID]*holding{}}
-			h := &holding{feed: f, delivery: Delivery{Message: Message{ID: "a"}, Time: noon}, command: &deferred.Command{Verb: verbExpire}, proven: c.proven, ahead: c.ahead}
+			h := &holding{feed: f, delivery: driver.Delivery{Message: driver.Message{ID: "a"}, Time: noon}, command: &deferred.Command{Verb: verbExpire}, proven: c.proven, ahead: c.ahead}
 			if d, err := h.look(t.Context()); err != nil || d.deed != finish {
 				t.Fatalf("it is answered with %q (%v)", d.deed, err)
 			}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Submit stores calls, each with one message. Everything about a call is
@@ -33,8 +34,8 @@ type batch struct {
 	queue    *Queue
 	results  []*deferred.Deferred
 	errs     []error
-	messages []Message    // to be sent
-	sent     []submission // of the messages
+	messages []driver.Message // to be sent
+	sent     []submission     // of the messages
 }
 
 // A submission is a call whose message has had no answer yet.
@@ -62,11 +63,11 @@ func (b *batch) add(ctx context.Context, i int, c deferred.Call) {
 			b.results[i] = deferred.OpenExisting(b.queue, c.ID)
 			return
 		}
-		if blind = errors.Is(err, ErrNotPermitted); blind {
+		if blind = errors.Is(err, driver.ErrNotPermitted); blind {
 			err = nil
 		}
 	}
-	var m Message
+	var m driver.Message
 	if err == nil {
 		m, err = message(&c, routeOf(&c))
 	}
@@ -80,14 +81,14 @@ func (b *batch) add(ctx context.Context, i int, c deferred.Call) {
 
 // routeOf keeps what must wait from standing before what is ready. What cancels is a
 // command, to which one needs a right of its own.
-func routeOf(c *deferred.Call) Route {
+func routeOf(c *deferred.Call) driver.Route {
 	if c.Join != nil && c.Join.CancelRest {
-		return Commands
+		return driver.Commands
 	}
 	if c.Delay > 0 || !c.NotBefore.IsZero() || !c.Deadline.IsZero() || c.After != nil || c.Join != nil || c.Promise != "" {
-		return Later
+		return driver.Later
 	}
-	return Ready
+	return driver.Ready
 }
 
 func (b *batch) send(ctx context.Context) {
@@ -109,17 +110,17 @@ func (b *batch) send(ctx context.Context) {
 
 // settle takes the answers in. What was not stored for sure stays, to be sent again:
 // a second message of a call changes nothing.
-func (b *batch) settle(ctx context.Context, stored []Stored) {
+func (b *batch) settle(ctx context.Context, stored []driver.Stored) {
 	again := &batch{}
 	for i, answer := range stored {
 		s := b.sent[i]
 		known := false
-		if s.err = answer.Err; errors.Is(s.err, ErrExists) {
+		if s.err = answer.Err; errors.Is(s.err, driver.ErrExists) {
 			if known, s.err = b.queue.sameCall(ctx, &s.call); s.err == nil && !known {
-				s.err = ErrUnknown // it was there a moment ago
+				s.err = driver.ErrUnknown // it was there a moment ago
 			}
 		}
-		s.maybe = s.maybe || errors.Is(s.err, ErrUnknown)
+		s.maybe = s.maybe || errors.Is(s.err, driver.ErrUnknown)
 		switch {
 		case s.err == nil && known:
 			b.results[s.place] = deferred.OpenExisting(b.queue, s.call.ID)

@@ -3,6 +3,8 @@ package dispatch
 import (
 	"context"
 	"time"
+
+	"zasync/pkg/dispatch/driver"
 )
 
 const overdue = 5 * time.Second // a schedule fires within a fraction of that
@@ -28,7 +30,7 @@ func (f *feed) sweep(ctx context.Context) {
 
 func (f *feed) sweepOnce(ctx context.Context) {
 	late := f.clock.now().Add(-overdue)
-	for d, err := range f.broker.Pending(ctx, Page{Route: Delay}) {
+	for d, err := range f.broker.Pending(ctx, driver.Page{Route: driver.Delay}) {
 		if err != nil {
 			return
 		}

@@ -6,11 +6,13 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"zasync/pkg/dispatch/driver"
 )
 
 // sweeperKey is written by the worker that sweeps, each second, beside the heartbeats,
 // whose space forgets it when he is gone. It is no incarnation: that is an id.
-var sweeperKey = Key{Space: Workers, Name: "=sweeper"}
+var sweeperKey = driver.Key{Space: driver.Workers, Name: "=sweeper"}
 
 // seldomSweep is how many times the turn of another is respected at most, however
 // alive he seems to be: whoever may write heartbeats may also pretend to sweep.
@@ -19,7 +21,7 @@ const seldomSweep = 1000
 // sweeper is a worker's part in sweeping by turns. Whose turn it is, is decided by
 // compare-and-set alone: what stands under the key is for people.
 type sweeper struct {
-	store       Store
+	store       driver.Store
 	incarnation string
 
 	mu       sync.Mutex
@@ -27,7 +29,7 @@ type sweeper struct {
 	left     int    // how many turns of others are respected still
 }
 
-func newSweeper(s Store, incarnation string) *sweeper {
+func newSweeper(s driver.Store, incarnation string) *sweeper {
 	return &sweeper{store: s, incarnation: incarnation, left: 1 + rand.N(seldomSweep)}
 }
 
@@ -73,7 +75,7 @@ func (s *sweeper) write(ctx context.Context, expect uint64) {
 	short, cancel := context.WithTimeout(ctx, beatEvery)
 	defer cancel()
 	value, _ := json.Marshal(map[string]string{"incarnation": s.incarnation}) // a string
-	w := s.store.Write(short, []Write{{Key: sweeperKey, Value: value, Expect: expect}})[0]
+	w := s.store.Write(short, []driver.Write{{Key: sweeperKey, Value: value, Expect: expect}})[0]
 	if s.revision = w.Revision; w.Err != nil {
 		s.revision = 0
 	}
@@ -84,7 +86,7 @@ func (s *sweeper) last(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.revision != 0 {
-		s.store.Write(ctx, []Write{{Key: sweeperKey, Expect: s.revision, Delete: true}})
+		s.store.Write(ctx, []driver.Write{{Key: sweeperKey, Expect: s.revision, Delete: true}})
 		s.revision = 0
 	}
 }

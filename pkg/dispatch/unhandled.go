@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Failures that nobody took on are listed under a space of their own, so that
@@ -15,7 +16,9 @@ import (
 // look, and the record the truth: an entry that is not true any more is passed
 // over, and taken off by whoever meets it.
 
-func unhandledKey(id deferred.ID) Key { return Key{Space: Unhandled, Name: string(id)} }
+func unhandledKey(id deferred.ID) driver.Key {
+	return driver.Key{Space: driver.Unhandled, Name: string(id)}
+}
 
 // listed has the list say what the settled record says.
 func (f *feed) listed(ctx context.Context, h *holding) error {
@@ -23,7 +26,7 @@ func (f *feed) listed(ctx context.Context, h *holding) error {
 	case h.record.Unhandled():
 		return f.list(ctx, h.record)
 	case h.command != nil && h.command.Verb == deferred.Handle:
-		return f.unlist(ctx, h.record.ID, Unconditional)
+		return f.unlist(ctx, h.record.ID, driver.Unconditional)
 	}
 	return nil
 }
@@ -39,7 +42,7 @@ func (q *Queue) list(ctx context.Context, r *deferred.Record) error {
 	if err != nil {
 		return fmt.Errorf("dispatch: unhandled %s: %w", r.ID, err)
 	}
-	w := q.store.Write(ctx, []Write{{Key: unhandledKey(r.ID), Value: value, Expect: Unconditional, TTL: max(wholeSeconds(q.kept(r)), time.Second)}})[0]
+	w := q.store.Write(ctx, []driver.Write{{Key: unhandledKey(r.ID), Value: value, Expect: driver.Unconditional, TTL: max(wholeSeconds(q.kept(r)), time.Second)}})[0]
 	return w.Err
 }
 
@@ -53,7 +56,7 @@ func kindOf(r *deferred.Record) string {
 
 // unlist takes a deferred off the list, if its entry there is the expected one.
 func (q *Queue) unlist(ctx context.Context, id deferred.ID, expect uint64) error {
-	return q.store.Write(ctx, []Write{{Key: unhandledKey(id), Expect: expect, Delete: true}})[0].Err
+	return q.store.Write(ctx, []driver.Write{{Key: unhandledKey(id), Expect: expect, Delete: true}})[0].Err
 }
 
 // Unhandled gives the deferreds that failed or expired and that nobody has seen
@@ -68,8 +71,8 @@ func (q *Queue) Unhandled(ctx context.Context) iter.Seq2[deferred.Record, error]
 			yield(deferred.Record{}, err)
 			return
 		}
-		var entries []Entry
-		for e, err := range q.store.List(ctx, Query{Space: Unhandled}) {
+		var entries []driver.Entry
+		for e, err := range q.store.List(ctx, driver.Query{Space: driver.Unhandled}) {
 			if err != nil {
 				yield(deferred.Record{}, fmt.Errorf("dispatch: list unhandled: %w", err))
 				return
@@ -94,18 +97,18 @@ func (q *Queue) Unhandled(ctx context.Context) iter.Seq2[deferred.Record, error]
 // unlistUnlessTrue takes an entry off that is not true any more, as the leader says: it
 // may be a replica that has not seen the failure yet. Who may only read leaves it to
 // others, and a new entry stays.
-func (q *Queue) unlistUnlessTrue(ctx context.Context, e Entry) {
+func (q *Queue) unlistUnlessTrue(ctx context.Context, e driver.Entry) {
 	id := deferred.ID(e.Name)
 	if now, err := q.latestRecord(ctx, id); err == nil && (now.record == nil || !now.record.Unhandled()) {
 		_ = q.unlist(ctx, id, e.Revision)
 	}
 }
 
-func (q *Queue) showUnhandled(ctx context.Context, entries []Entry, yield func(deferred.Record, error) bool) bool {
+func (q *Queue) showUnhandled(ctx context.Context, entries []driver.Entry, yield func(deferred.Record, error) bool) bool {
 	if len(entries) == 0 {
 		return true
 	}
-	keys := make([]Key, len(entries))
+	keys := make([]driver.Key, len(entries))
 	for i, e := range entries {
 		keys[i] = recordKey(deferred.ID(e.Name))
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A wake says no more than "look at this record again": something that it waits
@@ -19,9 +20,9 @@ type wake struct {
 	Revision uint64      `json:"revision,omitempty"` // 0: it is not known
 }
 
-func wakeOf(id, from deferred.ID, revision uint64) Message {
+func wakeOf(id, from deferred.ID, revision uint64) driver.Message {
 	body, _ := json.Marshal(wake{From: from, Revision: revision}) // a string and a number
-	return Message{Route: Commands, Verb: string(verbWake), ID: id, Body: body}
+	return driver.Message{Route: driver.Commands, Verb: string(verbWake), ID: id, Body: body}
 }
 
 // wait records that a deferred waits, with all that is needed later: its
@@ -68,7 +69,7 @@ func (f *feed) confirm(ctx context.Context, h *holding) error {
 	now, err := f.latestRecord(ctx, h.delivery.ID)
 	if err == nil && now.revision != h.revision {
 		h.ahead = true
-		return ErrConflict
+		return driver.ErrConflict
 	}
 	h.latest = err == nil
 	return err
@@ -160,17 +161,17 @@ func (f *feed) afterParent(h *holding, s *standing) (decision, error) {
 // by the first look, and nobody may serve the lane.
 func (f *feed) forward(ctx context.Context, h *holding) error {
 	c := callOf(h.record)
-	route := Ready
+	route := driver.Ready
 	if f.clock.now().Before(c.NotBefore) {
-		route = Later
+		route = driver.Later
 	}
 	m, err := c.again(route)
 	if err != nil {
 		return err
 	}
-	messages := []Message{m}
+	messages := []driver.Message{m}
 	if !c.Deadline.IsZero() {
-		messages = []Message{alarm(h.record, c.Deadline), m}
+		messages = []driver.Message{alarm(h.record, c.Deadline), m}
 	}
 	for _, m := range messages {
 		if err := f.unbroken(h); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Watch follows the record and the annotations until the deferred has settled.
@@ -19,7 +20,7 @@ func (q *Queue) Watch(ctx context.Context, id deferred.ID) iter.Seq2[deferred.Ch
 	return func(yield func(deferred.Change, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		w := &watcher{queue: q, id: id, yield: yield, shown: map[Key]uint64{}}
+		w := &watcher{queue: q, id: id, yield: yield, shown: map[driver.Key]uint64{}}
 		err := cmp.Or(q.life.check(), id.Check())
 		if err == nil {
 			err = w.follow(ctx)
@@ -35,9 +36,9 @@ type watcher struct {
 	queue   *Queue
 	id      deferred.ID
 	yield   func(deferred.Change, error) bool
-	shown   map[Key]uint64
-	record  deferred.Record // the latest, shown or not
-	changes <-chan Entry    // nil without a watch
+	shown   map[driver.Key]uint64
+	record  deferred.Record     // the latest, shown or not
+	changes <-chan driver.Entry // nil without a watch
 }
 
 // follow shows what there is and what comes, until there is nothing more to watch, or
@@ -67,7 +68,7 @@ func (w *watcher) follow(ctx context.Context) error {
 				more, err = w.read(ctx)
 			}
 		case <-w.queue.life.over:
-			return ErrClosed
+			return driver.ErrClosed
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -80,7 +81,7 @@ func (w *watcher) listen(ctx context.Context) error {
 	if w.changes != nil {
 		return nil
 	}
-	changes, err := w.queue.store.Watch(ctx, []Key{recordKey(w.id), noteKey(w.id, "*")})
+	changes, err := w.queue.store.Watch(ctx, []driver.Key{recordKey(w.id), noteKey(w.id, "*")})
 	if hopeless(err) {
 		return err
 	}
@@ -92,14 +93,14 @@ func (w *watcher) listen(ctx context.Context) error {
 // annotations come first, so that those of a settled deferred are seen. What cannot be
 // read for the moment is read later.
 func (w *watcher) read(ctx context.Context) (more bool, err error) {
-	entries, err := w.queue.store.Read(ctx, []Key{recordKey(w.id)})
+	entries, err := w.queue.store.Read(ctx, []driver.Key{recordKey(w.id)})
 	switch {
 	case hopeless(err):
 		return false, err
 	case err != nil:
 		return true, nil // the server may be away
 	}
-	for e, err := range w.queue.store.List(ctx, Query{Space: Notes, Prefix: string(w.id) + "."}) {
+	for e, err := range w.queue.store.List(ctx, driver.Query{Space: driver.Notes, Prefix: string(w.id) + "."}) {
 		if err == nil && !w.show(ctx, e) {
 			return false, nil
 		}
@@ -107,12 +108,12 @@ func (w *watcher) read(ctx context.Context) (more bool, err error) {
 	return entries[0].Revision == 0 || w.show(ctx, entries[0]), nil
 }
 
-func (w *watcher) show(ctx context.Context, e Entry) bool {
+func (w *watcher) show(ctx context.Context, e driver.Entry) bool {
 	if e.Revision <= w.shown[e.Key] {
 		return true
 	}
 	w.shown[e.Key] = e.Revision
-	if e.Space == Notes {
+	if e.Space == driver.Notes {
 		n, err := decodeNote(e, w.record.Attempt)
 		return err != nil || earlier(e, &w.record) || w.yield(deferred.Change{Note: &n}, nil)
 	}

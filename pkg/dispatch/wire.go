@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/driver"
 )
 
 // The headers of a call, all optional. PROTOCOL.md is their reference.
@@ -87,7 +88,7 @@ func bodyOf(c *deferred.Call) deferred.Content {
 }
 
 // message gives the carrier of a call that was checked.
-func message(c *deferred.Call, route Route) (Message, error) {
+func message(c *deferred.Call, route driver.Route) (driver.Message, error) {
 	h := map[string]string{}
 	args := bodyOf(c)
 	if args.Type != "" {
@@ -116,7 +117,7 @@ func message(c *deferred.Call, route Route) (Message, error) {
 		if len(c.After.Kinds) > 0 {
 			data, err := headerJSON(c.After.Kinds)
 			if err != nil {
-				return Message{}, fmt.Errorf("dispatch: kinds: %w", err)
+				return driver.Message{}, fmt.Errorf("dispatch: kinds: %w", err)
 			}
 			h[HeaderKinds] = string(data)
 		}
@@ -124,23 +125,23 @@ func message(c *deferred.Call, route Route) (Message, error) {
 	if len(c.Labels) > 0 {
 		data, err := headerJSON(c.Labels)
 		if err != nil {
-			return Message{}, fmt.Errorf("dispatch: labels: %w", err)
+			return driver.Message{}, fmt.Errorf("dispatch: labels: %w", err)
 		}
 		h[HeaderLabels] = string(data)
 	}
 	if len(c.Callbacks) > 0 {
 		data, err := deferred.MarshalCallbacks(c.Callbacks)
 		if err != nil {
-			return Message{}, fmt.Errorf("dispatch: callbacks: %w", err)
+			return driver.Message{}, fmt.Errorf("dispatch: callbacks: %w", err)
 		}
 		h[HeaderCallbacks] = string(data)
 	}
 	asciiOf(h)
-	if route == Commands {
+	if route == driver.Commands {
 		h[HeaderQueue], h[HeaderName] = c.QueueName(), c.Name
-		return Message{Route: route, Verb: VerbJoin, ID: c.ID, Header: h, Body: args.Data}, nil
+		return driver.Message{Route: route, Verb: VerbJoin, ID: c.ID, Header: h, Body: args.Data}, nil
 	}
-	return Message{Route: route, Queue: c.QueueName(), Name: c.Name, ID: c.ID, Header: h, Body: args.Data}, nil
+	return driver.Message{Route: route, Queue: c.QueueName(), Name: c.Name, ID: c.ID, Header: h, Body: args.Data}, nil
 }
 
 // headerJSON is json.Marshal without the escapes for HTML, which nobody reads there
@@ -157,14 +158,14 @@ func headerJSON(v any) ([]byte, error) {
 // by those only who may: a server permits each verb by itself.
 const VerbJoin = "join"
 
-// brings reports whether the message brings a call, and is no word about one.
-func (m *Message) brings() bool {
-	return m.Route != Aside && (m.Route != Commands || m.Verb == VerbJoin)
+// bringsCall reports whether the message brings a call, and is no word about one.
+func bringsCall(m *driver.Message) bool {
+	return m.Route != driver.Aside && (m.Route != driver.Commands || m.Verb == VerbJoin)
 }
 
-// of is the queue and the name of the call that the message brings.
-func (m *Message) of() (queue, name string) {
-	if m.Route == Commands {
+// callNames gives the queue and the name of the call that a message brings.
+func callNames(m *driver.Message) (queue, name string) {
+	if m.Route == driver.Commands {
 		return cmp.Or(m.Header[HeaderQueue], deferred.DefaultQueue), m.Header[HeaderName]
 	}
 	return m.Queue, m.Name
@@ -183,7 +184,7 @@ func putSpan(h map[string]string, key string, d time.Duration) {
 }
 
 // again gives the message that carries the call on, to a route.
-func (c *carried) again(route Route) (Message, error) {
+func (c *carried) again(route driver.Route) (driver.Message, error) {
 	m, err := message(&c.Call, route)
 	putTime(m.Header, HeaderSubmitted, c.submitted)
 	putTime(m.Header, HeaderDue, c.due)

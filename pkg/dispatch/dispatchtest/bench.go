@@ -9,26 +9,26 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 var (
-	greet    = dispatch.Lane{Route: dispatch.Ready, Queue: "default", Name: "greet"}
-	later    = dispatch.Lane{Route: dispatch.Later}
-	commands = dispatch.Lane{Route: dispatch.Commands}
-	due      = dispatch.Lane{Route: dispatch.Due}
+	greet    = driver.Lane{Route: driver.Ready, Queue: "default", Name: "greet"}
+	later    = driver.Lane{Route: driver.Later}
+	commands = driver.Lane{Route: driver.Commands}
+	due      = driver.Lane{Route: driver.Due}
 )
 
 // call is a message for a lane; its body is its id.
-func call(l dispatch.Lane, id deferred.ID) dispatch.Message {
-	m := dispatch.Message{Route: l.Route, Queue: l.Queue, Name: l.Name, ID: id, Body: []byte(id)}
+func call(l driver.Lane, id deferred.ID) driver.Message {
+	m := driver.Message{Route: l.Route, Queue: l.Queue, Name: l.Name, ID: id, Body: []byte(id)}
 	switch l.Route {
-	case dispatch.Commands:
+	case driver.Commands:
 		m.Verb = "cancel"
-	case dispatch.Later, dispatch.Delay:
+	case driver.Later, driver.Delay:
 		m.Queue, m.Name = "default", "greet"
 	}
 	return m
@@ -37,23 +37,23 @@ func call(l dispatch.Lane, id deferred.ID) dispatch.Message {
 // A bench is a broker under test, with methods for what must not go wrong.
 type bench struct {
 	t *testing.T
-	dispatch.Broker
+	driver.Broker
 	lease time.Duration
 }
 
 // try puts one message and gives the error.
-func (b bench) try(m dispatch.Message) (uint64, error) {
+func (b bench) try(m driver.Message) (uint64, error) {
 	b.t.Helper()
 	ctx, cancel := patiently(b.t)
 	defer cancel()
-	stored := b.Put(ctx, []dispatch.Message{m})
+	stored := b.Put(ctx, []driver.Message{m})
 	if len(stored) != 1 {
 		b.t.Fatalf("one message has %d answers", len(stored))
 	}
 	return stored[0].Seq, stored[0].Err
 }
 
-func (b bench) put(messages ...dispatch.Message) []uint64 {
+func (b bench) put(messages ...driver.Message) []uint64 {
 	b.t.Helper()
 	var seqs []uint64
 	for _, m := range messages {
@@ -66,14 +66,14 @@ func (b bench) put(messages ...dispatch.Message) []uint64 {
 	return seqs
 }
 
-func (b bench) exists(m dispatch.Message) {
+func (b bench) exists(m driver.Message) {
 	b.t.Helper()
-	if _, err := b.try(m); !errors.Is(err, dispatch.ErrExists) {
+	if _, err := b.try(m); !errors.Is(err, driver.ErrExists) {
 		b.t.Fatalf("put %s %q: got %v, want ErrExists", m.Route, m.ID, err)
 	}
 }
 
-func (b bench) settle(s ...dispatch.Settlement) {
+func (b bench) settle(s ...driver.Settlement) {
 	b.t.Helper()
 	ctx, cancel := patiently(b.t)
 	defer cancel()
@@ -82,17 +82,17 @@ func (b bench) settle(s ...dispatch.Settlement) {
 	}
 }
 
-func (b bench) done(d dispatch.Delivery) {
+func (b bench) done(d driver.Delivery) {
 	b.t.Helper()
-	b.settle(dispatch.Settlement{Delivery: d, Verdict: dispatch.Done})
+	b.settle(driver.Settlement{Delivery: d, Verdict: driver.Done})
 }
 
-func (b bench) giveBack(d dispatch.Delivery, after time.Duration) {
+func (b bench) giveBack(d driver.Delivery, after time.Duration) {
 	b.t.Helper()
-	b.settle(dispatch.Settlement{Delivery: d, Verdict: dispatch.GiveBack, After: after})
+	b.settle(driver.Settlement{Delivery: d, Verdict: driver.GiveBack, After: after})
 }
 
-func (b bench) find(id deferred.ID) []dispatch.Delivery {
+func (b bench) find(id deferred.ID) []driver.Delivery {
 	b.t.Helper()
 	ctx, cancel := patiently(b.t)
 	defer cancel()
@@ -104,7 +104,7 @@ func (b bench) find(id deferred.ID) []dispatch.Delivery {
 }
 
 // subscribe opens a supply that wants n of each lane.
-func (b bench) subscribe(n int, lanes ...dispatch.Lane) supply {
+func (b bench) subscribe(n int, lanes ...driver.Lane) supply {
 	b.t.Helper()
 	sub, err := b.Subscribe(b.t.Context())
 	if err != nil {
@@ -120,11 +120,11 @@ func (b bench) subscribe(n int, lanes ...dispatch.Lane) supply {
 // A supply is one subscription at the bench.
 type supply struct {
 	bench bench
-	dispatch.Subscription
+	driver.Subscription
 }
 
 // take waits for a delivery.
-func (s supply) take() dispatch.Delivery {
+func (s supply) take() driver.Delivery {
 	s.bench.t.Helper()
 	ctx, cancel := patiently(s.bench.t)
 	defer cancel()
@@ -136,7 +136,7 @@ func (s supply) take() dispatch.Delivery {
 }
 
 // finish takes a delivery, says that it is done and releases it.
-func (s supply) finish() dispatch.Delivery {
+func (s supply) finish() driver.Delivery {
 	s.bench.t.Helper()
 	d := s.take()
 	s.bench.done(d)
@@ -146,7 +146,7 @@ func (s supply) finish() dispatch.Delivery {
 
 // within gives a delivery if there is one soon: well within the lease, so that
 // what other subscriptions hold does not come again.
-func (s supply) within(short time.Duration) (dispatch.Delivery, bool) {
+func (s supply) within(short time.Duration) (driver.Delivery, bool) {
 	s.bench.t.Helper()
 	ctx, cancel := context.WithTimeout(s.bench.t.Context(), short)
 	defer cancel()
@@ -166,9 +166,9 @@ func (s supply) nothing(why string) {
 }
 
 // carries compares a delivery with the message that was put.
-func carries(t *testing.T, d dispatch.Delivery, want dispatch.Message) {
+func carries(t *testing.T, d driver.Delivery, want driver.Message) {
 	t.Helper()
-	terms := cmpopts.IgnoreFields(dispatch.Message{}, "At", "Unique") // of putting it
+	terms := cmpopts.IgnoreFields(driver.Message{}, "At", "Unique") // of putting it
 	header := cmp.Comparer(maps.Equal[map[string]string, map[string]string])
 	body := cmp.Comparer(bytes.Equal)
 	if diff := cmp.Diff(want, d.Message, terms, header, body); diff != "" {

@@ -4,12 +4,12 @@ import (
 	"testing"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Brokering is a broker with what the suite has to know about it.
 type Brokering struct {
-	Broker dispatch.Broker
+	Broker driver.Broker
 	Lease  time.Duration // the broker's own; at least a second on a real server
 }
 

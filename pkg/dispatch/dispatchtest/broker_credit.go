@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var creditTests = []brokerTest{
@@ -22,15 +22,15 @@ var creditTests = []brokerTest{
 }
 
 // numbered puts n calls into a lane.
-func (b bench) numbered(l dispatch.Lane, n int) {
+func (b bench) numbered(l driver.Lane, n int) {
 	b.t.Helper()
 	for i := range n {
 		b.put(call(l, deferred.ID(l.Name+strconv.Itoa(i))))
 	}
 }
 
-func lane(name string) dispatch.Lane {
-	return dispatch.Lane{Route: dispatch.Ready, Queue: "default", Name: name}
+func lane(name string) driver.Lane {
+	return driver.Lane{Route: driver.Ready, Queue: "default", Name: name}
 }
 
 // keepsToCredit settles what it takes: a credit is given by Release alone.
@@ -72,10 +72,10 @@ func separatesCredit(t *testing.T, b bench) {
 	b.numbered(greet, 2)
 	sub := b.subscribe(1, greet, later, commands, due)
 	b.done(sub.take())
-	for _, l := range []dispatch.Lane{later, commands, due} {
+	for _, l := range []driver.Lane{later, commands, due} {
 		m := call(l, "x")
 		if l == due {
-			m = call(dispatch.Lane{Route: dispatch.Delay}, "x")
+			m = call(driver.Lane{Route: driver.Delay}, "x")
 		}
 		b.put(m, another(m))
 		d := sub.take()
@@ -92,7 +92,7 @@ func separatesCredit(t *testing.T, b bench) {
 }
 
 // another is a message of the same kind under another id.
-func another(m dispatch.Message) dispatch.Message {
+func another(m driver.Message) driver.Message {
 	m.ID += "2"
 	return m
 }
@@ -159,7 +159,7 @@ func servesManyLanes(t *testing.T, b bench) {
 		b.numbered(l, 5)
 		sub.Want(l, 3)
 	}
-	served := map[dispatch.Lane]int{}
+	served := map[driver.Lane]int{}
 	for range 100 {
 		d := sub.finish()
 		served[d.Lane()]++

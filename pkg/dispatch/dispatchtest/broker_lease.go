@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var leaseTests = []brokerTest{
@@ -67,7 +67,7 @@ func extendsLeases(t *testing.T, b bench) {
 				break
 			}
 			last = time.Now()
-			b.settle(dispatch.Settlement{Delivery: held, Verdict: dispatch.Extend})
+			b.settle(driver.Settlement{Delivery: held, Verdict: driver.Extend})
 		}
 		if !kept && !stalled {
 			t.Fatal("a message was taken away in spite of extensions")
@@ -131,7 +131,7 @@ func removesWhenDone(t *testing.T, b bench) {
 	b.put(call(greet, "a"))
 	sub.finish()
 	eventually(t, "a message that is done is not found", func() bool { return len(b.find("a")) == 0 })
-	if got := b.pending(dispatch.Page{Route: dispatch.Ready}); len(got) > 0 {
+	if got := b.pending(driver.Page{Route: driver.Ready}); len(got) > 0 {
 		t.Fatalf("a message that is done is pending: %v", got)
 	}
 	if d, ok := sub.within(b.lease * 3 / 2); ok {
@@ -147,16 +147,16 @@ func settlesMany(t *testing.T, b bench) {
 	b.done(gone)
 	eventually(t, "a message that is done is not found", func() bool { return len(b.find("gone")) == 0 })
 	b.settle(
-		dispatch.Settlement{Delivery: gone, Verdict: dispatch.Done},
-		dispatch.Settlement{Delivery: gone, Verdict: dispatch.GiveBack},
-		dispatch.Settlement{Delivery: done, Verdict: dispatch.Done},
-		dispatch.Settlement{Delivery: back, Verdict: dispatch.GiveBack, After: time.Hour},
-		dispatch.Settlement{Delivery: kept, Verdict: dispatch.Extend},
+		driver.Settlement{Delivery: gone, Verdict: driver.Done},
+		driver.Settlement{Delivery: gone, Verdict: driver.GiveBack},
+		driver.Settlement{Delivery: done, Verdict: driver.Done},
+		driver.Settlement{Delivery: back, Verdict: driver.GiveBack, After: time.Hour},
+		driver.Settlement{Delivery: kept, Verdict: driver.Extend},
 	)
 	sub.Release(greet, 4)
 	carries(t, sub.finish(), call(greet, "kept")) // once its lease has ended
 	eventually(t, "one message is left", func() bool {
-		return slices.Equal(b.pending(dispatch.Page{Route: dispatch.Ready}), []string{"back"})
+		return slices.Equal(b.pending(driver.Page{Route: driver.Ready}), []string{"back"})
 	})
 	b.settle()
 }

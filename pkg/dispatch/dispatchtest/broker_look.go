@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -23,7 +24,7 @@ var lookTests = []brokerTest{
 }
 
 // pending gives the ids of a page's messages.
-func (b bench) pending(p dispatch.Page) []string {
+func (b bench) pending(p driver.Page) []string {
 	b.t.Helper()
 	var ids []string
 	for _, d := range b.page(p) {
@@ -32,11 +33,11 @@ func (b bench) pending(p dispatch.Page) []string {
 	return ids
 }
 
-func (b bench) page(p dispatch.Page) []dispatch.Delivery {
+func (b bench) page(p driver.Page) []driver.Delivery {
 	b.t.Helper()
 	ctx, cancel := patiently(b.t)
 	defer cancel()
-	var page []dispatch.Delivery
+	var page []driver.Delivery
 	for d, err := range b.Pending(ctx, p) {
 		if err != nil {
 			b.t.Fatalf("pending: %v", err)
@@ -48,26 +49,26 @@ func (b bench) page(p dispatch.Page) []dispatch.Delivery {
 
 func findsEverywhere(t *testing.T, b bench) {
 	at := schedule("x", time.Hour)
-	join := dispatch.Message{Route: dispatch.Commands, Verb: dispatch.VerbJoin, ID: "x", Header: map[string]string{dispatch.HeaderName: "n"}, Body: []byte("[]")}
-	other := dispatch.Message{Route: dispatch.Commands, Verb: "cancel", ID: "x"}
+	join := driver.Message{Route: driver.Commands, Verb: dispatch.VerbJoin, ID: "x", Header: map[string]string{dispatch.HeaderName: "n"}, Body: []byte("[]")}
+	other := driver.Message{Route: driver.Commands, Verb: "cancel", ID: "x"}
 	b.put(call(greet, "x"), call(later, "x"), at, schedule("y", -time.Hour), call(greet, "z"), join, other)
-	found := map[dispatch.Route]dispatch.Delivery{}
+	found := map[driver.Route]driver.Delivery{}
 	for _, d := range b.find("x") {
 		found[d.Route] = d
 	}
-	if routes := slices.Sorted(maps.Keys(found)); !slices.Equal(routes, []dispatch.Route{dispatch.Delay, dispatch.Commands, dispatch.Later, dispatch.Ready}) {
+	if routes := slices.Sorted(maps.Keys(found)); !slices.Equal(routes, []driver.Route{driver.Delay, driver.Commands, driver.Later, driver.Ready}) {
 		t.Fatalf("found on the routes %q", routes)
 	}
-	carries(t, found[dispatch.Commands], join)
-	carries(t, found[dispatch.Ready], call(greet, "x"))
-	carries(t, found[dispatch.Later], call(later, "x"))
-	carries(t, found[dispatch.Delay], at)
-	if got := found[dispatch.Delay].At; !got.Equal(at.At) {
+	carries(t, found[driver.Commands], join)
+	carries(t, found[driver.Ready], call(greet, "x"))
+	carries(t, found[driver.Later], call(later, "x"))
+	carries(t, found[driver.Delay], at)
+	if got := found[driver.Delay].At; !got.Equal(at.At) {
 		t.Fatalf("schedule fires at %v, want %v", got, at.At)
 	}
 	eventually(t, "the due message is found", func() bool {
 		f := b.find("y")
-		return len(f) == 1 && f[0].Route == dispatch.Due
+		return len(f) == 1 && f[0].Route == driver.Due
 	})
 	for _, nobody := range []deferred.ID{"nobody", "12", "99999999999999999999999"} {
 		if f := b.find(nobody); len(f) > 0 {
@@ -83,15 +84,15 @@ func findsHeld(t *testing.T, b bench) {
 	if found := b.find("a"); len(found) != 1 || found[0].Seq != d.Seq {
 		t.Fatalf("what is held is found as %+v", found)
 	}
-	if diff := cmp.Diff([]string{"a"}, b.pending(dispatch.Page{Route: dispatch.Ready})); diff != "" {
+	if diff := cmp.Diff([]string{"a"}, b.pending(driver.Page{Route: driver.Ready})); diff != "" {
 		t.Fatalf("pending (-want +got):\n%s", diff)
 	}
 }
 
 func settlesNothingFound(t *testing.T, b bench) {
 	b.put(call(greet, "a"))
-	for _, d := range append(b.find("a"), b.page(dispatch.Page{Route: dispatch.Ready})...) {
-		_ = b.Settle(t.Context(), []dispatch.Settlement{{Delivery: d, Verdict: dispatch.Done}})
+	for _, d := range append(b.find("a"), b.page(driver.Page{Route: driver.Ready})...) {
+		_ = b.Settle(t.Context(), []driver.Settlement{{Delivery: d, Verdict: driver.Done}})
 	}
 	carries(t, b.subscribe(1, greet).take(), call(greet, "a"))
 }
@@ -101,7 +102,7 @@ func pagesPending(t *testing.T, b bench) {
 	b.put(call(later, "elsewhere"))
 	seen, after, last := 0, uint64(0), uint64(0)
 	for {
-		page := b.page(dispatch.Page{Route: dispatch.Ready, After: after, Limit: 300})
+		page := b.page(driver.Page{Route: driver.Ready, After: after, Limit: 300})
 		if len(page) == 0 {
 			break
 		}
@@ -116,10 +117,10 @@ func pagesPending(t *testing.T, b bench) {
 		}
 		after = last
 	}
-	if all := b.pending(dispatch.Page{Route: dispatch.Ready}); seen != 4 || len(all) != 1000 {
+	if all := b.pending(driver.Page{Route: driver.Ready}); seen != 4 || len(all) != 1000 {
 		t.Fatalf("%d pages and %d messages, want 4 and 1000", seen, len(all))
 	}
-	for d, err := range b.Pending(t.Context(), dispatch.Page{Route: dispatch.Ready, After: last - 1}) {
+	for d, err := range b.Pending(t.Context(), driver.Page{Route: driver.Ready, After: last - 1}) {
 		if err != nil || d.Seq != last {
 			t.Fatalf("after all but one there is %d, %v, want %d", d.Seq, err, last)
 		}
@@ -128,15 +129,15 @@ func pagesPending(t *testing.T, b bench) {
 }
 
 func filtersPending(t *testing.T, b bench) {
-	for _, route := range []dispatch.Route{dispatch.Ready, dispatch.Later, dispatch.Delay} {
+	for _, route := range []driver.Route{driver.Ready, driver.Later, driver.Delay} {
 		put := func(queue, name string, id deferred.ID) {
-			b.put(dispatch.Message{Route: route, Queue: queue, Name: name, ID: id, Body: []byte(id), At: time.Now().Add(time.Hour)})
+			b.put(driver.Message{Route: route, Queue: queue, Name: name, ID: id, Body: []byte(id), At: time.Now().Add(time.Hour)})
 		}
 		put("one", "a/x", "1")
 		put("two", "a/x", "2")
 		put("one", "b", "3")
 		put("one", "a/x", "4")
-		for want, p := range map[*[]string]dispatch.Page{
+		for want, p := range map[*[]string]driver.Page{
 			{"1", "2", "3", "4"}: {},
 			{"1", "3", "4"}:      {Queue: "one"},
 			{"1", "2", "4"}:      {Name: "a/x"},
@@ -153,8 +154,8 @@ func filtersPending(t *testing.T, b bench) {
 }
 
 func deliversCommands(t *testing.T, b bench) {
-	first := dispatch.Message{Route: dispatch.Commands, Verb: "cancel", ID: "a", Header: map[string]string{"Zasync-Note": "kept"}, Body: []byte(`{"reason":"r"}`)}
-	second := dispatch.Message{Route: dispatch.Commands, Verb: "hold", ID: "a"}
+	first := driver.Message{Route: driver.Commands, Verb: "cancel", ID: "a", Header: map[string]string{"Zasync-Note": "kept"}, Body: []byte(`{"reason":"r"}`)}
+	second := driver.Message{Route: driver.Commands, Verb: "hold", ID: "a"}
 	b.put(first, first, second)
 	sub := b.subscribe(1, commands)
 	carries(t, sub.finish(), first)
@@ -162,23 +163,23 @@ func deliversCommands(t *testing.T, b bench) {
 	if found := b.find("a"); len(found) > 0 {
 		t.Fatalf("a command is found as a call: %+v", found)
 	}
-	pending := b.page(dispatch.Page{Route: dispatch.Commands})
+	pending := b.page(driver.Page{Route: driver.Commands})
 	carries(t, pending[len(pending)-1], second)
 	carries(t, sub.finish(), second)
 }
 
 func keepsAside(t *testing.T, b bench) {
-	put := []dispatch.Message{
-		{Route: dispatch.Aside, Verb: "malformed", Header: map[string]string{"Zasync-Labels": "{"}, Body: []byte("one")},
-		{Route: dispatch.Aside, Verb: "conflict", ID: "a", Body: []byte("two")},
+	put := []driver.Message{
+		{Route: driver.Aside, Verb: "malformed", Header: map[string]string{"Zasync-Labels": "{"}, Body: []byte("one")},
+		{Route: driver.Aside, Verb: "conflict", ID: "a", Body: []byte("two")},
 	}
 	b.put(put...)
-	page := b.page(dispatch.Page{Route: dispatch.Aside})
+	page := b.page(driver.Page{Route: driver.Aside})
 	if len(page) != 2 {
 		t.Fatalf("two messages are aside, %d are seen", len(page))
 	}
 	for i, d := range page {
-		if d.Route != dispatch.Aside || d.Verb != put[i].Verb || !cmp.Equal(d.Body, put[i].Body) || d.ID == "" {
+		if d.Route != driver.Aside || d.Verb != put[i].Verb || !cmp.Equal(d.Body, put[i].Body) || d.ID == "" {
 			t.Errorf("aside is %+v, want %+v", d, put[i])
 		}
 		for k, v := range put[i].Header {
@@ -187,7 +188,7 @@ func keepsAside(t *testing.T, b bench) {
 			}
 		}
 	}
-	rest := b.page(dispatch.Page{Route: dispatch.Aside, After: page[0].Seq})
+	rest := b.page(driver.Page{Route: driver.Aside, After: page[0].Seq})
 	if len(rest) != 1 || rest[0].Verb != "conflict" {
 		t.Fatalf("after the first one there is %+v", rest)
 	}

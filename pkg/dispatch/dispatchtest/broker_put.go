@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -45,19 +45,19 @@ func deliversInOrder(t *testing.T, b bench) {
 }
 
 func deliversWhole(t *testing.T, b bench) {
-	lane := dispatch.Lane{Route: dispatch.Ready, Queue: "low/eu", Name: "mail/send_all-2"}
-	large := dispatch.Message{
+	lane := driver.Lane{Route: driver.Ready, Queue: "low/eu", Name: "mail/send_all-2"}
+	large := driver.Message{
 		Route: lane.Route, Queue: lane.Queue, Name: lane.Name, ID: "A_z-09",
 		Header: map[string]string{"Content-Type": "application/octet-stream", "Zasync-Labels": `{"a":"b: c"}`},
 		Body:   bytes.Repeat([]byte{0, 1, '\r', '\n', 255}, 50_000),
 	}
-	small := dispatch.Message{Route: dispatch.Later, Queue: lane.Queue, Name: lane.Name, ID: "B"}
+	small := driver.Message{Route: driver.Later, Queue: lane.Queue, Name: lane.Name, ID: "B"}
 	seqs := b.put(large, small)
 	sub := b.subscribe(1, lane, later)
 	for range 2 {
 		d := sub.take()
-		i := map[dispatch.Route]int{dispatch.Ready: 0, dispatch.Later: 1}[d.Route]
-		carries(t, d, []dispatch.Message{large, small}[i])
+		i := map[driver.Route]int{driver.Ready: 0, driver.Later: 1}[d.Route]
+		carries(t, d, []driver.Message{large, small}[i])
 		if d.Seq != seqs[i] || d.Deliveries != 1 || d.Handle == "" || d.Got.IsZero() {
 			t.Fatalf("delivery of sequence %d: %d, %d times, at %v, handle %q", seqs[i], d.Seq, d.Deliveries, d.Got, d.Handle)
 		}
@@ -65,20 +65,20 @@ func deliversWhole(t *testing.T, b bench) {
 }
 
 func refusesTooLarge(t *testing.T, b bench) {
-	for what, m := range map[string]dispatch.Message{
+	for what, m := range map[string]driver.Message{
 		"headers": {Header: map[string]string{"Zasync-Labels": strings.Repeat("x", 66_000)}},
 		"a name":  {Header: map[string]string{"Zasync-" + strings.Repeat("X", 66_000): "x"}},
 		"a body":  {Body: make([]byte, 2<<20)},
 	} {
-		m.Route, m.Verb = dispatch.Aside, "malformed"
-		if _, err := b.try(m); !errors.Is(err, dispatch.ErrTooLarge) {
+		m.Route, m.Verb = driver.Aside, "malformed"
+		if _, err := b.try(m); !errors.Is(err, driver.ErrTooLarge) {
 			t.Errorf("too large is %s, and the answer %v", what, err)
 		}
 	}
 }
 
 func copiesMessages(t *testing.T, b bench) {
-	put := func() dispatch.Message {
+	put := func() driver.Message {
 		m := call(greet, "a")
 		m.Header = map[string]string{"Zasync-Note": "kept"}
 		return m
@@ -96,7 +96,7 @@ func copiesMessages(t *testing.T, b bench) {
 
 func numbersMessages(t *testing.T, b bench) {
 	sub := b.subscribe(1, greet, later)
-	for _, lane := range []dispatch.Lane{greet, later} {
+	for _, lane := range []driver.Lane{greet, later} {
 		m := call(lane, "")
 		m.Body = []byte("numbered")
 		first, second := b.put(m)[0], b.put(m)[0]
@@ -118,8 +118,8 @@ func putsEachOnItsOwn(t *testing.T, b bench) {
 	b.put(call(greet, "b"))
 	again := call(greet, "b")
 	again.Unique = true
-	stored := b.Put(ctx, []dispatch.Message{call(greet, "a"), again, call(later, "c")})
-	if len(stored) != 3 || stored[0].Err != nil || stored[2].Err != nil || !errors.Is(stored[1].Err, dispatch.ErrExists) {
+	stored := b.Put(ctx, []driver.Message{call(greet, "a"), again, call(later, "c")})
+	if len(stored) != 3 || stored[0].Err != nil || stored[2].Err != nil || !errors.Is(stored[1].Err, driver.ErrExists) {
 		t.Fatalf("answers are %+v, want only ErrExists in the middle", stored)
 	}
 	for id, n := range map[deferred.ID]int{"a": 1, "b": 1, "c": 1} {
@@ -137,7 +137,7 @@ func refusesDuplicates(t *testing.T, b bench) {
 	b.put(call(greet, "a")) // it is only refused to who asks
 
 	otherName, otherRoute, otherID := unique, unique, unique
-	otherName.Name, otherRoute.Route, otherID.ID = "other", dispatch.Later, "b"
+	otherName.Name, otherRoute.Route, otherID.ID = "other", driver.Later, "b"
 	b.put(otherName, otherRoute, otherID)
 
 	sub := b.subscribe(2, greet)

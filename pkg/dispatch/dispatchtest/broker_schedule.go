@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var scheduleTests = []brokerTest{
@@ -20,18 +20,18 @@ var scheduleTests = []brokerTest{
 }
 
 // schedule is a message that fires after a while.
-func schedule(id deferred.ID, after time.Duration) dispatch.Message {
-	m := call(dispatch.Lane{Route: dispatch.Delay}, id)
+func schedule(id deferred.ID, after time.Duration) driver.Message {
+	m := call(driver.Lane{Route: driver.Delay}, id)
 	m.At = time.Now().Add(after)
 	m.Header = map[string]string{"Content-Type": "text/plain", "Zasync-Note": "kept"}
 	return m
 }
 
 // fires compares a delivery with the schedule that it must come from.
-func fires(t *testing.T, d dispatch.Delivery, s dispatch.Message) {
+func fires(t *testing.T, d driver.Delivery, s driver.Message) {
 	t.Helper()
 	want := s
-	want.Route = dispatch.Due
+	want.Route = driver.Due
 	carries(t, d, want)
 	if d.Got.Before(s.At) {
 		t.Fatalf("it came at %v, before its time %v", d.Got, s.At)
@@ -52,7 +52,7 @@ func firesLateSchedules(t *testing.T, b bench) {
 	b.put(s)
 	eventually(t, "the schedule becomes due", func() bool {
 		found := b.find("a")
-		return len(found) == 1 && found[0].Route == dispatch.Due
+		return len(found) == 1 && found[0].Route == driver.Due
 	})
 	fires(t, b.subscribe(1, due).take(), s)
 }

@@ -5,11 +5,12 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 func (r *rig) putMalformed(id deferred.ID) {
-	r.put(dispatch.Message{
-		Route: dispatch.Later, Queue: deferred.DefaultQueue, Name: "greet", ID: id, Body: []byte(`1`),
+	r.put(driver.Message{
+		Route: driver.Later, Queue: deferred.DefaultQueue, Name: "greet", ID: id, Body: []byte(`1`),
 		Header: map[string]string{dispatch.HeaderDelay: "soon"},
 	})
 }
@@ -27,13 +28,13 @@ func malformedMember(r *rig) {
 // What was held, or cancelled, before it turned out that it cannot be understood.
 func malformedAfterACommand(r *rig) {
 	r.perform(nil)
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "hold", ID: "held"})
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "cancel", ID: "cancelled"})
-	r.becomesEmpty(dispatch.Commands)
+	r.put(driver.Message{Route: driver.Commands, Verb: "hold", ID: "held"})
+	r.put(driver.Message{Route: driver.Commands, Verb: "cancel", ID: "cancelled"})
+	r.becomesEmpty(driver.Commands)
 	r.putMalformed("held")
 	r.putMalformed("cancelled")
 	r.failsWith("held", deferred.KindMalformed)
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	if rec := r.await("cancelled", deferred.Cancelled); !rec.Seen {
 		r.Errorf("what was cancelled has not met its message, and is kept for ever: %+v", rec)
 	}
@@ -50,7 +51,7 @@ func idOfACallbackIsTaken(r *rig) {
 	c.Callbacks = []deferred.Callback{{On: deferred.OnBoth, Call: deferred.Call{Name: "mend"}}}
 	r.submit(c)
 	r.isForgotten("p")
-	if mended.Load() != 0 || r.pending(dispatch.Aside) != 1 {
-		r.Errorf("the callback ran %d times, and %d messages are set aside", mended.Load(), r.pending(dispatch.Aside))
+	if mended.Load() != 0 || r.pending(driver.Aside) != 1 {
+		r.Errorf("the callback ran %d times, and %d messages are set aside", mended.Load(), r.pending(driver.Aside))
 	}
 }

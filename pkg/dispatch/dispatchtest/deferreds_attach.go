@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 func attachAnyTime(r *rig) {
@@ -58,7 +58,7 @@ func attachWithArguments(r *rig) {
 			return string(text), err
 		},
 	})
-	r.becomesEmpty(dispatch.Later) // all wait in their records
+	r.becomesEmpty(driver.Later) // all wait in their records
 	r.submit(named("greet", "p"))
 	r.gives("spaced", `{"a":1}`)
 	r.gives("charset", `{"a":1}`)

@@ -7,23 +7,23 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A busy broker counts what is asked of it.
 type busy struct {
-	dispatch.Broker
+	driver.Broker
 	finds, words atomic.Int64
 }
 
-func (b *busy) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery, error) {
+func (b *busy) Find(ctx context.Context, id deferred.ID) ([]driver.Delivery, error) {
 	b.finds.Add(1)
 	return b.Broker.Find(ctx, id)
 }
 
-func (b *busy) Put(ctx context.Context, m []dispatch.Message) []dispatch.Stored {
+func (b *busy) Put(ctx context.Context, m []driver.Message) []driver.Stored {
 	for i := range m {
-		if m[i].Route == dispatch.Commands || m[i].Route == dispatch.Delay {
+		if m[i].Route == driver.Commands || m[i].Route == driver.Delay {
 			b.words.Add(1)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Who adds is a worker too, of another name: it keeps house, and must neither
@@ -86,16 +86,16 @@ func callbackOfACallback(r *rig) {
 // meddler has something done right before a chosen write, once: so it falls
 // between the reading of the record and its writing.
 type meddler struct {
-	dispatch.Store
+	driver.Store
 	before func(*deferred.Record) bool
 	meddle func()
 	once   sync.Once
 }
 
-func (s *meddler) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
+func (s *meddler) Write(ctx context.Context, writes []driver.Write) []driver.Written {
 	for _, w := range writes {
 		var rec deferred.Record
-		if w.Space == dispatch.Records && rec.UnmarshalJSON(w.Value) == nil && s.before(&rec) {
+		if w.Space == driver.Records && rec.UnmarshalJSON(w.Value) == nil && s.before(&rec) {
 			s.once.Do(s.meddle)
 		}
 	}

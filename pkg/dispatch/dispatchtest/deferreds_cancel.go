@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Who cancels through a queue has written the record when he is answered.
@@ -68,5 +68,5 @@ func cancelled(r *rig, cancel func(deferred.ID)) {
 	w.feed.Want(w.lane, 10)
 	w.idle(r.pair.Lease / 2)
 	r.join(r.queue, "nobody").idle(r.pair.Lease / 2)
-	r.becomesEmpty(dispatch.Delay)
+	r.becomesEmpty(driver.Delay)
 }

@@ -9,6 +9,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var clockCases = []rigCase{
@@ -26,9 +27,9 @@ func (r *rig) ahead() *dispatch.Queue {
 	return r.over(pastStore{r.pair.Store}, pastBroker{r.pair.Broker})
 }
 
-type pastStore struct{ dispatch.Store }
+type pastStore struct{ driver.Store }
 
-func (s pastStore) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s pastStore) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	entries, err := s.Store.Read(ctx, keys)
 	for i := range entries {
 		entries[i].Time = entries[i].Time.Add(-clockError)
@@ -36,19 +37,19 @@ func (s pastStore) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.En
 	return entries, err
 }
 
-type pastBroker struct{ dispatch.Broker }
+type pastBroker struct{ driver.Broker }
 
-func (b pastBroker) Put(ctx context.Context, messages []dispatch.Message) []dispatch.Stored {
-	shifted := make([]dispatch.Message, len(messages))
+func (b pastBroker) Put(ctx context.Context, messages []driver.Message) []driver.Stored {
+	shifted := make([]driver.Message, len(messages))
 	for i, m := range messages {
-		if shifted[i] = m; m.Route == dispatch.Delay {
+		if shifted[i] = m; m.Route == driver.Delay {
 			shifted[i].At = m.At.Add(clockError)
 		}
 	}
 	return b.Broker.Put(ctx, shifted)
 }
 
-func inThePast(d dispatch.Delivery) dispatch.Delivery {
+func inThePast(d driver.Delivery) driver.Delivery {
 	d.Time = d.Time.Add(-clockError)
 	if !d.At.IsZero() {
 		d.At = d.At.Add(-clockError)
@@ -56,7 +57,7 @@ func inThePast(d dispatch.Delivery) dispatch.Delivery {
 	return d
 }
 
-func (b pastBroker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery, error) {
+func (b pastBroker) Find(ctx context.Context, id deferred.ID) ([]driver.Delivery, error) {
 	found, err := b.Broker.Find(ctx, id)
 	for i := range found {
 		found[i] = inThePast(found[i])
@@ -64,8 +65,8 @@ func (b pastBroker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delive
 	return found, err
 }
 
-func (b pastBroker) Pending(ctx context.Context, p dispatch.Page) iter.Seq2[dispatch.Delivery, error] {
-	return func(yield func(dispatch.Delivery, error) bool) {
+func (b pastBroker) Pending(ctx context.Context, p driver.Page) iter.Seq2[driver.Delivery, error] {
+	return func(yield func(driver.Delivery, error) bool) {
 		for d, err := range b.Broker.Pending(ctx, p) {
 			if !yield(inThePast(d), err) {
 				return
@@ -74,14 +75,14 @@ func (b pastBroker) Pending(ctx context.Context, p dispatch.Page) iter.Seq2[disp
 	}
 }
 
-func (b pastBroker) Subscribe(ctx context.Context) (dispatch.Subscription, error) {
+func (b pastBroker) Subscribe(ctx context.Context) (driver.Subscription, error) {
 	s, err := b.Broker.Subscribe(ctx)
 	return pastSubscription{s}, err
 }
 
-type pastSubscription struct{ dispatch.Subscription }
+type pastSubscription struct{ driver.Subscription }
 
-func (s pastSubscription) Next(ctx context.Context) (dispatch.Delivery, error) {
+func (s pastSubscription) Next(ctx context.Context) (driver.Delivery, error) {
 	d, err := s.Subscription.Next(ctx)
 	return inThePast(d), err
 }
@@ -89,7 +90,7 @@ func (s pastSubscription) Next(ctx context.Context) (dispatch.Delivery, error) {
 // heldAndParked is a call that is held, and that a worker has parked for a while.
 func (r *rig) heldAndParked(client *dispatch.Queue) *hand {
 	r.Helper()
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "hold", ID: "a"})
+	r.put(driver.Message{Route: driver.Commands, Verb: "hold", ID: "a"})
 	h := r.join(r.queue, "greet")
 	r.comesToBe("a", "is held", func(rec *deferred.Record) bool { return rec.State == deferred.Held })
 	c := named("greet", "a")
@@ -97,8 +98,8 @@ func (r *rig) heldAndParked(client *dispatch.Queue) *hand {
 	if _, err := client.Submit(r.ctx, c); err != nil {
 		r.Fatal(err)
 	}
-	eventually(r.T, "the call is parked", func() bool { return r.pending(dispatch.Delay) == 1 })
-	r.becomesEmpty(dispatch.Later)
+	eventually(r.T, "the call is parked", func() bool { return r.pending(driver.Delay) == 1 })
+	r.becomesEmpty(driver.Later)
 	return h
 }
 
@@ -115,16 +116,16 @@ func releasedAhead(r *rig) {
 func releasedAndDied(r *rig) {
 	var mu sync.Mutex
 	var rung []time.Time
-	r.queue = r.tap(tapped{stored: func(m dispatch.Message) {
-		if m.Route == dispatch.Delay && m.ID == "a" && m.At.Before(time.Now().Add(-time.Hour)) {
+	r.queue = r.tap(tapped{stored: func(m driver.Message) {
+		if m.Route == driver.Delay && m.ID == "a" && m.At.Before(time.Now().Add(-time.Hour)) {
 			mu.Lock()
 			defer mu.Unlock()
 			rung = append(rung, m.At)
 		}
 	}})
 	h := r.heldAndParked(r.queue)
-	client := r.tap(tapped{put: func(m dispatch.Message) error {
-		if m.Route == dispatch.Delay {
+	client := r.tap(tapped{put: func(m driver.Message) error {
+		if m.Route == driver.Delay {
 			return errOnce
 		}
 		return nil
@@ -155,13 +156,13 @@ func cancelledAhead(r *rig) {
 
 // keptFor has each write of a record tell for how long that is kept.
 type keptFor struct {
-	dispatch.Store
+	driver.Store
 	told func(ttl time.Duration)
 }
 
-func (s keptFor) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
+func (s keptFor) Write(ctx context.Context, writes []driver.Write) []driver.Written {
 	for _, w := range writes {
-		if w.Space == dispatch.Records {
+		if w.Space == driver.Records {
 			s.told(w.TTL)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var commandCases = []rigCase{
@@ -22,19 +22,19 @@ var commandCases = []rigCase{
 // and nobody has carried it out.
 func (r *rig) say(verb deferred.Verb, id deferred.ID, body string) {
 	r.Helper()
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: string(verb), ID: id, Body: []byte(body)})
+	r.put(driver.Message{Route: driver.Commands, Verb: string(verb), ID: id, Body: []byte(body)})
 }
 
 // The token of such a command is good, and nothing else.
 func unreadableResolution(r *rig) {
 	r.perform(nil)
 	token := r.promise("p")
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	r.say(deferred.Resolve, "p", fmt.Sprintf(`{"token":%q,"value":"!!! no base64","value_type":"application/octet-stream"}`, token))
 	r.say(deferred.Reject, "p", fmt.Sprintf(`{"token":%q,"message":5}`, token))
 	r.say(deferred.Resolve, "p", string(token))
-	r.becomesEmpty(dispatch.Commands)
-	if n := r.pending(dispatch.Aside); n != 3 {
+	r.becomesEmpty(driver.Commands)
+	if n := r.pending(driver.Aside); n != 3 {
 		r.Errorf("%d messages are set aside, want all three", n)
 	}
 	if rec := r.record("p"); rec.State != deferred.Waiting {
@@ -65,7 +65,7 @@ func releaseAfterUnmetHold(r *rig) {
 	r.say(deferred.Hold, "a", "")
 	r.releases("a")
 	r.join(r.queue, "other") // it meets the hold, not the call
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	w := r.join(r.queue, "greet")
 	w.succeed(w.claim())
 	r.await("a", deferred.Succeeded)
@@ -77,7 +77,7 @@ func holdAfterUnmetRelease(r *rig) {
 	r.say(deferred.Release, "a", "")
 	r.holds("a")
 	r.join(r.queue, "other")
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	w := r.join(r.queue, "greet")
 	w.idle(r.pair.Lease)
 	r.releases("a")
@@ -90,7 +90,7 @@ func longBy(r *rig) {
 	r.submit(greeting("a"))
 	r.say(deferred.Cancel, "a", `{"by":"`+strings.Repeat("x", 100<<10)+`"}`)
 	r.join(r.queue, "other")
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	if by := r.await("a", deferred.Cancelled).SettledBy; !strings.HasPrefix(by, "xxx") || len(by) > 256 {
 		r.Errorf("settled by %q", by)
 	}

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // doomed is a call with an errback, and a deadline that comes soon.
@@ -33,7 +33,7 @@ func deadlinePending(r *rig) {
 	r.becomes("a", deferred.Pending)
 	r.expires(c)
 	r.join(r.queue, "greet").idle(r.pair.Lease / 2)
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 // Of a delayed call, and of one that is to be tried again.
@@ -55,7 +55,7 @@ func deadlineOfScheduled(r *rig) {
 		r.Errorf("attempt %d, counts %+v, want those of the attempt that there was", rec.Attempt, rec.Counts)
 	}
 	w.idle(r.pair.Lease / 2)
-	r.becomesEmpty(dispatch.Delay)
+	r.becomesEmpty(driver.Delay)
 }
 
 // Of one that was held before a worker met it, and of one that was held then.

@@ -7,20 +7,20 @@ import (
 	"sync"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // verdicts remembers of which ids' commands a worker has said what becomes of them.
 type verdicts struct {
-	dispatch.Broker
+	driver.Broker
 	mu   sync.Mutex
 	said map[deferred.ID]bool
 }
 
-func (b *verdicts) Settle(ctx context.Context, settlements []dispatch.Settlement) error {
+func (b *verdicts) Settle(ctx context.Context, settlements []driver.Settlement) error {
 	b.mu.Lock()
 	for _, s := range settlements {
-		if s.Route == dispatch.Commands && s.Verdict != dispatch.Extend {
+		if s.Route == driver.Commands && s.Verdict != driver.Extend {
 			b.said[s.ID] = true
 		}
 	}
@@ -43,7 +43,7 @@ func (b *verdicts) meets(r *rig, ids ...deferred.ID) {
 // command puts a command as any client may: a message, and no more.
 func (r *rig) command(verb deferred.Verb, id deferred.ID, body string) {
 	r.Helper()
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: string(verb), ID: id, Body: []byte(body)})
+	r.put(driver.Message{Route: driver.Commands, Verb: string(verb), ID: id, Body: []byte(body)})
 }
 
 // A worker meets the messages before what they are about was submitted. It must
@@ -58,7 +58,7 @@ func earlyCommands(r *rig) {
 	r.command(deferred.Add, "all", `{"members":["x","y"]}`)
 	b.meets(r, "yes", "no", "all")
 	for _, id := range []deferred.ID{"yes", "no", "all"} {
-		if entries, err := r.pair.Store.Read(r.ctx, []dispatch.Key{{Space: dispatch.Records, Name: string(id)}}); err != nil || entries[0].Revision != 0 {
+		if entries, err := r.pair.Store.Read(r.ctx, []driver.Key{{Space: driver.Records, Name: string(id)}}); err != nil || entries[0].Revision != 0 {
 			r.Errorf("of the command alone, %s has the record %s (%v)", id, entries[0].Value, err)
 		}
 	}
@@ -71,8 +71,8 @@ func earlyCommands(r *rig) {
 	r.resolve(x, 1)
 	r.resolve(y, 2)
 	r.ends("all", `succeeded [1,2]`)
-	r.becomesEmpty(dispatch.Commands)
-	if n := r.pending(dispatch.Aside); n != 0 {
+	r.becomesEmpty(driver.Commands)
+	if n := r.pending(driver.Aside); n != 0 {
 		r.Errorf("%d messages were set aside", n)
 	}
 }
@@ -89,9 +89,9 @@ func commandsOfNothing(r *rig) {
 	r.command(deferred.Resolve, "p", bodies["p"])
 	r.command(deferred.Reject, "q", bodies["q"])
 	r.command(deferred.Add, "j", bodies["j"])
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	aside := map[string]bool{} // one may be there twice, if its lease ended meanwhile
-	for d, err := range r.pair.Broker.Pending(r.ctx, dispatch.Page{Route: dispatch.Aside}) {
+	for d, err := range r.pair.Broker.Pending(r.ctx, driver.Page{Route: driver.Aside}) {
 		if err != nil || d.Verb != "command" {
 			r.Errorf("set aside as %s: %s (%v)", d.Verb, d.Body, err)
 		}

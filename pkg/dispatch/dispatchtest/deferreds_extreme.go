@@ -12,6 +12,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // extremes are values that a client may write into a header of a time, a duration or
@@ -43,7 +44,7 @@ func (r *rig) extremeHeaders(every int) {
 	for _, key := range keys {
 		for _, value := range extremes {
 			for _, with := range beside {
-				for _, route := range []dispatch.Route{dispatch.Ready, dispatch.Later} {
+				for _, route := range []driver.Route{driver.Ready, driver.Later} {
 					if n++; n%every != 0 {
 						continue
 					}
@@ -66,7 +67,7 @@ func (r *rig) extremeHeaders(every int) {
 func (r *rig) comesToRest() {
 	r.Helper()
 	r.nothingLeft()
-	for d, err := range r.pair.Broker.Pending(r.ctx, dispatch.Page{Route: dispatch.Delay}) {
+	for d, err := range r.pair.Broker.Pending(r.ctx, driver.Page{Route: driver.Delay}) {
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -101,10 +102,10 @@ func extremeWaits(r *rig) {
 
 func extremeSchedules(r *rig) {
 	r.perform(map[string]handler{"greet": succeeds(`1`)})
-	far := hostile(dispatch.Delay, "far", dispatch.HeaderDue, "2200-01-01T00:00:00Z")
-	odd := hostile(dispatch.Delay, "odd", dispatch.HeaderWake, "no id!")
-	unreadable := hostile(dispatch.Delay, "unreadable", dispatch.HeaderDue, strings.Repeat("x", 1000))
-	for _, m := range []dispatch.Message{odd, unreadable} {
+	far := hostile(driver.Delay, "far", dispatch.HeaderDue, "2200-01-01T00:00:00Z")
+	odd := hostile(driver.Delay, "odd", dispatch.HeaderWake, "no id!")
+	unreadable := hostile(driver.Delay, "unreadable", dispatch.HeaderDue, strings.Repeat("x", 1000))
+	for _, m := range []driver.Message{odd, unreadable} {
 		r.put(m)
 	}
 	eventually(r.T, "both are set aside", func() bool { return len(r.aside()) == 2 })
@@ -116,8 +117,8 @@ func extremeSchedules(r *rig) {
 func submittedInTheFuture(r *rig) {
 	r.perform(map[string]handler{"greet": succeeds(`1`)})
 	began := time.Now()
-	r.put(hostile(dispatch.Ready, "a", dispatch.HeaderSubmitted, "2200-12-31T23:59:00Z"))
-	r.put(hostile(dispatch.Ready, "b", dispatch.HeaderSubmitted, "1970-01-01T00:00:00Z"))
+	r.put(hostile(driver.Ready, "a", dispatch.HeaderSubmitted, "2200-12-31T23:59:00Z"))
+	r.put(hostile(driver.Ready, "b", dispatch.HeaderSubmitted, "1970-01-01T00:00:00Z"))
 	for _, id := range []deferred.ID{"a", "b"} {
 		r.gives(id, `1`)
 		rec := r.record(id)
@@ -125,7 +126,7 @@ func submittedInTheFuture(r *rig) {
 			r.Errorf("%s was submitted at %v", id, rec.Submitted)
 		}
 	}
-	m := hostile(dispatch.Later, "late", dispatch.HeaderAfter, "never-seen")
+	m := hostile(driver.Later, "late", dispatch.HeaderAfter, "never-seen")
 	m.Header[dispatch.HeaderSubmitted] = "2200-12-31T23:59:00Z"
 	r.put(m)
 	r.failsWith("late", deferred.KindParentUnknown)
@@ -133,8 +134,8 @@ func submittedInTheFuture(r *rig) {
 
 func asciiHeaders(r *rig) {
 	var mu sync.Mutex
-	var stored []dispatch.Message
-	r.queue = r.tap(tapped{stored: func(m dispatch.Message) {
+	var stored []driver.Message
+	r.queue = r.tap(tapped{stored: func(m driver.Message) {
 		mu.Lock()
 		defer mu.Unlock()
 		stored = append(stored, m)
@@ -147,8 +148,8 @@ func asciiHeaders(r *rig) {
 	late := named("greet", "late")
 	late.After = &deferred.After{Parent: "a", On: deferred.OnFailure, Kinds: kinds}
 	r.submit(c, late)
-	r.becomesEmpty(dispatch.Later)
-	r.put(hostile(dispatch.Later, "odd", dispatch.HeaderLabels, `{"city":"Zürich`))
+	r.becomesEmpty(driver.Later)
+	r.put(hostile(driver.Later, "odd", dispatch.HeaderLabels, `{"city":"Zürich`))
 	r.failsWith("odd", deferred.KindMalformed)
 	h.succeed(h.claim())
 	r.passes("late")
@@ -194,7 +195,7 @@ func labelsAtTheLimit(r *rig) {
 	c.Callbacks = append(c.Callbacks, deferred.Callback{On: deferred.OnBoth, Call: deferred.Call{Name: "mend", Args: deferred.JSON([]byte(`"` + strings.Repeat("<", 3000) + `"`))}})
 	c.After.Kinds[0] = "refused"
 	r.submit(c, named("greet", "p"))
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	h.fail(h.claim(), kindError("refused"))
 	a := h.claim()
 	if a.ID != "a" {

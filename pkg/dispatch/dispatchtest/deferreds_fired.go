@@ -4,7 +4,7 @@ import (
 	"errors"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // withFollower submits p, whose callback has an errback of its own: both travel
@@ -28,7 +28,7 @@ func cancelUnfired(r *rig) {
 	if err := r.queue.Open(child).Cancel(r.ctx, ""); !errors.Is(err, deferred.ErrNotFound) {
 		r.Errorf("of what was not fired, a cancel was answered with %v", err)
 	}
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "cancel", ID: child, Body: []byte("not needed")})
+	r.put(driver.Message{Route: driver.Commands, Verb: "cancel", ID: child, Body: []byte("not needed")})
 	r.await(child, deferred.Cancelled)
 	f := r.join(r.queue, "follow")
 	r.perform(map[string]handler{"mend": succeeds(`"mended"`)})
@@ -37,7 +37,7 @@ func cancelUnfired(r *rig) {
 	r.gives(errback, `"mended"`)
 	f.idle(r.pair.Lease / 2)
 	r.ends(child, `cancelled cancelled: not needed`)
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 // One that was added has a record of its own before it is fired.
@@ -76,7 +76,7 @@ func cancelFired(r *rig) {
 	f.idle(r.pair.Lease / 2)
 	r.ends(child, `cancelled cancelled: not needed`)
 	r.ends("p", `succeeded "done"`)
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	eventually(r.T, "its parent needs not wait for it", func() bool {
 		rec, err := r.queue.Record(r.ctx, "p")
 		return err == nil && rec.Attached(child).Settled
@@ -105,8 +105,8 @@ func holdUnfired(r *rig) {
 	if err := r.queue.Open(child).Hold(r.ctx, ""); !errors.Is(err, deferred.ErrNotFound) {
 		r.Errorf("of what was not fired, a hold was answered with %v", err)
 	}
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "hold", ID: child})
-	r.becomesEmpty(dispatch.Commands)
+	r.put(driver.Message{Route: driver.Commands, Verb: "hold", ID: child})
+	r.becomesEmpty(driver.Commands)
 	w.succeed(a)
 	f.idle(r.pair.Lease)
 	r.releases(child)

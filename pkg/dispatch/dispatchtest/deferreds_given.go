@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // lengths is a handler whose result is how long each text is of the list that it
@@ -195,5 +195,5 @@ func beginByOfTheLate(r *rig) {
 	}
 	w.succeed(a)
 	r.ends("p", `succeeded "done"`)
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }

@@ -5,6 +5,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // What waits for very long, a signal to stop, say, takes part in one race after
@@ -40,7 +41,7 @@ func goneFromASettledOne(r *rig) {
 	j.ID = "j"
 	r.submit(j)
 	r.await("j", deferred.Succeeded)
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	rec := r.record("p")
 	if n := len(rec.Callbacks); n > 100 || rec.Attached("another") == nil || rec.Attached("j") == nil {
 		r.Errorf("it remembers %d, and not the right ones: %+v", n, rec.Callbacks)
@@ -101,11 +102,11 @@ func goneParentOfACallSetAside(r *rig) {
 			w.succeed(next)
 		}
 	}
-	r.put(dispatch.Message{
-		Route: dispatch.Later, Queue: deferred.DefaultQueue, Name: "greet", ID: "a", Body: []byte(`"moon"`),
+	r.put(driver.Message{
+		Route: driver.Later, Queue: deferred.DefaultQueue, Name: "greet", ID: "a", Body: []byte(`"moon"`),
 		Header: map[string]string{dispatch.HeaderContentType: deferred.TypeJSON, dispatch.HeaderAfter: "p", dispatch.HeaderOn: "both"},
 	})
-	eventually(r.T, "the other call is set aside", func() bool { return r.pending(dispatch.Aside) == 1 })
+	eventually(r.T, "the other call is set aside", func() bool { return r.pending(driver.Aside) == 1 })
 	w.succeed(a)
 	r.isForgotten("p")
 	r.isForgotten("a")

@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var hostileCases = []rigCase{
@@ -27,9 +28,9 @@ var hostileCases = []rigCase{
 }
 
 // aside is what was set aside.
-func (r *rig) aside() (messages []dispatch.Delivery) {
+func (r *rig) aside() (messages []driver.Delivery) {
 	r.Helper()
-	for d, err := range r.pair.Broker.Pending(r.ctx, dispatch.Page{Route: dispatch.Aside}) {
+	for d, err := range r.pair.Broker.Pending(r.ctx, driver.Page{Route: driver.Aside}) {
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -39,7 +40,7 @@ func (r *rig) aside() (messages []dispatch.Delivery) {
 }
 
 // isSetAside awaits one message set aside, and nothing left of it.
-func (r *rig) isSetAside(reason string) dispatch.Delivery {
+func (r *rig) isSetAside(reason string) driver.Delivery {
 	r.Helper()
 	eventually(r.T, "a message is set aside as "+reason, func() bool { return len(r.aside()) > 0 })
 	r.nothingLeft()
@@ -52,14 +53,14 @@ func (r *rig) isSetAside(reason string) dispatch.Delivery {
 
 func (r *rig) nothingLeft() {
 	r.Helper()
-	for _, route := range []dispatch.Route{dispatch.Ready, dispatch.Later, dispatch.Commands, dispatch.Due} {
+	for _, route := range []driver.Route{driver.Ready, driver.Later, driver.Commands, driver.Due} {
 		r.becomesEmpty(route)
 	}
 }
 
 // hostile is a message of the lane greet with a header.
-func hostile(route dispatch.Route, id deferred.ID, key, value string) dispatch.Message {
-	return dispatch.Message{
+func hostile(route driver.Route, id deferred.ID, key, value string) driver.Message {
+	return driver.Message{
 		Route: route, Queue: deferred.DefaultQueue, Name: "greet", ID: id, Body: []byte(`1`), Header: map[string]string{key: value},
 	}
 }
@@ -77,7 +78,7 @@ func largeMalformed(r *rig) {
 		"many":  many,
 	} {
 		id := deferred.ID("m-" + what)
-		m := hostile(dispatch.Ready, id, "", "")
+		m := hostile(driver.Ready, id, "", "")
 		m.Header = h
 		r.put(m)
 		r.failsWith(id, deferred.KindMalformed)
@@ -99,7 +100,7 @@ func largeInUse(r *rig) {
 	r.submit(named("greet", "a"))
 	h.succeed(h.claim())
 	labels, _ := json.Marshal(map[string]string{"k": strings.Repeat("x", 4000)})
-	m := hostile(dispatch.Ready, "a", dispatch.HeaderLabels, string(labels))
+	m := hostile(driver.Ready, "a", dispatch.HeaderLabels, string(labels))
 	m.Body = []byte(`"another"`)
 	m.Header["Zasync-Callbacks"] = `[]` + strings.Repeat(" ", 30_000)
 	m.Header["Zasync-Kinds"] = `[]` + strings.Repeat(" ", 31_400)
@@ -110,8 +111,8 @@ func largeInUse(r *rig) {
 
 func largeCommand(r *rig) {
 	r.perform(nil)
-	r.put(dispatch.Message{
-		Route: dispatch.Commands, Verb: "add", ID: "a", Body: []byte(`[`),
+	r.put(driver.Message{
+		Route: driver.Commands, Verb: "add", ID: "a", Body: []byte(`[`),
 		Header: map[string]string{"Zasync-Odd": strings.Repeat("x", 65_500)},
 	})
 	r.isSetAside("command")
@@ -120,18 +121,18 @@ func largeCommand(r *rig) {
 // A server that takes less than what came, as after a change of its settings.
 func asideOnASmallServer(r *rig) {
 	for _, most := range []int{100_000, 10_000, 2_000, 0} {
-		q := r.tap(tapped{put: func(m dispatch.Message) error {
+		q := r.tap(tapped{put: func(m driver.Message) error {
 			size := len(m.Body)
 			for key, value := range m.Header {
 				size += len(key) + len(value)
 			}
-			if m.Route == dispatch.Aside && size > most {
-				return dispatch.ErrTooLarge
+			if m.Route == driver.Aside && size > most {
+				return driver.ErrTooLarge
 			}
 			return nil
 		}})
 		h := r.join(q, "greet")
-		m := hostile(dispatch.Ready, deferred.ID(fmt.Sprint("m-", most)), "Zasync-Odd", strings.Repeat("x", 30_000))
+		m := hostile(driver.Ready, deferred.ID(fmt.Sprint("m-", most)), "Zasync-Odd", strings.Repeat("x", 30_000))
 		m.Body = make([]byte, 150_000)
 		r.put(m)
 		r.failsWith(m.ID, deferred.KindMalformed)
@@ -144,9 +145,9 @@ func asideOnASmallServer(r *rig) {
 }
 
 func largeFailure(r *rig) {
-	q := r.tap(tapped{write: func(w dispatch.Write) error {
+	q := r.tap(tapped{write: func(w driver.Write) error {
 		if len(w.Value) > 100_000 {
-			return dispatch.ErrTooLarge
+			return driver.ErrTooLarge
 		}
 		return nil
 	}})
@@ -171,9 +172,9 @@ func foreignHeartbeats(r *rig) {
 
 // beats has a heartbeat written each second until the case ends.
 func (r *rig) beats(incarnation, value string) {
-	key := dispatch.Key{Space: dispatch.Workers, Name: incarnation}
+	key := driver.Key{Space: driver.Workers, Name: incarnation}
 	beat := func() {
-		r.pair.Store.Write(r.ctx, []dispatch.Write{{Key: key, Value: []byte(value), Expect: dispatch.Unconditional}})
+		r.pair.Store.Write(r.ctx, []driver.Write{{Key: key, Value: []byte(value), Expect: driver.Unconditional}})
 	}
 	beat()
 	tick := time.NewTicker(time.Second)
@@ -219,7 +220,7 @@ func sweeperIsFollowed(r *rig) {
 
 // turns is how many have the turn to sweep.
 func (r *rig) turns() int {
-	entries, err := r.pair.Store.Read(r.ctx, []dispatch.Key{{Space: dispatch.Workers, Name: "=sweeper"}})
+	entries, err := r.pair.Store.Read(r.ctx, []driver.Key{{Space: driver.Workers, Name: "=sweeper"}})
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 func allInOrder(r *rig) {
@@ -45,7 +45,7 @@ func cancelRest(r *rig) {
 		return err == nil && rec.Waits != nil
 	})
 	eventually(r.T, "the wanted one knows", func() bool {
-		entries, err := r.pair.Store.Read(r.ctx, []dispatch.Key{{Space: dispatch.Records, Name: "wanted"}})
+		entries, err := r.pair.Store.Read(r.ctx, []driver.Key{{Space: driver.Records, Name: "wanted"}})
 		return err == nil && strings.Contains(string(entries[0].Value), `"other"`)
 	})
 	j := deferred.NewJoin(deferred.JoinRace, r.queue.Open("fast"), r.queue.Open("lone"), r.queue.Open("wanted"))

@@ -8,11 +8,12 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // lives remembers the writes of each record, and for how long each was.
 type lives struct {
-	dispatch.Store
+	driver.Store
 	mu     sync.Mutex
 	writes map[deferred.ID][]life
 }
@@ -23,13 +24,13 @@ type life struct {
 	revision uint64
 }
 
-func (s *lives) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
+func (s *lives) Write(ctx context.Context, writes []driver.Write) []driver.Written {
 	written := s.Store.Write(ctx, writes)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, w := range writes {
 		var l life
-		if w.Space == dispatch.Records && written[i].Err == nil && l.record.UnmarshalJSON(w.Value) == nil {
+		if w.Space == driver.Records && written[i].Err == nil && l.record.UnmarshalJSON(w.Value) == nil {
 			l.ttl, l.revision = w.TTL, written[i].Revision
 			s.writes[l.record.ID] = append(s.writes[l.record.ID], l)
 		}

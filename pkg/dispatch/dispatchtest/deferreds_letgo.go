@@ -5,20 +5,20 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // unhurried takes a while for each read, as over a network, so that two who do the
 // same at the same time do so step by step.
-type unhurried struct{ dispatch.Store }
+type unhurried struct{ driver.Store }
 
-func (s *unhurried) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *unhurried) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	e, err := s.Store.Read(ctx, keys)
 	dawdle(ctx)
 	return e, err
 }
 
-func (s *unhurried) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *unhurried) ReadLatest(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	e, err := s.Store.ReadLatest(ctx, keys)
 	dawdle(ctx)
 	return e, err
@@ -53,7 +53,7 @@ func cancelledUnmet(r *rig) {
 	r.cancel("j", "no")
 	r.join(r.queue, "greet")
 	r.await("m", deferred.Cancelled)
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	if rec := r.record("never"); rec.State.Settled() {
 		r.Errorf("what was never submitted is %s", rec.State)
 	}

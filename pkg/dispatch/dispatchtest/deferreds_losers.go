@@ -4,7 +4,7 @@ import (
 	"errors"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // attached waits until the record of id knows of a waiter. It looks at what is
@@ -12,7 +12,7 @@ import (
 func (r *rig) attached(id, waiter deferred.ID) {
 	r.Helper()
 	eventually(r.T, string(id)+" knows of "+string(waiter), func() bool {
-		entries, err := r.pair.Store.Read(r.ctx, []dispatch.Key{{Space: dispatch.Records, Name: string(id)}})
+		entries, err := r.pair.Store.Read(r.ctx, []driver.Key{{Space: driver.Records, Name: string(id)}})
 		var rec deferred.Record
 		return err == nil && entries[0].Revision != 0 && rec.UnmarshalJSON(entries[0].Value) == nil && rec.Attached(waiter) != nil
 	})
@@ -37,7 +37,7 @@ func (r *rig) becomes(id deferred.ID, want deferred.State) {
 // stillOpen: all that was to be done about a deferred is done, and it is open.
 func (r *rig) stillOpen(ids ...deferred.ID) {
 	r.Helper()
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	for _, id := range ids {
 		if rec, err := r.queue.Record(r.ctx, id); err != nil || rec.State.Settled() {
 			r.Errorf("%s is %s (%v), want it open", id, rec.State, err)

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 func checkpointIsHandedOn(r *rig) {
@@ -43,7 +43,7 @@ func membersAreAdded(r *rig) {
 }
 
 func manyAnnotations(r *rig) {
-	counted := &writesTo{Store: r.pair.Store, space: dispatch.Notes}
+	counted := &writesTo{Store: r.pair.Store, space: driver.Notes}
 	w := r.join(r.over(counted, r.pair.Broker), "greet")
 	r.submit(greeting("a"))
 	a := w.claim()
@@ -72,7 +72,7 @@ func adoptCancelSpares(r *rig) {
 	r.must(deferred.All(r.ctx, r.queue, r.queue.Open("b")))
 	r.perform(map[string]handler{"one": func(*deferred.Attempt) (string, error) { return "", deferred.Adopt(r.queue.Open("b")) }})
 	eventually(r.T, "the join has attached itself", func() bool {
-		entries, err := r.pair.Store.Read(r.ctx, []dispatch.Key{{Space: dispatch.Records, Name: "b"}})
+		entries, err := r.pair.Store.Read(r.ctx, []driver.Key{{Space: driver.Records, Name: "b"}})
 		return err == nil && entries[0].Revision != 0
 	})
 	r.submit(named("one", "a"), named("nobody", "b"))
@@ -83,7 +83,7 @@ func adoptCancelSpares(r *rig) {
 	if err := r.queue.Open("a").Cancel(r.ctx, ""); err != nil {
 		r.Fatal(err)
 	}
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	if rec, err := r.queue.Record(r.ctx, "b"); err != nil || rec.State.Settled() {
 		r.Errorf("what a join waits for is %s (%v)", rec.State, err)
 	}

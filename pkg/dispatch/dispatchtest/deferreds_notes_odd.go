@@ -9,6 +9,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var oddNoteCases = []rigCase{
@@ -20,8 +21,8 @@ var oddNoteCases = []rigCase{
 // notesRaw writes an annotation as anybody may who reaches the store.
 func (r *rig) notesRaw(name, value string) {
 	r.Helper()
-	w := dispatch.Write{Key: dispatch.Key{Space: dispatch.Notes, Name: name}, Value: []byte(value), Expect: dispatch.Unconditional}
-	if err := r.pair.Store.Write(r.ctx, []dispatch.Write{w})[0].Err; err != nil {
+	w := driver.Write{Key: driver.Key{Space: driver.Notes, Name: name}, Value: []byte(value), Expect: driver.Unconditional}
+	if err := r.pair.Store.Write(r.ctx, []driver.Write{w})[0].Err; err != nil {
 		r.Fatal(err)
 	}
 }
@@ -73,20 +74,20 @@ func noteOfNoAttempt(r *rig) {
 
 // silentNotes is a store that answers no write of an annotation.
 type silentNotes struct {
-	dispatch.Store
+	driver.Store
 	silent atomic.Bool
 }
 
-func (s *silentNotes) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
-	if writes[0].Space != dispatch.Notes || !s.silent.Load() {
+func (s *silentNotes) Write(ctx context.Context, writes []driver.Write) []driver.Written {
+	if writes[0].Space != driver.Notes || !s.silent.Load() {
 		return s.Store.Write(ctx, writes)
 	}
 	limit, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	<-limit.Done()
-	answers := make([]dispatch.Written, len(writes))
+	answers := make([]driver.Written, len(writes))
 	for i := range answers {
-		answers[i].Err = dispatch.ErrUnknown
+		answers[i].Err = driver.ErrUnknown
 	}
 	return answers
 }

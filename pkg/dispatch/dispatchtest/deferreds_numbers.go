@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A call that the server numbers has its number for itself, also when others know
@@ -22,10 +23,10 @@ var numberCases = []rigCase{
 }
 
 // numbered stores a message that the server numbers.
-func (r *rig) numbered(m dispatch.Message) deferred.ID {
+func (r *rig) numbered(m driver.Message) deferred.ID {
 	r.Helper()
 	m.ID = ""
-	s := r.pair.Broker.Put(r.ctx, []dispatch.Message{m})[0]
+	s := r.pair.Broker.Put(r.ctx, []driver.Message{m})[0]
 	if s.Err != nil {
 		r.Fatal(s.Err)
 	}
@@ -35,7 +36,7 @@ func (r *rig) numbered(m dispatch.Message) deferred.ID {
 // numberAhead is the number that the server gives in so many messages.
 func (r *rig) numberAhead(n uint64) deferred.ID {
 	r.Helper()
-	last, err := strconv.ParseUint(string(r.numbered(dispatch.Message{Route: dispatch.Ready, Queue: "other", Name: "other"})), 10, 64)
+	last, err := strconv.ParseUint(string(r.numbered(driver.Message{Route: driver.Ready, Queue: "other", Name: "other"})), 10, 64)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -43,25 +44,25 @@ func (r *rig) numberAhead(n uint64) deferred.ID {
 }
 
 // squatting are messages of a client that may submit to another queue.
-func squatting(id deferred.ID) []dispatch.Message {
-	message := func(route dispatch.Route, header ...string) dispatch.Message {
-		m := dispatch.Message{Route: route, Queue: "others", Name: "greet", ID: id, Header: map[string]string{}, Body: []byte(`"mine"`)}
+func squatting(id deferred.ID) []driver.Message {
+	message := func(route driver.Route, header ...string) driver.Message {
+		m := driver.Message{Route: route, Queue: "others", Name: "greet", ID: id, Header: map[string]string{}, Body: []byte(`"mine"`)}
 		for i := 0; i < len(header); i += 2 {
 			m.Header[header[i]] = header[i+1]
 		}
 		return m
 	}
-	join := message(dispatch.Commands, dispatch.HeaderJoin, "all", dispatch.HeaderName, "n")
+	join := message(driver.Commands, dispatch.HeaderJoin, "all", dispatch.HeaderName, "n")
 	join.Queue, join.Name, join.Verb, join.Body = "", "", dispatch.VerbJoin, []byte(`[]`)
-	return []dispatch.Message{
-		message(dispatch.Later),
-		message(dispatch.Later, dispatch.HeaderDelay, "1h"),
-		message(dispatch.Later, dispatch.HeaderDeadline, "2001-01-01T00:00:00Z"),
-		message(dispatch.Later, dispatch.HeaderSubmitted, "2001-01-01T00:00:00Z", dispatch.HeaderDue, "2001-01-01T00:00:00Z"),
-		message(dispatch.Later, dispatch.HeaderAfter, "p"),
-		message(dispatch.Later, dispatch.HeaderLabels, "{"),
-		message(dispatch.Later, dispatch.HeaderPromise, "x"),
-		message(dispatch.Ready),
+	return []driver.Message{
+		message(driver.Later),
+		message(driver.Later, dispatch.HeaderDelay, "1h"),
+		message(driver.Later, dispatch.HeaderDeadline, "2001-01-01T00:00:00Z"),
+		message(driver.Later, dispatch.HeaderSubmitted, "2001-01-01T00:00:00Z", dispatch.HeaderDue, "2001-01-01T00:00:00Z"),
+		message(driver.Later, dispatch.HeaderAfter, "p"),
+		message(driver.Later, dispatch.HeaderLabels, "{"),
+		message(driver.Later, dispatch.HeaderPromise, "x"),
+		message(driver.Ready),
 		join,
 	}
 }
@@ -77,7 +78,7 @@ func numberTakenBeforehand(r *rig) {
 	}
 	w := r.join(r.queue, "unused")
 	w.feed.Want(deferred.Lane{Queue: "others", Name: "greet"}, 10)
-	eventually(r.T, "all of them are set aside", func() bool { return r.pending(dispatch.Aside) == int(n) }) //nolint:gosec // a few
+	eventually(r.T, "all of them are set aside", func() bool { return r.pending(driver.Aside) == int(n) }) //nolint:gosec // a few
 	w.feed.Want(deferred.Lane{Queue: deferred.DefaultQueue, Name: "greet"}, 10)
 	a := w.claim()
 	if a.ID != id || a.Lane.Queue != deferred.DefaultQueue || string(a.Args.Data) != `"world"` {
@@ -120,14 +121,14 @@ func numberTakenAndCancelled(r *rig) {
 
 func numberedIsMoved(r *rig) {
 	w := r.join(r.queue, "greet")
-	header := func(key, value string) dispatch.Message {
+	header := func(key, value string) driver.Message {
 		m := again("")
-		m.Route = dispatch.Later
+		m.Route = driver.Later
 		m.Header = map[string]string{dispatch.HeaderContentType: deferred.TypeJSON, key: value}
 		return m
 	}
 	ids := map[deferred.ID]int{}
-	for _, m := range []dispatch.Message{
+	for _, m := range []driver.Message{
 		header(dispatch.HeaderRetries, "3"),
 		header(dispatch.HeaderDelay, "1s"),
 		header(dispatch.HeaderDeadline, time.Now().Add(time.Hour).UTC().Format(time.RFC3339Nano)),
@@ -152,7 +153,7 @@ func numberedIsMoved(r *rig) {
 			r.Errorf("%s was attempted %d times, want 2", id, attempts)
 		}
 	}
-	if n := r.pending(dispatch.Aside); n != 0 {
+	if n := r.pending(driver.Aside); n != 0 {
 		r.Errorf("%d messages are set aside", n)
 	}
 }
@@ -183,11 +184,11 @@ func numberRefused(r *rig) {
 func numberTakenByTheMalformed(r *rig) {
 	id := r.numberAhead(100)
 	m := again(id)
-	m.Route, m.Queue, m.Header[dispatch.HeaderLabels] = dispatch.Later, "others", "{"
+	m.Route, m.Queue, m.Header[dispatch.HeaderLabels] = driver.Later, "others", "{"
 	r.put(m)
 	r.perform(nil)
-	r.becomesEmpty(dispatch.Later)
-	if n := r.pending(dispatch.Aside); n != 1 {
+	r.becomesEmpty(driver.Later)
+	if n := r.pending(driver.Aside); n != 1 {
 		r.Errorf("%d messages are set aside, want 1", n)
 	}
 	if rec, err := r.queue.Record(r.ctx, id); !errors.Is(err, deferred.ErrNotFound) {

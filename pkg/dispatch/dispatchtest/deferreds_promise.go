@@ -4,14 +4,14 @@ import (
 	"errors"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 func promiseOnce(r *rig) {
 	r.perform(nil)
 	c, token := deferred.NewPromise("p", "approval")
 	r.submit(c)
-	r.becomesEmpty(dispatch.Later) // it has been met
+	r.becomesEmpty(driver.Later) // it has been met
 	if err := deferred.ResolvePromise(r.ctx, r.queue, "p.wrong", 1); !errors.Is(err, deferred.ErrToken) {
 		r.Errorf("a wrong token was answered with %v", err)
 	}
@@ -73,7 +73,7 @@ func (r *rig) heldBecause(id deferred.ID, reason string) {
 
 // One that ends while it is held has its own reason.
 func holdCancelled(r *rig) {
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: string(deferred.Hold), ID: "a", Body: []byte("as plain text")})
+	r.put(driver.Message{Route: driver.Commands, Verb: string(deferred.Hold), ID: "a", Body: []byte("as plain text")})
 	r.join(r.queue, "nothing")
 	r.becomes("a", deferred.Held)
 	r.submit(greeting("a"))
@@ -89,7 +89,7 @@ func holdCancelled(r *rig) {
 func holdUnperformed(r *rig) {
 	promise, token := deferred.NewPromise("p", "promise")
 	for _, id := range []deferred.ID{"p", "j"} {
-		r.put(dispatch.Message{Route: dispatch.Commands, Verb: string(deferred.Hold), ID: id, Body: []byte(`{"reason":"a mistake"}`)})
+		r.put(driver.Message{Route: driver.Commands, Verb: string(deferred.Hold), ID: id, Body: []byte(`{"reason":"a mistake"}`)})
 	}
 	r.join(r.queue, "nothing")
 	for _, id := range []deferred.ID{"p", "j"} {

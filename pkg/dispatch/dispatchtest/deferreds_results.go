@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var resultCases = []rigCase{
@@ -102,15 +102,15 @@ func inputIsGone(r *rig) {
 	r.takers(sizable)
 	r.gives("any", sizable)
 	r.must(r.queue.Open("race").AddCallback(r.ctx, named("nobody", "c"))) // keeps what it needs
-	r.becomesEmpty(dispatch.Later)
-	gone := dispatch.Write{Key: dispatch.Key{Space: dispatch.Records, Name: "p"}, Expect: dispatch.Unconditional, Delete: true}
-	if err := r.pair.Store.Write(r.ctx, []dispatch.Write{gone})[0].Err; err != nil {
+	r.becomesEmpty(driver.Later)
+	gone := driver.Write{Key: driver.Key{Space: driver.Records, Name: "p"}, Expect: driver.Unconditional, Delete: true}
+	if err := r.pair.Store.Write(r.ctx, []driver.Write{gone})[0].Err; err != nil {
 		r.Fatal(err)
 	}
 	if _, err := r.queue.Await(r.ctx, "race"); !errors.Is(err, deferred.ErrNotFound) {
 		r.Errorf("the result that is gone is awaited with %v", err)
 	}
-	counted := &writesTo{Store: r.pair.Store, space: dispatch.Records}
+	counted := &writesTo{Store: r.pair.Store, space: driver.Records}
 	r.queue = r.over(counted, r.pair.Broker)
 	r.perform(map[string]handler{"nobody": succeeds(`1`)})
 	r.failsWith("c", deferred.KindNoInput)
@@ -121,19 +121,19 @@ func inputIsGone(r *rig) {
 
 // blindReads cannot read a record for a while.
 type blindReads struct {
-	dispatch.Store
+	driver.Store
 	id    string
 	blind atomic.Bool
 }
 
-func (s *blindReads) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *blindReads) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	if s.blind.Load() && len(keys) == 1 && keys[0].Name == s.id {
 		return nil, errOnce
 	}
 	return s.Store.Read(ctx, keys)
 }
 
-func (s *blindReads) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *blindReads) ReadLatest(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	if s.blind.Load() && len(keys) == 1 && keys[0].Name == s.id {
 		return nil, errOnce
 	}
@@ -144,8 +144,8 @@ func inputIsRead(r *rig) {
 	r.takers(sizable)
 	r.gives("race", sizable)
 	r.must(r.queue.Open("race").AddCallback(r.ctx, named("nobody", "c")))
-	r.becomesEmpty(dispatch.Later)
-	counted := &writesTo{Store: r.pair.Store, space: dispatch.Records}
+	r.becomesEmpty(driver.Later)
+	counted := &writesTo{Store: r.pair.Store, space: driver.Records}
 	blind := &blindReads{Store: counted, id: "p"}
 	blind.blind.Store(true)
 	r.drive(r.join(r.over(blind, r.pair.Broker), "unused"), map[string]handler{"nobody": succeeds(`"ran"`)})
@@ -161,8 +161,8 @@ func checkpointGarbage(r *rig) {
 	w := r.join(r.queue, "greet")
 	r.submit(greeting("a"))
 	a := w.claim()
-	garbage := dispatch.Write{Key: dispatch.Key{Space: dispatch.Notes, Name: "a.checkpoint"}, Value: []byte("17%"), Expect: dispatch.Unconditional}
-	if err := r.pair.Store.Write(r.ctx, []dispatch.Write{garbage})[0].Err; err != nil {
+	garbage := driver.Write{Key: driver.Key{Space: driver.Notes, Name: "a.checkpoint"}, Value: []byte("17%"), Expect: driver.Unconditional}
+	if err := r.pair.Store.Write(r.ctx, []driver.Write{garbage})[0].Err; err != nil {
 		r.Fatal(err)
 	}
 	w.fail(a, deferred.RetryAfter(time.Millisecond, errors.New("again")))

@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // settledMembers makes the records of calls that have succeeded, but for the
 // first, which is still to come.
 func (r *rig) settledMembers(n int, result string) []deferred.ID {
 	ids := make([]deferred.ID, n)
-	writes := make([]dispatch.Write, 0, n)
+	writes := make([]driver.Write, 0, n)
 	for i := range ids {
 		ids[i] = deferred.ID(fmt.Sprintf("member-%025d", i))
 		if i == 0 {
@@ -28,7 +28,7 @@ func (r *rig) settledMembers(n int, result string) []deferred.ID {
 		if err != nil {
 			r.Fatal(err)
 		}
-		writes = append(writes, dispatch.Write{Key: dispatch.Key{Space: dispatch.Records, Name: string(ids[i])}, Value: data})
+		writes = append(writes, driver.Write{Key: driver.Key{Space: driver.Records, Name: string(ids[i])}, Value: data})
 	}
 	for _, w := range r.pair.Store.Write(r.ctx, writes) {
 		if w.Err != nil {
@@ -54,8 +54,8 @@ func tooManyMembers(r *rig) {
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "add", ID: "j", Body: body}) // by another client
-	eventually(r.T, "what does not fit is set aside", func() bool { return r.pending(dispatch.Aside) == 1 })
+	r.put(driver.Message{Route: driver.Commands, Verb: "add", ID: "j", Body: body}) // by another client
+	eventually(r.T, "what does not fit is set aside", func() bool { return r.pending(driver.Aside) == 1 })
 	r.perform(map[string]handler{"greet": succeeds(`1`)})
 	r.submit(named("greet", ids[0]))
 	if rec := r.await("j", deferred.Succeeded); len(rec.Waits.On) != some {
@@ -65,18 +65,18 @@ func tooManyMembers(r *rig) {
 
 // narrow refuses records over a size.
 type narrow struct {
-	dispatch.Store
+	driver.Store
 	limit int
 }
 
-func (s narrow) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
-	out := make([]dispatch.Written, len(writes))
+func (s narrow) Write(ctx context.Context, writes []driver.Write) []driver.Written {
+	out := make([]driver.Written, len(writes))
 	for i, w := range writes {
 		if len(w.Value) > s.limit {
-			out[i].Err = dispatch.ErrTooLarge
+			out[i].Err = driver.ErrTooLarge
 			continue
 		}
-		out[i] = s.Store.Write(ctx, []dispatch.Write{w})[0]
+		out[i] = s.Store.Write(ctx, []driver.Write{w})[0]
 	}
 	return out
 }

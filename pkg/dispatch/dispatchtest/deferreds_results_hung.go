@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // numbered gives ids of their own to a try.
@@ -19,7 +19,7 @@ func (r *rig) settledSource(id deferred.ID) {
 	r.drive(w, map[string]handler{"greet": succeeds(sizable)})
 	r.submit(brief("greet", id))
 	r.await(id, deferred.Succeeded)
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	w.leaveNow()
 }
 
@@ -50,7 +50,7 @@ func (r *rig) givenItsInput(what string) *hand {
 func hungWhileLettingGo(r *rig) {
 	r.settledSource("p")
 	var hung atomic.Bool
-	q := r.tap(tapped{write: func(w dispatch.Write) error {
+	q := r.tap(tapped{write: func(w driver.Write) error {
 		var rec deferred.Record
 		isInner := w.Name == "inner" && rec.UnmarshalJSON(w.Value) == nil
 		if !isInner || !rec.State.Settled() || rec.Holds || !hung.CompareAndSwap(false, true) {

@@ -3,6 +3,7 @@ package dispatchtest
 import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // What a message does not do, because its subject gives no right to it.
@@ -19,7 +20,7 @@ func raceOfACancelledOne(r *rig) {
 	r.promise("gone")
 	r.cancel("gone", "no")
 	victim := r.promise("victim")
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	r.joins("race", deferred.JoinRace, false, "victim", "gone")
 	r.await("race", deferred.Cancelled)
 	r.released("race")
@@ -30,9 +31,9 @@ func raceOfACancelledOne(r *rig) {
 func joinsByTheWrongWay(r *rig) {
 	r.perform(nil)
 	fast, victim := r.promise("fast"), r.promise("victim")
-	for _, route := range []dispatch.Route{dispatch.Later, dispatch.Ready} {
+	for _, route := range []driver.Route{driver.Later, driver.Ready} {
 		id := deferred.ID("by-" + route)
-		r.put(dispatch.Message{
+		r.put(driver.Message{
 			Route: route, Queue: deferred.DefaultQueue, Name: "unused", ID: id, Body: []byte(`["victim","fast"]`),
 			Header: map[string]string{dispatch.HeaderJoin: string(deferred.JoinRace), dispatch.HeaderCancelRest: "true"},
 		})
@@ -78,10 +79,10 @@ func joinByCommandMalformed(r *rig) {
 		"no-mode": {dispatch.HeaderName: "n"},
 		"a-term":  {dispatch.HeaderJoin: "all", dispatch.HeaderName: "n", dispatch.HeaderDelay: "1h"},
 	} {
-		r.put(dispatch.Message{Route: dispatch.Commands, Verb: dispatch.VerbJoin, ID: id, Header: header, Body: []byte(`[]`)})
+		r.put(driver.Message{Route: driver.Commands, Verb: dispatch.VerbJoin, ID: id, Header: header, Body: []byte(`[]`)})
 		r.failsWith(id, deferred.KindMalformed)
 	}
-	if n := r.pending(dispatch.Aside); n != 3 {
+	if n := r.pending(driver.Aside); n != 3 {
 		r.Errorf("%d messages are set aside, want all three", n)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var roomCases = []rigCase{
@@ -29,9 +30,9 @@ func (r *rig) filled(id deferred.ID, change func(*deferred.Record)) {
 
 // noRoom is a queue over a server that takes no value of more than so many bytes.
 func (r *rig) noRoom(most int) *dispatch.Queue {
-	return r.tap(tapped{write: func(w dispatch.Write) error {
+	return r.tap(tapped{write: func(w driver.Write) error {
 		if len(w.Value) > most {
-			return dispatch.ErrTooLarge
+			return driver.ErrTooLarge
 		}
 		return nil
 	}})
@@ -39,7 +40,7 @@ func (r *rig) noRoom(most int) *dispatch.Queue {
 
 func (r *rig) sizeOf(id deferred.ID) int {
 	r.Helper()
-	entries, err := r.pair.Store.Read(r.ctx, []dispatch.Key{{Space: dispatch.Records, Name: string(id)}})
+	entries, err := r.pair.Store.Read(r.ctx, []driver.Key{{Space: driver.Records, Name: string(id)}})
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -52,7 +53,7 @@ func attachWithoutRoom(r *rig) {
 	r.perform(nil)
 	r.submit(joinOf("join", deferred.JoinAll, "full", "other"))
 	r.comesToBe("other", "is waited for", func(rec *deferred.Record) bool { return rec.Attached("join") != nil })
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	for _, id := range []deferred.ID{"full", "other"} {
 		r.write(id, func(rec *deferred.Record) {
 			rec.Seen, rec.Callbacks = true, nil
@@ -75,9 +76,9 @@ func letGoWithoutRoom(r *rig) {
 		rec.Waits = &deferred.Waits{Mode: deferred.JoinAll, On: []deferred.ID{"full"}, Attached: 1}
 	})
 	r.perform(nil)
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "wake", ID: "join"})
+	r.put(driver.Message{Route: driver.Commands, Verb: "wake", ID: "join"})
 	r.comesToBe("join", "has let go", released)
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	if e := func() *deferred.RecordedCallback { rec := r.record("full"); return rec.Attached("join") }(); e != nil && !e.Settled {
 		r.Errorf("it is waited for still: %+v", e)
 	}
@@ -97,11 +98,11 @@ func fullAndKeptShortly(r *rig) {
 	r.submit(c)
 	r.write("p", func(rec *deferred.Record) { rec.Name, rec.Seen, rec.Keep = "greet", true, deferred.MinKeep })
 	r.join(r.queue, "nothing")
-	m := hostile(dispatch.Later, "join", dispatch.HeaderJoin, "all")
+	m := hostile(driver.Later, "join", dispatch.HeaderJoin, "all")
 	m.Header[dispatch.HeaderSubmitted] = time.Now().Add(-time.Hour).UTC().Format(time.RFC3339) // it looks seldom by now
 	m.Body = []byte(`["p"]`)
 	r.put(m)
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	h := r.join(r.queue, "greet")
 	h.succeed(h.claim())
 	r.gives("join", `["done"]`)

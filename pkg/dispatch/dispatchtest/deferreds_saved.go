@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A handler tells of another call as anybody would: its word stands on that call,
@@ -68,7 +68,7 @@ func checkpointIsStored(r *rig) {
 // checkpoint is the one that is stored.
 func (r *rig) checkpoint(id deferred.ID) string {
 	r.Helper()
-	for e, err := range r.pair.Store.List(r.ctx, dispatch.Query{Space: dispatch.Notes, Prefix: string(id) + "."}) {
+	for e, err := range r.pair.Store.List(r.ctx, driver.Query{Space: driver.Notes, Prefix: string(id) + "."}) {
 		if err != nil {
 			r.Fatal(err)
 		}

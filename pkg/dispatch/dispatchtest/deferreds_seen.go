@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var seenCases = []rigCase{
@@ -19,7 +20,7 @@ var seenCases = []rigCase{
 }
 
 // listsOver is a queue that lists failures soon.
-func (r *rig) listsOver(b dispatch.Broker) *dispatch.Queue {
+func (r *rig) listsOver(b driver.Broker) *dispatch.Queue {
 	return dispatch.New(r.pair.Store, b, dispatch.Config{Lease: r.pair.Lease, UnhandledGrace: time.Second, Logger: silent()})
 }
 
@@ -46,7 +47,7 @@ func (r *rig) failsAndMends() {
 func (r *rig) listsAtLast(want ...deferred.ID) {
 	r.Helper()
 	q := r.listsOver(r.pair.Broker)
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	eventually(r.T, "these are listed", func() bool { return listsUnhandled(r, q, want...) })
 	grace := time.NewTimer(2 * time.Second)
 	<-grace.C
@@ -112,14 +113,14 @@ func takenByNobody(r *rig) {
 
 // hiccup lets the first word that a failure was seen hang until its giver gives up.
 type hiccup struct {
-	dispatch.Broker
+	driver.Broker
 	over atomic.Bool
 }
 
-func (b *hiccup) Put(ctx context.Context, m []dispatch.Message) []dispatch.Stored {
+func (b *hiccup) Put(ctx context.Context, m []driver.Message) []driver.Stored {
 	if m[0].Verb == string(deferred.Handle) && !b.over.Swap(true) {
 		<-ctx.Done()
-		return []dispatch.Stored{{Err: dispatch.ErrUnknown}}
+		return []driver.Stored{{Err: driver.ErrUnknown}}
 	}
 	return b.Broker.Put(ctx, m)
 }

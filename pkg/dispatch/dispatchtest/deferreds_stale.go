@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // lag is how far a replica is behind: for longer than it takes to carry out
@@ -16,7 +16,7 @@ const lag = 200 * time.Millisecond
 // A store that is behind reads one record from a replica that is, as a direct get
 // of a stream with several replicas may. Writes go to the leader.
 type behind struct {
-	dispatch.Store
+	driver.Store
 	id deferred.ID
 
 	mu  sync.Mutex
@@ -26,14 +26,14 @@ type behind struct {
 // earlier is what stood there until a time.
 type earlier struct {
 	until time.Time
-	entry dispatch.Entry
+	entry driver.Entry
 }
 
-func (s *behind) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
-	answers := make([]dispatch.Written, len(writes))
+func (s *behind) Write(ctx context.Context, writes []driver.Write) []driver.Written {
+	answers := make([]driver.Written, len(writes))
 	for i, w := range writes {
-		before, err := s.Store.Read(ctx, []dispatch.Key{w.Key})
-		answers[i] = s.Store.Write(ctx, []dispatch.Write{w})[0]
+		before, err := s.Store.Read(ctx, []driver.Key{w.Key})
+		answers[i] = s.Store.Write(ctx, []driver.Write{w})[0]
 		if err == nil && answers[i].Err == nil && s.lags(w.Key) {
 			s.mu.Lock()
 			s.was = append(s.was, earlier{time.Now(), before[0]})
@@ -43,7 +43,7 @@ func (s *behind) Write(ctx context.Context, writes []dispatch.Write) []dispatch.
 	return answers
 }
 
-func (s *behind) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *behind) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	entries, err := s.Store.Read(ctx, keys)
 	if err != nil {
 		return nil, err
@@ -62,8 +62,8 @@ func (s *behind) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entr
 	return entries, nil
 }
 
-func (s *behind) lags(k dispatch.Key) bool {
-	return k.Space == dispatch.Records && k.Name == string(s.id)
+func (s *behind) lags(k driver.Key) bool {
+	return k.Space == driver.Records && k.Name == string(s.id)
 }
 
 // lagsOn has workers that read the record of p from the past, and the attempt of p.
@@ -85,7 +85,7 @@ func (r *rig) waitsFor(p, waiter deferred.ID) {
 		rec := r.record(p)
 		return rec.Attached(waiter) != nil
 	})
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	r.pass(2 * lag)
 }
 

@@ -6,17 +6,17 @@ import (
 	"sync/atomic"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // slowList takes a minute to list annotations.
 type slowList struct {
-	dispatch.Store
+	driver.Store
 	n atomic.Int32
 }
 
-func (s *slowList) List(ctx context.Context, q dispatch.Query) iter.Seq2[dispatch.Entry, error] {
-	if q.Space == dispatch.Notes && q.Prefix == "" {
+func (s *slowList) List(ctx context.Context, q driver.Query) iter.Seq2[driver.Entry, error] {
+	if q.Space == driver.Notes && q.Prefix == "" {
 		s.n.Add(1)
 		select {
 		case <-time.After(time.Minute):

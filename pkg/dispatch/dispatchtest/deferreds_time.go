@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // TestDeferredsOverTime has what deferreds promise for times that only fake
@@ -178,11 +178,11 @@ func membersOfLargeJoinAreKept(r *rig) {
 
 // puts counts the messages that go out.
 type puts struct {
-	dispatch.Broker
+	driver.Broker
 	n atomic.Int64
 }
 
-func (b *puts) Put(ctx context.Context, m []dispatch.Message) []dispatch.Stored {
+func (b *puts) Put(ctx context.Context, m []driver.Message) []driver.Stored {
 	b.n.Add(int64(len(m)))
 	return b.Broker.Put(ctx, m)
 }
@@ -194,7 +194,7 @@ func annotationFlood(r *rig) {
 		updates  = 3000 // a thousand a second, by turns on two keys
 		interval = 100  // updates, in the tenth of a second in which each key is written once
 	)
-	counted, messages := &writesTo{Store: r.pair.Store, space: dispatch.Notes}, &puts{Broker: r.pair.Broker}
+	counted, messages := &writesTo{Store: r.pair.Store, space: driver.Notes}, &puts{Broker: r.pair.Broker}
 	w := r.join(r.over(counted, messages), "greet")
 	r.submit(greeting("a"))
 	a := w.claim()

@@ -6,6 +6,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // failedForGood are deferreds that have failed, on a queue that lists such soon.
@@ -101,6 +102,6 @@ func oppositeResolutions(r *rig) {
 	}
 	r.join(r.queue, "nothing")
 	r.await("p", deferred.Succeeded)
-	r.becomesEmpty(dispatch.Commands)
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Commands)
+	r.becomesEmpty(driver.Later)
 }

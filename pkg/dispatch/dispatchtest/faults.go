@@ -4,7 +4,7 @@ import (
 	"errors"
 	"sync"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Mode is what happens at the chosen operation.
@@ -54,8 +54,8 @@ var (
 // Settle has no answers. A settlement that is lost is therefore lost in silence,
 // and [LoseStored] does nothing to one.
 type Faults struct {
-	store  dispatch.Store
-	broker dispatch.Broker
+	store  driver.Store
+	broker driver.Broker
 	at     int
 	mode   Mode
 	killed chan struct{}
@@ -63,20 +63,20 @@ type Faults struct {
 	mu    sync.Mutex
 	dead  bool // precedes killed by the operation of KillAfter
 	trace []string
-	subs  []dispatch.Subscription
+	subs  []driver.Subscription
 }
 
 // NewFaults gives a process its store and broker, with one fault in them, which
 // happens once: at the operation of that number, counted from 1. At 0 there is none.
-func NewFaults(s dispatch.Store, b dispatch.Broker, at int, mode Mode) *Faults {
+func NewFaults(s driver.Store, b driver.Broker, at int, mode Mode) *Faults {
 	return &Faults{store: s, broker: b, at: at, mode: mode, killed: make(chan struct{})}
 }
 
 // Store is the process's store.
-func (f *Faults) Store() dispatch.Store { return faultyStore{f.store, f} }
+func (f *Faults) Store() driver.Store { return faultyStore{f.store, f} }
 
 // Broker is the process's broker.
-func (f *Faults) Broker() dispatch.Broker { return faultyBroker{f.broker, f} }
+func (f *Faults) Broker() driver.Broker { return faultyBroker{f.broker, f} }
 
 // Kill lets the process die now, between two operations.
 func (f *Faults) Kill() {
@@ -128,10 +128,10 @@ func (f *Faults) do(name string, operation func() error) error {
 	case Fail:
 		return ErrFailed
 	case LoseUnstored:
-		return dispatch.ErrUnknown
+		return driver.ErrUnknown
 	case LoseStored:
 		_ = operation()
-		return dispatch.ErrUnknown
+		return driver.ErrUnknown
 	case KillBefore:
 		f.bury()
 		return ErrKilled
@@ -172,7 +172,7 @@ func (f *Faults) bury() {
 }
 
 // enter keeps a subscription for bury. It is false when the process is dead.
-func (f *Faults) enter(s dispatch.Subscription) bool {
+func (f *Faults) enter(s driver.Subscription) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.dead {

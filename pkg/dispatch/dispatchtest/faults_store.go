@@ -4,31 +4,31 @@ import (
 	"context"
 	"iter"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A faultyStore is the store of one process under [Faults].
 type faultyStore struct {
-	inner  dispatch.Store
+	inner  driver.Store
 	faults *Faults
 }
 
-func (s faultyStore) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
-	answers := make([]dispatch.Written, len(writes))
+func (s faultyStore) Write(ctx context.Context, writes []driver.Write) []driver.Written {
+	answers := make([]driver.Written, len(writes))
 	for i := range writes {
 		answers[i] = s.write(ctx, writes[i])
 	}
 	return answers
 }
 
-func (s faultyStore) write(ctx context.Context, w dispatch.Write) (answer dispatch.Written) {
+func (s faultyStore) write(ctx context.Context, w driver.Write) (answer driver.Written) {
 	operation := func() error {
-		answer = s.inner.Write(ctx, []dispatch.Write{w})[0]
+		answer = s.inner.Write(ctx, []driver.Write{w})[0]
 		return answer.Err
 	}
-	if w.Space == dispatch.Workers {
+	if w.Space == driver.Workers {
 		if err := s.faults.alive(); err != nil {
-			return dispatch.Written{Err: err}
+			return driver.Written{Err: err}
 		}
 		_ = operation()
 		return answer
@@ -38,40 +38,40 @@ func (s faultyStore) write(ctx context.Context, w dispatch.Write) (answer dispat
 		verb = "delete "
 	}
 	if err := s.faults.do(verb+string(w.Space)+" "+w.Name, operation); err != nil {
-		return dispatch.Written{Err: err}
+		return driver.Written{Err: err}
 	}
 	return answer
 }
 
-func (s faultyStore) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s faultyStore) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	if err := s.faults.alive(); err != nil {
 		return nil, err
 	}
 	return s.inner.Read(ctx, keys)
 }
 
-func (s faultyStore) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s faultyStore) ReadLatest(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	if err := s.faults.alive(); err != nil {
 		return nil, err
 	}
 	return s.inner.ReadLatest(ctx, keys)
 }
 
-func (s faultyStore) List(ctx context.Context, q dispatch.Query) iter.Seq2[dispatch.Entry, error] {
+func (s faultyStore) List(ctx context.Context, q driver.Query) iter.Seq2[driver.Entry, error] {
 	if err := s.faults.alive(); err != nil {
-		return only[dispatch.Entry](err)
+		return only[driver.Entry](err)
 	}
 	return s.inner.List(ctx, q)
 }
 
-func (s faultyStore) Count(ctx context.Context, space dispatch.Space) (int, error) {
+func (s faultyStore) Count(ctx context.Context, space driver.Space) (int, error) {
 	if err := s.faults.alive(); err != nil {
 		return 0, err
 	}
 	return s.inner.Count(ctx, space)
 }
 
-func (s faultyStore) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch.Entry, error) {
+func (s faultyStore) Watch(ctx context.Context, keys []driver.Key) (<-chan driver.Entry, error) {
 	if err := s.faults.alive(); err != nil {
 		return nil, err
 	}

@@ -9,28 +9,28 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/dispatchtest"
+	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/memory"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-var greet = dispatch.Lane{Route: dispatch.Ready, Queue: "default", Name: "greet"}
+var greet = driver.Lane{Route: driver.Ready, Queue: "default", Name: "greet"}
 
-func call(id deferred.ID) dispatch.Message {
-	return dispatch.Message{Route: dispatch.Ready, Queue: "default", Name: "greet", ID: id}
+func call(id deferred.ID) driver.Message {
+	return driver.Message{Route: driver.Ready, Queue: "default", Name: "greet", ID: id}
 }
 
-func write(name string) dispatch.Write {
-	return dispatch.Write{Key: dispatch.Key{Space: dispatch.Records, Name: name}, Value: []byte("v")}
+func write(name string) driver.Write {
+	return driver.Write{Key: driver.Key{Space: driver.Records, Name: name}, Value: []byte("v")}
 }
 
 // names gives which of the records stand.
-func names(t *testing.T, s dispatch.Store) string {
+func names(t *testing.T, s driver.Store) string {
 	t.Helper()
 	var all string
-	for e, err := range s.List(t.Context(), dispatch.Query{Space: dispatch.Records}) {
+	for e, err := range s.List(t.Context(), driver.Query{Space: driver.Records}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,8 +44,8 @@ func TestSoundProcessesAreOnlyCounted(t *testing.T) {
 		ctx := t.Context()
 		pair := memory.New(memory.Config{})
 		f := dispatchtest.NewFaults(pair.Store, pair.Broker, 0, dispatchtest.Sound)
-		f.Store().Write(ctx, []dispatch.Write{write("a"), {Key: dispatch.Key{Space: dispatch.Workers, Name: "w"}}})
-		f.Broker().Put(ctx, []dispatch.Message{call("a"), call("b")})
+		f.Store().Write(ctx, []driver.Write{write("a"), {Key: driver.Key{Space: driver.Workers, Name: "w"}}})
+		f.Broker().Put(ctx, []driver.Message{call("a"), call("b")})
 		sub, err := f.Broker().Subscribe(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -53,10 +53,10 @@ func TestSoundProcessesAreOnlyCounted(t *testing.T) {
 		sub.Want(greet, 2)
 		a, _ := sub.Next(ctx)
 		b, _ := sub.Next(ctx)
-		if err := f.Broker().Settle(ctx, []dispatch.Settlement{
-			{Delivery: a, Verdict: dispatch.Extend},
-			{Delivery: a, Verdict: dispatch.Done},
-			{Delivery: b, Verdict: dispatch.GiveBack},
+		if err := f.Broker().Settle(ctx, []driver.Settlement{
+			{Delivery: a, Verdict: driver.Extend},
+			{Delivery: a, Verdict: driver.Done},
+			{Delivery: b, Verdict: driver.GiveBack},
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -81,16 +81,16 @@ func TestFaultsFallOnTheChosenOperation(t *testing.T) {
 	}{
 		{dispatchtest.Sound, []error{nil, nil, nil, nil}, "abcd"},
 		{dispatchtest.Fail, []error{nil, dispatchtest.ErrFailed, nil, nil}, "acd"},
-		{dispatchtest.LoseUnstored, []error{nil, dispatch.ErrUnknown, nil, nil}, "acd"},
-		{dispatchtest.LoseStored, []error{nil, dispatch.ErrUnknown, nil, nil}, "abcd"},
+		{dispatchtest.LoseUnstored, []error{nil, driver.ErrUnknown, nil, nil}, "acd"},
+		{dispatchtest.LoseStored, []error{nil, driver.ErrUnknown, nil, nil}, "abcd"},
 		{dispatchtest.KillBefore, []error{nil, dispatchtest.ErrKilled, dispatchtest.ErrKilled, dispatchtest.ErrKilled}, "a"},
 		{dispatchtest.KillAfter, []error{nil, dispatchtest.ErrKilled, dispatchtest.ErrKilled, dispatchtest.ErrKilled}, "ab"},
 	} {
 		t.Run(c.mode.String(), func(t *testing.T) {
 			pair := memory.New(memory.Config{})
 			f := dispatchtest.NewFaults(pair.Store, pair.Broker, 2, c.mode)
-			answers := f.Store().Write(t.Context(), []dispatch.Write{write("a"), write("b"), write("c")})
-			answers = append(answers, f.Store().Write(t.Context(), []dispatch.Write{write("d")})...)
+			answers := f.Store().Write(t.Context(), []driver.Write{write("a"), write("b"), write("c")})
+			answers = append(answers, f.Store().Write(t.Context(), []driver.Write{write("d")})...)
 			for i, a := range answers {
 				if !errors.Is(a.Err, c.answers[i]) {
 					t.Errorf("answer %d is %v, want %v", i+1, a.Err, c.answers[i])
@@ -114,15 +114,15 @@ func TestFaultsFallOnTheChosenOperation(t *testing.T) {
 }
 
 func TestFaultsReachEveryKindOfOperation(t *testing.T) {
-	schedule := dispatch.Message{Route: dispatch.Delay, ID: "b", At: time.Now().Add(time.Hour)}
+	schedule := driver.Message{Route: driver.Delay, ID: "b", At: time.Now().Add(time.Hour)}
 	for _, c := range []struct {
 		mode                 dispatchtest.Mode
 		put, settled, remove error
 		found                string
 	}{
 		{dispatchtest.Fail, dispatchtest.ErrFailed, dispatchtest.ErrFailed, dispatchtest.ErrFailed, "ab"},
-		{dispatchtest.LoseUnstored, dispatch.ErrUnknown, nil, dispatch.ErrUnknown, "ab"},
-		{dispatchtest.LoseStored, dispatch.ErrUnknown, nil, dispatch.ErrUnknown, "c"},
+		{dispatchtest.LoseUnstored, driver.ErrUnknown, nil, driver.ErrUnknown, "ab"},
+		{dispatchtest.LoseStored, driver.ErrUnknown, nil, driver.ErrUnknown, "c"},
 		{dispatchtest.KillBefore, dispatchtest.ErrKilled, dispatchtest.ErrKilled, dispatchtest.ErrKilled, "ab"},
 		{dispatchtest.KillAfter, dispatchtest.ErrKilled, dispatchtest.ErrKilled, dispatchtest.ErrKilled, "c"},
 	} {
@@ -130,22 +130,22 @@ func TestFaultsReachEveryKindOfOperation(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx := t.Context()
 				pair := memory.New(memory.Config{})
-				pair.Broker.Put(ctx, []dispatch.Message{call("a"), schedule})
-				broker := func() dispatch.Broker {
+				pair.Broker.Put(ctx, []driver.Message{call("a"), schedule})
+				broker := func() driver.Broker {
 					return dispatchtest.NewFaults(pair.Store, pair.Broker, 1, c.mode).Broker()
 				}
 				process := broker()
 				sub, _ := process.Subscribe(ctx)
 				sub.Want(greet, 1)
 				d, _ := sub.Next(ctx)
-				err := process.Settle(ctx, []dispatch.Settlement{{Delivery: d, Verdict: dispatch.Done}})
+				err := process.Settle(ctx, []driver.Settlement{{Delivery: d, Verdict: driver.Done}})
 				if !errors.Is(err, c.settled) {
 					t.Errorf("settle: %v, want %v", err, c.settled)
 				}
 				if err := broker().Remove(ctx, "b"); !errors.Is(err, c.remove) {
 					t.Errorf("remove: %v, want %v", err, c.remove)
 				}
-				if err := broker().Put(ctx, []dispatch.Message{call("c")})[0].Err; !errors.Is(err, c.put) {
+				if err := broker().Put(ctx, []driver.Message{call("c")})[0].Err; !errors.Is(err, c.put) {
 					t.Errorf("put: %v, want %v", err, c.put)
 				}
 				var found string
@@ -167,7 +167,7 @@ func TestDeadProcessDoesNothing(t *testing.T) {
 		ctx := t.Context()
 		pair := memory.New(memory.Config{})
 		f := dispatchtest.NewFaults(pair.Store, pair.Broker, 1, dispatchtest.KillBefore)
-		pair.Broker.Put(ctx, []dispatch.Message{call("a")})
+		pair.Broker.Put(ctx, []driver.Message{call("a")})
 		sub, _ := f.Broker().Subscribe(ctx)
 		sub.Want(greet, 5)
 		held, _ := sub.Next(ctx)
@@ -180,10 +180,10 @@ func TestDeadProcessDoesNothing(t *testing.T) {
 		}
 		go next()
 		synctest.Wait()
-		f.Store().Write(ctx, []dispatch.Write{write("a")})
+		f.Store().Write(ctx, []driver.Write{write("a")})
 		<-f.Killed()
 		go next()
-		pair.Broker.Put(ctx, []dispatch.Message{call("b")})
+		pair.Broker.Put(ctx, []driver.Message{call("b")})
 		synctest.Wait()
 		if len(ended) > 0 {
 			t.Errorf("Next of a dead process ended with %v", <-ended)
@@ -201,14 +201,14 @@ func TestDeadProcessDoesNothing(t *testing.T) {
 		_, subscribe := f.Broker().Subscribe(ctx)
 		errs := []error{
 			read, watch, find, subscribe, sub.Close(),
-			f.Store().Write(ctx, []dispatch.Write{{Key: dispatch.Key{Space: dispatch.Workers, Name: "w"}}})[0].Err,
-			f.Broker().Settle(ctx, []dispatch.Settlement{{Delivery: held, Verdict: dispatch.Extend}}),
-			f.Broker().Settle(ctx, []dispatch.Settlement{{Delivery: held, Verdict: dispatch.Done}}),
+			f.Store().Write(ctx, []driver.Write{{Key: driver.Key{Space: driver.Workers, Name: "w"}}})[0].Err,
+			f.Broker().Settle(ctx, []driver.Settlement{{Delivery: held, Verdict: driver.Extend}}),
+			f.Broker().Settle(ctx, []driver.Settlement{{Delivery: held, Verdict: driver.Done}}),
 		}
-		for _, err := range f.Store().List(ctx, dispatch.Query{}) {
+		for _, err := range f.Store().List(ctx, driver.Query{}) {
 			errs = append(errs, err)
 		}
-		for _, err := range f.Broker().Pending(ctx, dispatch.Page{}) {
+		for _, err := range f.Broker().Pending(ctx, driver.Page{}) {
 			errs = append(errs, err)
 		}
 		if i := slices.IndexFunc(errs, func(err error) bool { return !errors.Is(err, dispatchtest.ErrKilled) }); i >= 0 || len(errs) != 10 {
@@ -225,11 +225,11 @@ func TestWhatADeadProcessHeldComesAgainWhenItsLeaseEnds(t *testing.T) {
 		ctx := t.Context()
 		pair := memory.New(memory.Config{})
 		f := dispatchtest.NewFaults(pair.Store, pair.Broker, 1, dispatchtest.KillAfter)
-		pair.Broker.Put(ctx, []dispatch.Message{call("a")})
+		pair.Broker.Put(ctx, []driver.Message{call("a")})
 		sub, _ := f.Broker().Subscribe(ctx)
 		sub.Want(greet, 1)
 		held, _ := sub.Next(ctx)
-		f.Store().Write(ctx, []dispatch.Write{write("a")})
+		f.Store().Write(ctx, []driver.Write{write("a")})
 
 		other, _ := pair.Broker.Subscribe(ctx)
 		other.Want(greet, 1)

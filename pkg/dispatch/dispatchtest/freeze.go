@@ -6,14 +6,15 @@ import (
 	"sync/atomic"
 
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // freezer stands between a process and its seams, and can make it stand still,
 // as a stopped process or a long pause would: what it says does not go out, and
 // what comes waits. When it thaws it goes on with what it knew.
 type freezer struct {
-	dispatch.Store
-	dispatch.Broker
+	driver.Store
+	driver.Broker
 
 	mu     sync.Mutex
 	frozen chan struct{} // closed by thaw; nil when it moves
@@ -55,21 +56,21 @@ func (f *freezer) stands() bool {
 // did, the first that hit says: it has written a record, stored a message or read a
 // key. The other two are nil then. It takes messages of one route: what it holds
 // besides would be dealt with by others meanwhile, and once more by it.
-func (r *rig) halting(takes dispatch.Route, hit func(w *dispatch.Write, m *dispatch.Message, k *dispatch.Key) bool) (*dispatch.Queue, *freezer) {
+func (r *rig) halting(takes driver.Route, hit func(w *driver.Write, m *driver.Message, k *driver.Key) bool) (*dispatch.Queue, *freezer) {
 	f := &freezer{Store: r.pair.Store, Broker: r.pair.Broker}
 	var halted atomic.Bool
-	halt := func(w *dispatch.Write, m *dispatch.Message, k *dispatch.Key) {
+	halt := func(w *driver.Write, m *driver.Message, k *driver.Key) {
 		if hit(w, m, k) && halted.CompareAndSwap(false, true) {
 			f.freeze()
 			f.wait()
 		}
 	}
 	t := tapped{
-		written: func(w dispatch.Write) { halt(&w, nil, nil) },
-		stored:  func(m dispatch.Message) { halt(nil, &m, nil) },
-		read:    func(k dispatch.Key) { halt(nil, nil, &k) },
+		written: func(w driver.Write) { halt(&w, nil, nil) },
+		stored:  func(m driver.Message) { halt(nil, &m, nil) },
+		read:    func(k driver.Key) { halt(nil, nil, &k) },
 	}
-	b := routed{tappedBroker{frozenBroker{f}, t}, func(route dispatch.Route) bool { return route == takes }}
+	b := routed{tappedBroker{frozenBroker{f}, t}, func(route driver.Route) bool { return route == takes }}
 	return r.over(tappedStore{frozenStore{f}, t}, b), f
 }
 
@@ -81,29 +82,29 @@ func (r *rig) standsStill(f *freezer) {
 
 type frozenStore struct{ *freezer }
 
-func (s frozenStore) Write(ctx context.Context, w []dispatch.Write) []dispatch.Written {
+func (s frozenStore) Write(ctx context.Context, w []driver.Write) []driver.Written {
 	s.wait()
 	return s.Store.Write(ctx, w)
 }
 
-func (s frozenStore) Read(ctx context.Context, k []dispatch.Key) ([]dispatch.Entry, error) {
+func (s frozenStore) Read(ctx context.Context, k []driver.Key) ([]driver.Entry, error) {
 	s.wait()
 	return s.Store.Read(ctx, k)
 }
 
-func (s frozenStore) ReadLatest(ctx context.Context, k []dispatch.Key) ([]dispatch.Entry, error) {
+func (s frozenStore) ReadLatest(ctx context.Context, k []driver.Key) ([]driver.Entry, error) {
 	s.wait()
 	return s.Store.ReadLatest(ctx, k)
 }
 
 type frozenBroker struct{ *freezer }
 
-func (b frozenBroker) Put(ctx context.Context, m []dispatch.Message) []dispatch.Stored {
+func (b frozenBroker) Put(ctx context.Context, m []driver.Message) []driver.Stored {
 	b.wait()
 	return b.Broker.Put(ctx, m)
 }
 
-func (b frozenBroker) Settle(ctx context.Context, s []dispatch.Settlement) error {
+func (b frozenBroker) Settle(ctx context.Context, s []driver.Settlement) error {
 	b.wait()
 	return b.Broker.Settle(ctx, s)
 }

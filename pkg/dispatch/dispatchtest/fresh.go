@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // TestFreshness has, for each way in which a decision may rest on an old read, the
@@ -27,21 +27,21 @@ var errSpun = errors.New("dispatchtest: a replica that has stopped is asked agai
 // A standstill is a store of which one replica has stopped: of some entries it goes
 // on telling what they were. Reads go to it, writes and the latest to the leader.
 type standstill struct {
-	dispatch.Store
+	driver.Store
 	t *testing.T
 
 	mu    sync.Mutex
-	was   map[dispatch.Key]dispatch.Entry
+	was   map[driver.Key]driver.Entry
 	given int
 }
 
 func (r *rig) standstill() *standstill {
-	return &standstill{Store: r.pair.Store, t: r.T, was: map[dispatch.Key]dispatch.Entry{}}
+	return &standstill{Store: r.pair.Store, t: r.T, was: map[driver.Key]driver.Entry{}}
 }
 
 // stop keeps a record as it is now.
 func (s *standstill) stop(id deferred.ID) {
-	entries, err := s.ReadLatest(s.t.Context(), []dispatch.Key{record(string(id))})
+	entries, err := s.ReadLatest(s.t.Context(), []driver.Key{record(string(id))})
 	if err != nil {
 		s.t.Error(err)
 		return
@@ -50,13 +50,13 @@ func (s *standstill) stop(id deferred.ID) {
 }
 
 // tell has the replica give an entry of the past.
-func (s *standstill) tell(e dispatch.Entry) {
+func (s *standstill) tell(e driver.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.was[e.Key] = e
 }
 
-func (s *standstill) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *standstill) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	entries, err := s.Store.Read(ctx, keys)
 	if err != nil {
 		return nil, err
@@ -82,21 +82,21 @@ func (s *standstill) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.
 // routed is a broker that gives a worker the messages of some routes only: those of
 // the others are for another worker.
 type routed struct {
-	dispatch.Broker
-	takes func(dispatch.Route) bool
+	driver.Broker
+	takes func(driver.Route) bool
 }
 
-func (b routed) Subscribe(ctx context.Context) (dispatch.Subscription, error) {
+func (b routed) Subscribe(ctx context.Context) (driver.Subscription, error) {
 	s, err := b.Broker.Subscribe(ctx)
 	return routedSubscription{s, b.takes}, err
 }
 
 type routedSubscription struct {
-	dispatch.Subscription
-	takes func(dispatch.Route) bool
+	driver.Subscription
+	takes func(driver.Route) bool
 }
 
-func (s routedSubscription) Want(l dispatch.Lane, n int) {
+func (s routedSubscription) Want(l driver.Lane, n int) {
 	if s.takes(l.Route) {
 		s.Subscription.Want(l, n)
 	}
@@ -105,17 +105,17 @@ func (s routedSubscription) Want(l dispatch.Lane, n int) {
 // lagging has the messages of some routes dealt with by a worker that reads from a
 // replica that has stopped, and those of the others by one that does not: that one is
 // the hand, and takes calls of greet unless they are among the routes.
-func (r *rig) lagging(routes ...dispatch.Route) (w *hand, s *standstill) {
+func (r *rig) lagging(routes ...driver.Route) (w *hand, s *standstill) {
 	r.Helper()
 	s = r.standstill()
-	r.join(r.over(s, routed{r.pair.Broker, func(route dispatch.Route) bool { return slices.Contains(routes, route) }}), "nothing")
-	w = r.join(r.over(r.pair.Store, routed{r.pair.Broker, func(route dispatch.Route) bool { return !slices.Contains(routes, route) }}), "greet")
+	r.join(r.over(s, routed{r.pair.Broker, func(route driver.Route) bool { return slices.Contains(routes, route) }}), "nothing")
+	w = r.join(r.over(r.pair.Store, routed{r.pair.Broker, func(route driver.Route) bool { return !slices.Contains(routes, route) }}), "greet")
 	return w, s
 }
 
 // takes is a worker of greet that is given no other messages, and reads from the store.
-func (r *rig) takes(s dispatch.Store) *hand {
-	return r.join(r.over(s, routed{r.pair.Broker, func(route dispatch.Route) bool { return route == dispatch.Ready }}), "greet")
+func (r *rig) takes(s driver.Store) *hand {
+	return r.join(r.over(s, routed{r.pair.Broker, func(route driver.Route) bool { return route == driver.Ready }}), "greet")
 }
 
 // claims submits calls of greet and claims them.

@@ -6,6 +6,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var freshDecisionCases = []rigCase{
@@ -25,7 +26,7 @@ var freshDecisionCases = []rigCase{
 }
 
 func expiryOfTheUnseen(r *rig) {
-	w, still := r.lagging(dispatch.Commands)
+	w, still := r.lagging(driver.Commands)
 	still.stop("a")
 	c := greeting("a")
 	c.Deadline = time.Now().Add(5 * time.Second)
@@ -39,7 +40,7 @@ func expiryOfTheUnseen(r *rig) {
 }
 
 func holdOfWhatSeemsToRun(r *rig) {
-	w, still := r.lagging(dispatch.Commands)
+	w, still := r.lagging(driver.Commands)
 	a := w.claims(greeting("a"))[0]
 	still.stop("a")
 	if err := w.feed.Settle(r.ctx, a, deferred.Outcome{State: deferred.Scheduled, Retry: deferred.Advice{After: time.Hour}}); err != nil {
@@ -50,23 +51,23 @@ func holdOfWhatSeemsToRun(r *rig) {
 }
 
 func seemsEarly(r *rig) {
-	_, still := r.lagging(dispatch.Commands)
+	_, still := r.lagging(driver.Commands)
 	still.stop("gate")
 	r.command("resolve", "gate", `{"token":"`+string(gateToken)+`","value":1}`)
 	r.submit(gate)
 	r.gives("gate", `1`)
-	if n := r.pending(dispatch.Aside); n > 0 {
+	if n := r.pending(driver.Aside); n > 0 {
 		r.Errorf("%d words are set aside", n)
 	}
 }
 
 // The replica knows another call that was performed under the id.
 func tokenSeemsOfNone(r *rig) {
-	w, still := r.lagging(dispatch.Commands)
+	w, still := r.lagging(driver.Commands)
 	a := w.claims(named("greet", "gate"))[0]
 	still.stop("gate")
 	w.fail(a, kindError("earlier"))
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	r.forget("gate")
 	r.openGate()
 	r.command("resolve", "gate", `{"token":"`+string(gateToken)+`","value":1}`)
@@ -79,7 +80,7 @@ func (r *rig) earlier(c deferred.Call) (late *hand) {
 	still := r.standstill()
 	late = r.takes(still)
 	late.succeed(late.claims(c)[0])
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	still.stop(c.ID)
 	r.forget(c.ID)
 	r.pass(time.Second)
@@ -103,7 +104,7 @@ func seemsSettled(r *rig) {
 }
 
 // examined is a second message of greet's call whose record is looked at.
-func examined(id deferred.ID) dispatch.Message {
+func examined(id deferred.ID) driver.Message {
 	m := again(id)
 	m.Header[dispatch.HeaderBeginBy] = time.Now().Add(time.Hour).Format(time.RFC3339)
 	return m
@@ -116,15 +117,15 @@ func scheduleOfTheCancelled(r *rig) {
 	c.Delay = time.Hour
 	r.submit(c)
 	r.comesToBe("a", "is scheduled", func(rec *deferred.Record) bool { return rec.State == deferred.Scheduled })
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	still.stop("a")
 	r.cancel("a", "no")
-	r.becomesEmpty(dispatch.Commands)
-	r.becomesEmpty(dispatch.Delay)
+	r.becomesEmpty(driver.Commands)
+	r.becomesEmpty(driver.Delay)
 	r.put(examined("a"))
 	r.takes(still)
-	r.becomesEmpty(dispatch.Ready)
-	if n := r.pending(dispatch.Delay); n > 0 {
+	r.becomesEmpty(driver.Ready)
+	if n := r.pending(driver.Delay); n > 0 {
 		r.Error("the schedule of a cancelled call is left behind")
 	}
 }
@@ -132,7 +133,7 @@ func scheduleOfTheCancelled(r *rig) {
 func seemsUnfired(r *rig) {
 	still := r.standstill()
 	var fired atomic.Int64
-	tap := tapped{stored: func(m dispatch.Message) {
+	tap := tapped{stored: func(m driver.Message) {
 		if m.ID == deferred.ChildID("p", 0) {
 			fired.Add(1)
 		}
@@ -150,10 +151,10 @@ func seemsUnfired(r *rig) {
 	if err != nil {
 		r.Fatal(err)
 	}
-	still.tell(dispatch.Entry{Key: record("p"), Value: value, Revision: 1})
+	still.tell(driver.Entry{Key: record("p"), Value: value, Revision: 1})
 	r.join(r.over(still, tappedBroker{r.pair.Broker, tap}), "greet")
 	r.put(examined("p"))
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	if n := fired.Load(); n > 0 {
 		r.Errorf("the callback is fired %d times more", n)
 	}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // What a deferred waits for, and what its result is made of.
@@ -16,7 +16,7 @@ var freshMemberCases = []rigCase{
 
 // The first has settled before the second, and the wake is from the second.
 func firstSeemsOpen(r *rig) {
-	_, still := r.lagging(dispatch.Commands)
+	_, still := r.lagging(driver.Commands)
 	for mode, state := range map[deferred.JoinMode]deferred.State{
 		deferred.JoinAll: deferred.Failed, deferred.JoinAny: deferred.Succeeded, deferred.JoinRace: deferred.Succeeded,
 	} {
@@ -28,7 +28,7 @@ func firstSeemsOpen(r *rig) {
 		r.submit(joinOf(join, mode, first, second))
 		r.knowsOf(first, join)
 		r.knowsOf(second, join)
-		r.becomesEmpty(dispatch.Later)
+		r.becomesEmpty(driver.Later)
 		still.stop(first)
 		for i, id := range []deferred.ID{first, second} {
 			r.write(id, func(rec *deferred.Record) {
@@ -36,7 +36,7 @@ func firstSeemsOpen(r *rig) {
 				rec.Result = deferred.JSON([]byte("1"))
 			})
 		}
-		r.put(dispatch.Message{Route: dispatch.Commands, Verb: "wake", ID: join, Body: []byte(`{"from":"` + string(second) + `"}`)})
+		r.put(driver.Message{Route: driver.Commands, Verb: "wake", ID: join, Body: []byte(`{"from":"` + string(second) + `"}`)})
 		if rec, err := r.queue.Await(r.ctx, join); err != nil || rec.Waits.Winner != first {
 			r.Errorf("%s was decided by %s (%v), want %s", mode, rec.Waits.Winner, err, first)
 		}
@@ -49,7 +49,7 @@ func seemsToHold(r *rig) {
 	r.drive(r.takes(r.pair.Store), map[string]handler{"greet": succeeds(sizable)})
 	house := r.join(r.queue, "nothing")
 	r.letGoChain("p", "inner", "outer")
-	for _, route := range []dispatch.Route{dispatch.Ready, dispatch.Later, dispatch.Commands} {
+	for _, route := range []driver.Route{driver.Ready, driver.Later, driver.Commands} {
 		r.becomesEmpty(route)
 	}
 	house.leaveNow()
@@ -60,7 +60,7 @@ func seemsToHold(r *rig) {
 		r.Fatal(err)
 	}
 	still := r.standstill()
-	still.tell(dispatch.Entry{Key: record("inner"), Value: value, Revision: 1})
+	still.tell(driver.Entry{Key: record("inner"), Value: value, Revision: 1})
 	r.join(r.over(still, r.pair.Broker), "nothing")
 	r.must(r.queue.Open("outer").AddCallback(r.ctx, named("nobody", "c")))
 	for id, taker := range map[deferred.ID]deferred.ID{"inner": "outer", "p": "inner"} {
@@ -71,12 +71,12 @@ func seemsToHold(r *rig) {
 // The id of the parent is used again, and the replica tells of the outcome of an
 // earlier one.
 func parentSeemsEarlier(r *rig) {
-	w, still := r.lagging(dispatch.Later)
+	w, still := r.lagging(driver.Later)
 	w.fail(w.claims(named("greet", "p"))[0], kindError("earlier"))
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	still.stop("p")
 	r.forget("p")
-	late := r.join(r.over(still, routed{r.pair.Broker, func(route dispatch.Route) bool { return route == dispatch.Ready }}), "follow")
+	late := r.join(r.over(still, routed{r.pair.Broker, func(route driver.Route) bool { return route == driver.Ready }}), "follow")
 	a := w.claims(named("greet", "p"))[0]
 	r.must(r.queue.Open("p").AddBoth(r.ctx, named("follow", "c")))
 	r.comesToBe("c", "waits", waiting)

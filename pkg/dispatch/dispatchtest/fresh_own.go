@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // What a worker or a client has written itself, or had a conflict with.
@@ -32,21 +32,21 @@ func commitReadBack(r *rig) {
 // token. The second claim is not stored, and the replica tells of the first.
 func claimReadBack(r *rig) {
 	still := r.standstill()
-	var first dispatch.Entry
+	var first driver.Entry
 	var writes atomic.Int32 // 1 the claim, 2 its taking back, 3 the claim
-	w := r.join(r.over(tappedStore{still, tapped{write: func(w dispatch.Write) error {
-		if w.Space != dispatch.Records || writes.Add(1) != 3 {
+	w := r.join(r.over(tappedStore{still, tapped{write: func(w driver.Write) error {
+		if w.Space != driver.Records || writes.Add(1) != 3 {
 			return nil
 		}
 		still.tell(first)
-		return dispatch.ErrUnknown
+		return driver.ErrUnknown
 	}}}, r.pair.Broker), "greet")
 	r.submit(greeting("a"))
 	o := w.offer()
 	if _, err := w.feed.Claim(r.ctx, o); err != nil {
 		r.Fatal(err)
 	}
-	entries, err := r.pair.Store.Read(r.ctx, []dispatch.Key{record("a")})
+	entries, err := r.pair.Store.Read(r.ctx, []driver.Key{record("a")})
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -82,8 +82,8 @@ func markReadBack(r *rig) {
 	a := w.claims(c)[0]
 	still.stop("p")
 	w.succeed(a)
-	r.becomesEmpty(dispatch.Later)
-	if n := r.pending(dispatch.Ready); n != 1 {
+	r.becomesEmpty(driver.Later)
+	if n := r.pending(driver.Ready); n != 1 {
 		r.Errorf("%d messages are left, want one of the callback", n)
 	}
 	if !r.record("p").Callbacks[0].Fired {
@@ -103,9 +103,9 @@ func conflictOfACancel(r *rig) {
 }
 
 // leaderless may not ask the leader.
-type leaderless struct{ dispatch.Store }
+type leaderless struct{ driver.Store }
 
-func (leaderless) ReadLatest(context.Context, []dispatch.Key) ([]dispatch.Entry, error) {
+func (leaderless) ReadLatest(context.Context, []driver.Key) ([]driver.Entry, error) {
 	return nil, errOnce
 }
 

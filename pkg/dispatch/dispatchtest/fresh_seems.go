@@ -6,6 +6,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 func seemsDead(r *rig) {
@@ -14,7 +15,7 @@ func seemsDead(r *rig) {
 	w.feed.Want(w.lane, 0) // so that the second message goes to the other one
 	still := r.standstill()
 	owner := r.record("a").Token.Worker
-	still.tell(dispatch.Entry{Key: dispatch.Key{Space: dispatch.Workers, Name: owner}})
+	still.tell(driver.Entry{Key: driver.Key{Space: driver.Workers, Name: owner}})
 	other := r.takes(still)
 	r.put(again("a"))
 	other.idle(r.beyond())
@@ -53,7 +54,7 @@ func seemsLost(r *rig) {
 
 func checkpointIsTheLatest(r *rig) {
 	still := r.standstill()
-	still.tell(dispatch.Entry{Key: note("a." + deferred.CheckpointKey)})
+	still.tell(driver.Entry{Key: note("a." + deferred.CheckpointKey)})
 	w := r.join(r.over(still, r.pair.Broker), "greet")
 	a := w.claims(greeting("a"))[0]
 	if err := deferred.SaveCheckpoint(deferred.WithAttempt(r.ctx, a), 7); err != nil {
@@ -73,7 +74,7 @@ func seemsHandled(r *rig) {
 	a := w.claims(named("greet", "a"))[0]
 	still.stop("a")
 	w.fail(a, kindError("odd"))
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	for _, err := range r.over(still, r.pair.Broker).Unhandled(r.ctx) {
 		if err != nil {
 			r.Fatal(err)
@@ -102,7 +103,7 @@ func seemsGone(r *rig) {
 	}), "nothing")
 	r.pass(20 * time.Second)
 	key := note("a.progress")
-	if entries, err := r.pair.Store.Read(r.ctx, []dispatch.Key{key}); err != nil || entries[0].Revision == 0 {
+	if entries, err := r.pair.Store.Read(r.ctx, []driver.Key{key}); err != nil || entries[0].Revision == 0 {
 		r.Errorf("the annotation of what runs is gone (%v)", err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var freshWakeCases = []rigCase{
@@ -27,18 +27,18 @@ var freshWakeCases = []rigCase{
 }
 
 func wakeBeforeTheJoin(r *rig) {
-	w, still := r.lagging(dispatch.Commands)
+	w, still := r.lagging(driver.Commands)
 	still.stop("j")
 	a := w.claims(greeting("m"))[0]
 	r.submit(joinOf("j", deferred.JoinAll, "m"))
 	r.knowsOf("m", "j")
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	w.succeed(a)
 	r.gives("j", `["done"]`)
 }
 
 func wakeBeforeTheAdopter(r *rig) {
-	w, still := r.lagging(dispatch.Commands)
+	w, still := r.lagging(driver.Commands)
 	a := w.claims(greeting("m"), greeting("j"))
 	still.stop("j")
 	w.adopt(a[1], "m")
@@ -47,7 +47,7 @@ func wakeBeforeTheAdopter(r *rig) {
 }
 
 func wakeBeforeTheDeadline(r *rig) {
-	w, still := r.lagging(dispatch.Commands)
+	w, still := r.lagging(driver.Commands)
 	j := greeting("j")
 	j.Deadline = time.Now().Add(time.Hour)
 	a := w.claims(greeting("m"), j)
@@ -58,11 +58,11 @@ func wakeBeforeTheDeadline(r *rig) {
 }
 
 func wakeOfAnOpenSender(r *rig) {
-	w, still := r.lagging(dispatch.Commands)
+	w, still := r.lagging(driver.Commands)
 	a := w.claims(greeting("m"))[0]
 	r.submit(joinOf("j", deferred.JoinAll, "m"))
 	r.knowsOf("m", "j")
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	still.stop("m")
 	w.succeed(a)
 	r.gives("j", `["done"]`)
@@ -71,16 +71,16 @@ func wakeOfAnOpenSender(r *rig) {
 // The id of the member is used again. The replica tells of the outcome that an
 // earlier one had.
 func wakeOfAnEarlierSender(r *rig) {
-	w, still := r.lagging(dispatch.Commands)
+	w, still := r.lagging(driver.Commands)
 	w.fail(w.claims(named("greet", "m"))[0], kindError("earlier"))
 	r.await("m", deferred.Failed)
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	still.stop("m")
 	r.forget("m")
 	a := w.claims(named("greet", "m"))[0]
 	r.submit(joinOf("j", deferred.JoinAll, "m"))
 	r.knowsOf("m", "j")
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	w.succeed(a)
 	r.gives("j", `["done"]`)
 }
@@ -88,18 +88,18 @@ func wakeOfAnEarlierSender(r *rig) {
 // forget deletes a record, as the end of its time would.
 func (r *rig) forget(id deferred.ID) {
 	r.Helper()
-	w := dispatch.Write{Key: record(string(id)), Expect: dispatch.Unconditional, Delete: true}
-	if err := r.pair.Store.Write(r.ctx, []dispatch.Write{w})[0].Err; err != nil {
+	w := driver.Write{Key: record(string(id)), Expect: driver.Unconditional, Delete: true}
+	if err := r.pair.Store.Write(r.ctx, []driver.Write{w})[0].Err; err != nil {
 		r.Fatal(err)
 	}
 }
 
 func wakeAmongOpenMembers(r *rig) {
-	w, still := r.lagging(dispatch.Commands)
+	w, still := r.lagging(driver.Commands)
 	a := w.claims(greeting("first"), greeting("second"))
 	r.submit(joinOf("j", deferred.JoinAll, "first", "second"))
 	r.knowsOf("first", "j")
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	still.stop("second")
 	w.succeed(a[1])
 	w.succeed(a[0])
@@ -108,7 +108,7 @@ func wakeAmongOpenMembers(r *rig) {
 
 // One of the members never settles. The other one had failed before.
 func joinOverOpenMembers(r *rig) {
-	w, still := r.lagging(dispatch.Later)
+	w, still := r.lagging(driver.Later)
 	w.claims(greeting("runs"))
 	a := w.claims(named("greet", "failed"))[0]
 	still.stop("failed")
@@ -142,7 +142,7 @@ func (r *rig) unseenIn(still *standstill, waiter deferred.ID) deferred.PromiseTo
 }
 
 func parentSeemsUnseen(r *rig) {
-	w, still := r.lagging(dispatch.Commands)
+	w, still := r.lagging(driver.Commands)
 	r.must(r.queue.Open("p").AddCallback(r.ctx, named("greet", "c")))
 	r.resolve(r.unseenIn(still, "c"), 1)
 	w.succeed(w.claim())
@@ -150,7 +150,7 @@ func parentSeemsUnseen(r *rig) {
 }
 
 func memberSeemsUnseen(r *rig) {
-	_, still := r.lagging(dispatch.Commands)
+	_, still := r.lagging(driver.Commands)
 	r.submit(joinOf("j", deferred.JoinRace, "p", "q"))
 	r.promise("q")
 	r.resolve(r.unseenIn(still, "j"), 1)
@@ -159,13 +159,13 @@ func memberSeemsUnseen(r *rig) {
 
 // finding does something before it first looks for the messages of an id.
 type finding struct {
-	dispatch.Broker
+	driver.Broker
 	id     deferred.ID
 	before func()
 	once   sync.Once
 }
 
-func (b *finding) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery, error) {
+func (b *finding) Find(ctx context.Context, id deferred.ID) ([]driver.Delivery, error) {
 	if id == b.id {
 		b.once.Do(b.before)
 	}
@@ -180,8 +180,8 @@ func memberMetMeanwhile(r *rig) {
 		token = r.promise("p")
 		r.comesToBe("p", "waits", waiting)
 	}}
-	r.join(r.over(still, routed{looking, func(route dispatch.Route) bool { return route == dispatch.Commands }}), "nothing")
-	r.join(r.over(r.pair.Store, routed{r.pair.Broker, func(route dispatch.Route) bool { return route != dispatch.Commands }}), "nothing")
+	r.join(r.over(still, routed{looking, func(route driver.Route) bool { return route == driver.Commands }}), "nothing")
+	r.join(r.over(r.pair.Store, routed{r.pair.Broker, func(route driver.Route) bool { return route != driver.Commands }}), "nothing")
 	r.submit(joinOf("j", deferred.JoinAll, "p"))
 	r.knowsOf("p", "j")
 	r.pass(10 * time.Second) // beyond the grace time
@@ -190,18 +190,18 @@ func memberMetMeanwhile(r *rig) {
 }
 
 func wakeOfAGrownJoin(r *rig) {
-	_, still := r.lagging(dispatch.Commands)
+	_, still := r.lagging(driver.Commands)
 	r.openGate()
 	r.submit(joinOf("j", deferred.JoinAny, "gate"))
 	r.knowsOf("gate", "j")
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	still.stop("j")
 	token := r.promise("p")
 	if err := r.queue.Open("j").AddMembers(r.ctx, r.queue.Open("p")); err != nil {
 		r.Fatal(err)
 	}
 	r.knowsOf("p", "j")
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	r.resolve(token, 1)
 	r.gives("j", `1`)
 }
@@ -220,18 +220,18 @@ func seemNotCircular(r *rig) {
 }
 
 func attachesForNone(r *rig) {
-	_, still := r.lagging(dispatch.Commands)
+	_, still := r.lagging(driver.Commands)
 	r.openGate()
 	r.submit(joinOf("j", deferred.JoinAll, "gate"))
 	r.comesToBe("j", "waits", waiting)
 	r.knowsOf("gate", "j")
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	still.stop("j")
 	r.cancel("j", "no")
 	r.comesToBe("gate", "is needed no more", func(rec *deferred.Record) bool { return rec.Attached("j") == nil })
-	r.becomesEmpty(dispatch.Commands)
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "wake", ID: "j", Body: []byte(`{"from":"gate"}`)})
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
+	r.put(driver.Message{Route: driver.Commands, Verb: "wake", ID: "j", Body: []byte(`{"from":"gate"}`)})
+	r.becomesEmpty(driver.Commands)
 	if rec := r.record("gate"); rec.Attached("j") != nil {
 		r.Error("a join that was cancelled is attached for ever")
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // TestLeases has, for each thing that a worker may hold, what becomes of it when the
@@ -44,7 +44,7 @@ func leaseOfAnOffer(r *rig) {
 	still.freeze()
 	other := r.join(r.queue, "greet")
 	other.succeed(other.claim())
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	r.forget("a")
 	still.thaw()
 	if _, err := w.feed.Claim(r.ctx, o); !errors.Is(err, deferred.ErrTaken) {
@@ -112,7 +112,7 @@ func keptAfterADeath(r *rig) {
 	written := r.living()
 	other := r.join(r.queue, "greet")
 	other.succeed(other.claim())
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	if got := written.last("a"); got != 24*time.Hour {
 		r.Errorf("the record is kept for %v, want a day", got)
 	}

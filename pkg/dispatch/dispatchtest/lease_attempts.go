@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var attemptLeaseCases = []rigCase{
@@ -81,7 +81,7 @@ func leaseOfAnAttemptInForce(r *rig) {
 	if rec := r.await("a", deferred.Succeeded); rec.Attempt != 1 {
 		r.Errorf("attempt %d, want 1", rec.Attempt)
 	}
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 // Its callback is fired by itself, not by whoever is given the message next.
@@ -97,17 +97,17 @@ func leaseOfAnAttemptThatFires(r *rig) {
 	if rec := r.record("a"); !rec.Callbacks[0].Fired {
 		r.Error("its outcome was stored, and its errback not fired")
 	}
-	eventually(r.T, "its message is gone, and that of the errback there", func() bool { return r.pending(dispatch.Ready) == 1 })
+	eventually(r.T, "its message is gone, and that of the errback there", func() bool { return r.pending(driver.Ready) == 1 })
 }
 
 // slowAnswer gives the answers to writes late: who watches the record sees them before.
 type slowAnswer struct {
-	dispatch.Store
+	driver.Store
 	rig *rig
 	now atomic.Bool
 }
 
-func (s *slowAnswer) Write(ctx context.Context, w []dispatch.Write) []dispatch.Written {
+func (s *slowAnswer) Write(ctx context.Context, w []driver.Write) []driver.Written {
 	written := s.Store.Write(ctx, w)
 	if s.now.Load() {
 		s.rig.pass(50 * time.Millisecond)
@@ -118,8 +118,8 @@ func (s *slowAnswer) Write(ctx context.Context, w []dispatch.Write) []dispatch.W
 func leaseOfAnInterruption(r *rig) {
 	s := &slowAnswer{Store: r.pair.Store, rig: r}
 	var given atomic.Int64
-	w := r.join(r.over(s, tappedBroker{r.pair.Broker, tapped{settled: func(s dispatch.Settlement) {
-		if s.Verdict == dispatch.GiveBack {
+	w := r.join(r.over(s, tappedBroker{r.pair.Broker, tapped{settled: func(s driver.Settlement) {
+		if s.Verdict == driver.GiveBack {
 			given.Add(1)
 		}
 	}}}), "greet")
@@ -155,7 +155,7 @@ func leaseOfAnOwnOutcome(r *rig) {
 // tried again.
 func (r *rig) retried(after time.Duration) (still *freezer, settled chan struct{}) {
 	var failing atomic.Bool
-	q, still := r.halting(dispatch.Ready, func(w *dispatch.Write, _ *dispatch.Message, _ *dispatch.Key) bool {
+	q, still := r.halting(driver.Ready, func(w *driver.Write, _ *driver.Message, _ *driver.Key) bool {
 		return w != nil && w.Key == record("a") && failing.Load()
 	})
 	w := r.join(q, "greet")
@@ -177,17 +177,17 @@ func leaseOfARetry(r *rig) {
 	r.pass(2 * r.pair.Lease)
 	still.thaw()
 	<-settled
-	if n := r.pending(dispatch.Delay); n != 1 {
+	if n := r.pending(driver.Delay); n != 1 {
 		r.Errorf("%d schedules, want that of the retry", n)
 	}
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 func leaseOfARetryOfOthers(r *rig) {
 	still, settled := r.retried(time.Second)
 	other := r.join(r.queue, "greet")
 	other.succeed(other.claim())
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	r.forget("a")
 	still.thaw()
 	<-settled

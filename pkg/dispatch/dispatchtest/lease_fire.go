@@ -6,6 +6,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var firingLeaseCases = []rigCase{
@@ -26,20 +27,20 @@ func leaseOfAFiring(r *rig) {
 		r.Fatal(err)
 	}
 	w.succeed(w.claim())
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	r.forget(child)
-	r.put(dispatch.Message{
-		Route: dispatch.Ready, Queue: deferred.DefaultQueue, Name: "greet", ID: child,
+	r.put(driver.Message{
+		Route: driver.Ready, Queue: deferred.DefaultQueue, Name: "greet", ID: child,
 		Header: map[string]string{dispatch.HeaderAfter: "a", dispatch.HeaderOn: string(deferred.OnFailure)},
 	})
 	w.idle(2 * time.Second)
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 // A worker has committed an outcome and stands still. Another one finishes it, and all
 // of it is forgotten.
 func leaseOfAForgottenParent(r *rig) {
-	q, still := r.halting(dispatch.Ready, func(w *dispatch.Write, _ *dispatch.Message, _ *dispatch.Key) bool {
+	q, still := r.halting(driver.Ready, func(w *driver.Write, _ *driver.Message, _ *driver.Key) bool {
 		return w != nil && w.Key == record("a") && strings.Contains(string(w.Value), `"state":"failed"`)
 	})
 	w := r.join(q, "greet")
@@ -55,7 +56,7 @@ func leaseOfAForgottenParent(r *rig) {
 	r.join(r.queue, "greet")
 	mend := r.join(r.queue, "mend")
 	mend.succeed(mend.claim())
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	r.forget(deferred.ChildID("a", 0))
 	r.forget("a")
 	still.thaw()

@@ -10,6 +10,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var houseLeaseCases = []rigCase{
@@ -25,8 +26,8 @@ var houseLeaseCases = []rigCase{
 // all processes of a machine.
 type stillBeats struct{ *freezer }
 
-func (s stillBeats) Write(ctx context.Context, w []dispatch.Write) []dispatch.Written {
-	if w[0].Space == dispatch.Workers {
+func (s stillBeats) Write(ctx context.Context, w []driver.Write) []driver.Written {
+	if w[0].Space == driver.Workers {
 		s.wait()
 	}
 	return s.Store.Write(ctx, w)
@@ -40,7 +41,7 @@ func machineStoodStill(r *rig) {
 	w, other := r.join(q, "greet"), r.join(q, "other")
 	r.submit(greeting("a"))
 	a := w.claim()
-	r.pass(dispatch.HeartbeatTTL + time.Second) // both are known for long enough
+	r.pass(driver.HeartbeatTTL + time.Second) // both are known for long enough
 	still.freeze()
 	eventually(r.T, "nobody has a heartbeat", func() bool {
 		workers, err := r.queue.Workers(r.ctx)

@@ -6,15 +6,16 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // stillAfter stands still after the first message of a command was stored.
 type stillAfter struct {
-	dispatch.Broker
+	driver.Broker
 	pause func()
 }
 
-func (b stillAfter) Put(ctx context.Context, m []dispatch.Message) []dispatch.Stored {
+func (b stillAfter) Put(ctx context.Context, m []driver.Message) []driver.Stored {
 	stored := b.Broker.Put(ctx, m)
 	b.pause()
 	return stored
@@ -27,8 +28,8 @@ func leaseOfACommand(r *rig) {
 
 // The giver stands still while the server stores the command.
 func leaseOfACaller(r *rig) {
-	halting, still := r.halting(dispatch.Ready, func(_ *dispatch.Write, m *dispatch.Message, _ *dispatch.Key) bool {
-		return m != nil && m.Route == dispatch.Commands
+	halting, still := r.halting(driver.Ready, func(_ *driver.Write, m *driver.Message, _ *driver.Key) bool {
+		return m != nil && m.Route == driver.Commands
 	})
 	r.cancelsLate(halting, still, func() { r.standsStill(still) })
 }
@@ -48,8 +49,8 @@ func (r *rig) cancelsLate(q *dispatch.Queue, still *freezer, stands func()) {
 	r.join(r.queue, "unserved")
 	r.await("a", deferred.Cancelled)
 	r.join(r.queue, "greet").idle(r.beyond())
-	r.becomesEmpty(dispatch.Ready)
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Ready)
+	r.becomesEmpty(driver.Commands)
 	r.forget("a")
 	still.thaw()
 	r.pass(max(time.Second, r.pair.Lease))
@@ -66,7 +67,7 @@ func leaseOfAnEarlyWord(r *rig) {
 	q := r.over(frozenStore{f}, stillAfter{r.pair.Broker, f.freeze})
 	given := make(chan error, 1)
 	go func() { given <- deferred.ResolvePromise(r.ctx, q, token, 1) }()
-	eventually(r.T, "the word is stored", func() bool { return r.pending(dispatch.Commands) == 1 })
+	eventually(r.T, "the word is stored", func() bool { return r.pending(driver.Commands) == 1 })
 	r.pass(r.pair.Lease + 100*time.Millisecond)
 	f.thaw()
 	if err := <-given; err != nil {

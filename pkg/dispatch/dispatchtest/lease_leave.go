@@ -9,6 +9,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A leaver is a worker that performs greet and deals with a delayed call besides, until it
@@ -21,10 +22,10 @@ type leaver struct {
 }
 
 // leaver joins a worker that performs a call of the message.
-func (r *rig) leaver(b dispatch.Broker, t tapped, m dispatch.Message) *leaver {
+func (r *rig) leaver(b driver.Broker, t tapped, m driver.Message) *leaver {
 	r.Helper()
 	l := &leaver{left: make(chan error, 1), goOn: make(chan struct{})}
-	t.written = func(w dispatch.Write) {
+	t.written = func(w driver.Write) {
 		if w.Key == record("late") && l.deals.CompareAndSwap(false, true) {
 			<-l.goOn
 		}
@@ -50,7 +51,7 @@ func (b *leaver) parks() {
 	b.Helper()
 	close(b.goOn)
 	eventually(b.T, "the delayed call is parked by who has it", func() bool {
-		return b.pending(dispatch.Later) == 0 && b.pending(dispatch.Delay) == 1
+		return b.pending(driver.Later) == 0 && b.pending(driver.Delay) == 1
 	})
 }
 
@@ -60,7 +61,7 @@ func leavesWhileOverdue(r *rig) {
 	var told atomic.Bool
 	m := again("a")
 	m.Header[dispatch.HeaderDeadline] = time.Now().Add(time.Second).Format(time.RFC3339Nano)
-	b := r.leaver(r.pair.Broker, tapped{put: func(m dispatch.Message) error {
+	b := r.leaver(r.pair.Broker, tapped{put: func(m driver.Message) error {
 		if m.Verb == "expire" {
 			told.Store(true)
 			<-untold
@@ -75,12 +76,12 @@ func leavesWhileOverdue(r *rig) {
 
 // unrenewed is a broker to which no word on a lease comes for a while.
 type unrenewed struct {
-	dispatch.Broker
+	driver.Broker
 	now atomic.Bool
 }
 
-func (b *unrenewed) Settle(ctx context.Context, s []dispatch.Settlement) error {
-	if b.now.Load() && s[0].Verdict == dispatch.Extend {
+func (b *unrenewed) Settle(ctx context.Context, s []driver.Settlement) error {
+	if b.now.Load() && s[0].Verdict == driver.Extend {
 		return errOnce
 	}
 	return b.Broker.Settle(ctx, s)
@@ -92,7 +93,7 @@ func leavesAfterAGap(r *rig) {
 	defer close(unread)
 	var behind atomic.Bool
 	broker := &unrenewed{Broker: r.pair.Broker}
-	b := r.leaver(broker, tapped{read: func(k dispatch.Key) {
+	b := r.leaver(broker, tapped{read: func(k driver.Key) {
 		if k == record("a") && behind.Load() {
 			<-unread
 		}
@@ -110,17 +111,17 @@ func leavesAfterAGap(r *rig) {
 // closing is a broker whose subscriptions do something before they close: in the
 // middle of a leave.
 type closing struct {
-	dispatch.Broker
+	driver.Broker
 	before func()
 }
 
-func (b closing) Subscribe(ctx context.Context) (dispatch.Subscription, error) {
+func (b closing) Subscribe(ctx context.Context) (driver.Subscription, error) {
 	s, err := b.Broker.Subscribe(ctx)
 	return closingSubscription{s, b.before}, err
 }
 
 type closingSubscription struct {
-	dispatch.Subscription
+	driver.Subscription
 	before func()
 }
 

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // What a worker stores in place of a message that is not claimed.
@@ -18,8 +18,8 @@ var parkLeaseCases = []rigCase{
 }
 
 // noted says of the first record that is written for the id.
-func noted(id deferred.ID) func(*dispatch.Write, *dispatch.Message, *dispatch.Key) bool {
-	return func(w *dispatch.Write, _ *dispatch.Message, _ *dispatch.Key) bool {
+func noted(id deferred.ID) func(*driver.Write, *driver.Message, *driver.Key) bool {
+	return func(w *driver.Write, _ *driver.Message, _ *driver.Key) bool {
 		return w != nil && w.Key == record(string(id))
 	}
 }
@@ -27,7 +27,7 @@ func noted(id deferred.ID) func(*dispatch.Write, *dispatch.Message, *dispatch.Ke
 // nothingIsLeft waits until no message is left but what is set aside.
 func (r *rig) nothingIsLeft() {
 	r.Helper()
-	for _, route := range []dispatch.Route{dispatch.Ready, dispatch.Later, dispatch.Commands, dispatch.Delay, dispatch.Due} {
+	for _, route := range []driver.Route{driver.Ready, driver.Later, driver.Commands, driver.Delay, driver.Due} {
 		r.becomesEmpty(route)
 	}
 }
@@ -44,13 +44,13 @@ func (r *rig) performedByAnother(still *freezer, id deferred.ID) {
 	still.thaw()
 	other.idle(r.beyond())
 	r.isForgotten(id)
-	if n := r.pending(dispatch.Delay); n > 0 {
+	if n := r.pending(driver.Delay); n > 0 {
 		r.Errorf("%d schedules are left of it", n)
 	}
 }
 
 func leaseOfAPark(r *rig) {
-	q, still := r.halting(dispatch.Later, noted("a"))
+	q, still := r.halting(driver.Later, noted("a"))
 	r.join(q, "nothing")
 	c := greeting("a")
 	c.Delay = 2 * time.Second
@@ -59,7 +59,7 @@ func leaseOfAPark(r *rig) {
 }
 
 func leaseOfALaterCall(r *rig) {
-	q, still := r.halting(dispatch.Later, noted("a"))
+	q, still := r.halting(driver.Later, noted("a"))
 	r.join(q, "nothing")
 	c := greeting("a")
 	c.Deadline = time.Now().Add(time.Hour)
@@ -70,26 +70,26 @@ func leaseOfALaterCall(r *rig) {
 // A callback that came by itself waits for p, and is woken.
 func leaseOfALateCallback(r *rig) {
 	var woken atomic.Bool
-	q, still := r.halting(dispatch.Commands, func(_ *dispatch.Write, _ *dispatch.Message, k *dispatch.Key) bool {
+	q, still := r.halting(driver.Commands, func(_ *driver.Write, _ *driver.Message, k *driver.Key) bool {
 		return k != nil && *k == record("p") && woken.Load()
 	})
 	first := r.join(r.queue, "nothing")
 	r.write("p", func(rec *deferred.Record) { rec.State, rec.Seen, rec.Name = deferred.Pending, true, "nobody" })
 	r.must(r.queue.Open("p").AddCallback(r.ctx, named("greet", "c")))
 	r.knowsOf("p", "c")
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	first.leaveNow()
 	r.join(q, "nothing")
 	r.write("p", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, time.Now().Unix()) })
 	woken.Store(true)
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "wake", ID: "c", Body: []byte(`{"from":"p"}`)})
+	r.put(driver.Message{Route: driver.Commands, Verb: "wake", ID: "c", Body: []byte(`{"from":"p"}`)})
 	r.performedByAnother(still, "c")
 }
 
 // The alarm of a call's deadline has been stored before it goes into its lane.
 func leaseOfAWatchedCall(r *rig) {
-	q, still := r.halting(dispatch.Later, func(_ *dispatch.Write, m *dispatch.Message, _ *dispatch.Key) bool {
-		return m != nil && m.Route == dispatch.Delay
+	q, still := r.halting(driver.Later, func(_ *driver.Write, m *driver.Message, _ *driver.Key) bool {
+		return m != nil && m.Route == driver.Delay
 	})
 	r.join(q, "nothing")
 	c := greeting("a")
@@ -102,8 +102,8 @@ func leaseOfAWatchedCall(r *rig) {
 func leaseOfAnAlarm(r *rig) {
 	var met atomic.Bool
 	var alarms atomic.Int64
-	q, still := r.halting(dispatch.Later, func(w *dispatch.Write, m *dispatch.Message, _ *dispatch.Key) bool {
-		if m != nil && m.Route == dispatch.Delay {
+	q, still := r.halting(driver.Later, func(w *driver.Write, m *driver.Message, _ *driver.Key) bool {
+		if m != nil && m.Route == driver.Delay {
 			alarms.Add(1)
 		}
 		return met.Load() && w != nil && w.Key == record("gate")
@@ -113,14 +113,14 @@ func leaseOfAnAlarm(r *rig) {
 	r.comesToBe("gate", "waits", waiting)
 	r.submit(joinOf("kept", deferred.JoinAll, "gate")) // so that no cancel passes to its member
 	r.knowsOf("gate", "kept")
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	met.Store(true)
 	j := joinOf("j", deferred.JoinAll, "gate")
 	j.Deadline = time.Now().Add(time.Hour)
 	r.submit(j)
 	r.standsStill(still)
 	other := r.join(r.queue, "other")
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	r.cancel("j", "not needed")
 	r.nothingIsLeft()
 	r.forget("j")

@@ -7,45 +7,45 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // wipedStore is the store as one process sees it, of which somebody deletes all
 // heartbeats: the next one that is stored is the first of a new space.
 type wipedStore struct {
-	dispatch.Store
+	driver.Store
 	base   *atomic.Uint64 // the revision at which they were deleted
 	muted  *atomic.Bool   // those of this process are not stored
-	judges func(dispatch.Key)
+	judges func(driver.Key)
 }
 
 func (s wipedStore) wipe(ctx context.Context) {
-	key := dispatch.Key{Space: dispatch.Workers, Name: "=wiped"}
-	s.base.Store(s.Store.Write(ctx, []dispatch.Write{{Key: key, Expect: dispatch.Unconditional}})[0].Revision)
+	key := driver.Key{Space: driver.Workers, Name: "=wiped"}
+	s.base.Store(s.Store.Write(ctx, []driver.Write{{Key: key, Expect: driver.Unconditional}})[0].Revision)
 }
 
-func (s wipedStore) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
-	if writes[0].Space != dispatch.Workers {
+func (s wipedStore) Write(ctx context.Context, writes []driver.Write) []driver.Written {
+	if writes[0].Space != driver.Workers {
 		return s.Store.Write(ctx, writes)
 	}
 	if s.muted != nil && s.muted.Load() {
-		return []dispatch.Written{{Err: dispatch.ErrUnknown}}
+		return []driver.Written{{Err: driver.ErrUnknown}}
 	}
 	written := s.Store.Write(ctx, writes)
 	written[0].Revision -= min(written[0].Revision, s.base.Load())
 	return written
 }
 
-func (s wipedStore) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
-	if s.judges != nil && keys[0].Space == dispatch.Workers {
+func (s wipedStore) ReadLatest(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
+	if s.judges != nil && keys[0].Space == driver.Workers {
 		s.judges(keys[0])
 	}
 	entries, err := s.Store.ReadLatest(ctx, keys)
 	for i := range entries {
 		switch base := s.base.Load(); {
-		case keys[i].Space != dispatch.Workers:
+		case keys[i].Space != driver.Workers:
 		case entries[i].Revision <= base:
-			entries[i] = dispatch.Entry{Key: keys[i]}
+			entries[i] = driver.Entry{Key: keys[i]}
 		default:
 			entries[i].Revision -= base
 		}
@@ -66,7 +66,7 @@ func leaseWhenHeartbeatsAreWiped(r *rig) {
 	var wiping sync.Once
 	store := wipedStore{Store: r.pair.Store, base: &base}
 	judged := make(chan struct{})
-	store.judges = func(dispatch.Key) {
+	store.judges = func(driver.Key) {
 		wiping.Do(func() {
 			muted.Store(true)
 			store.wipe(r.ctx)
@@ -75,10 +75,10 @@ func leaseWhenHeartbeatsAreWiped(r *rig) {
 		})
 	}
 	other := r.join(r.over(store, r.pair.Broker), "greet")
-	r.pass(2 * dispatch.HeartbeatTTL) // by then it may judge others
+	r.pass(2 * driver.HeartbeatTTL) // by then it may judge others
 	still.freeze()
 	<-judged
-	other.idle(2 * dispatch.HeartbeatTTL)
+	other.idle(2 * driver.HeartbeatTTL)
 	still.thaw()
 	w.succeed(a)
 	if rec := r.await("a", deferred.Succeeded); rec.Attempt != 1 {

@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var errGone = errors.New("the connection is gone")
 
 // leaving is a store whose connection ends.
 type leaving struct {
-	dispatch.Store
+	driver.Store
 	gone    chan struct{}
 	watches atomic.Int64
 }
@@ -23,15 +23,15 @@ func (s *leaving) end() { close(s.gone) }
 func (s *leaving) error() error {
 	select {
 	case <-s.gone:
-		return fmt.Errorf("%w: %w", dispatch.ErrClosed, errGone)
+		return fmt.Errorf("%w: %w", driver.ErrClosed, errGone)
 	default:
 		return nil
 	}
 }
 
-func (s *leaving) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
+func (s *leaving) Write(ctx context.Context, writes []driver.Write) []driver.Written {
 	if err := s.error(); err != nil {
-		answers := make([]dispatch.Written, len(writes))
+		answers := make([]driver.Written, len(writes))
 		for i := range answers {
 			answers[i].Err = err
 		}
@@ -40,21 +40,21 @@ func (s *leaving) Write(ctx context.Context, writes []dispatch.Write) []dispatch
 	return s.Store.Write(ctx, writes)
 }
 
-func (s *leaving) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *leaving) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	if err := s.error(); err != nil {
 		return nil, err
 	}
 	return s.Store.Read(ctx, keys)
 }
 
-func (s *leaving) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *leaving) ReadLatest(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	if err := s.error(); err != nil {
 		return nil, err
 	}
 	return s.Store.ReadLatest(ctx, keys)
 }
 
-func (s *leaving) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch.Entry, error) {
+func (s *leaving) Watch(ctx context.Context, keys []driver.Key) (<-chan driver.Entry, error) {
 	if err := s.error(); err != nil {
 		return nil, err
 	}

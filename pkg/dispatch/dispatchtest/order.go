@@ -10,12 +10,13 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A Pair is an implementation of both seams.
 type Pair struct {
-	Store  dispatch.Store
-	Broker dispatch.Broker
+	Store  driver.Store
+	Broker driver.Broker
 	Lease  time.Duration // the broker's
 }
 
@@ -134,7 +135,7 @@ func tell(t *testing.T, pair Pair, p plot, who string, n int, mode Mode) int {
 	return s.faults.Count()
 }
 
-func (s *story) queue(store dispatch.Store, broker dispatch.Broker) *dispatch.Queue {
+func (s *story) queue(store driver.Store, broker driver.Broker) *dispatch.Queue {
 	c := s.config
 	c.Lease, c.Logger = s.pair.Lease, silent()
 	return dispatch.New(store, broker, c)

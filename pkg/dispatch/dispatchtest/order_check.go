@@ -9,6 +9,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 func (s *story) check(ctx context.Context) {
@@ -72,9 +73,9 @@ func (s *story) checkEmpty(ctx context.Context) {
 	var left []string
 	holds := func() bool {
 		left = nil
-		for _, route := range []dispatch.Route{dispatch.Ready, dispatch.Later, dispatch.Commands, dispatch.Delay, dispatch.Due} {
-			for d, err := range s.pair.Broker.Pending(ctx, dispatch.Page{Route: route}) {
-				if err == nil && route == dispatch.Delay && d.Header[dispatch.HeaderWake] != "" {
+		for _, route := range []driver.Route{driver.Ready, driver.Later, driver.Commands, driver.Delay, driver.Due} {
+			for d, err := range s.pair.Broker.Pending(ctx, driver.Page{Route: route}) {
+				if err == nil && route == driver.Delay && d.Header[dispatch.HeaderWake] != "" {
 					continue // the alarm of what has settled before it rang: it fires into nothing
 				}
 				left = append(left, fmt.Sprintf("message %s %s %v", route, d.ID, err))

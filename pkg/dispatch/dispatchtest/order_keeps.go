@@ -11,6 +11,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // The promises of the story: two that wait for their word, and one that is settled
@@ -50,8 +51,8 @@ func olderRecords(ctx context.Context, s *story) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		key := dispatch.Key{Space: dispatch.Records, Name: string(r.ID)}
-		if err := s.pair.Store.Write(ctx, []dispatch.Write{{Key: key, Value: data}})[0].Err; err != nil {
+		key := driver.Key{Space: driver.Records, Name: string(r.ID)}
+		if err := s.pair.Store.Write(ctx, []driver.Write{{Key: key, Value: data}})[0].Err; err != nil {
 			s.t.Fatal(err)
 		}
 		if err := s.truth.Open(r.ID).Annotate(ctx, "note", i); err != nil {

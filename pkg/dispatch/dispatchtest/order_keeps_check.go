@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // checkKeeping looks at what nobody has waited for.
@@ -48,9 +48,9 @@ func (s *story) checkUnhandled(ctx context.Context) {
 // An annotation stays behind for its time if its record went and nobody could say so.
 func (s *story) checkForgotten(ctx context.Context) {
 	eventually(s.t, "there are no more records than allowed", func() bool {
-		return len(s.listed(ctx, dispatch.Records)) <= s.config.MaxRecords
+		return len(s.listed(ctx, driver.Records)) <= s.config.MaxRecords
 	})
-	records := s.listed(ctx, dispatch.Records)
+	records := s.listed(ctx, driver.Records)
 	if len(records) != s.config.MaxRecords {
 		s.t.Errorf("%d records are left, want %d: %q", len(records), s.config.MaxRecords, records)
 	}
@@ -60,7 +60,7 @@ func (s *story) checkForgotten(ctx context.Context) {
 		if slices.Contains(records, id) != kept {
 			s.t.Errorf("of the older records too many, or the wrong ones are left: %q", records)
 		}
-		noted := func() bool { return slices.Contains(s.listed(ctx, dispatch.Notes), id+".note") }
+		noted := func() bool { return slices.Contains(s.listed(ctx, driver.Notes), id+".note") }
 		switch {
 		case kept && !noted():
 			s.t.Errorf("the annotation of %s, which is kept, has gone", id)
@@ -70,8 +70,8 @@ func (s *story) checkForgotten(ctx context.Context) {
 	}
 }
 
-func (s *story) listed(ctx context.Context, space dispatch.Space) (names []string) {
-	for e, err := range s.pair.Store.List(ctx, dispatch.Query{Space: space}) {
+func (s *story) listed(ctx context.Context, space driver.Space) (names []string) {
+	for e, err := range s.pair.Store.List(ctx, driver.Query{Space: space}) {
 		if err != nil {
 			s.t.Fatal(err)
 		}

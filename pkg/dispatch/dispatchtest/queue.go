@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // TestQueue has what a queue does for its callers and workers, beyond the rules
@@ -94,7 +94,7 @@ func cancelRunning(r *rig) {
 	if rec := r.await("a", deferred.Cancelled); rec.Failure.Message != "not needed" {
 		r.Errorf("reason %q", rec.Failure.Message)
 	}
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 func cancelSettled(r *rig) {
@@ -112,7 +112,7 @@ func cancelNothing(r *rig) {
 	if err := r.queue.Open("nothing").Cancel(r.ctx, ""); !errors.Is(err, deferred.ErrNotFound) {
 		r.Errorf("answered with %v", err)
 	}
-	if n := r.pending(dispatch.Commands); n != 0 {
+	if n := r.pending(driver.Commands); n != 0 {
 		r.Errorf("%d commands were stored", n)
 	}
 }
@@ -133,7 +133,7 @@ func sameTwice(r *rig) {
 	w.succeed(a)
 	twice(true) // it has settled
 	w.idle(time.Second)
-	if n := r.pending(dispatch.Ready); n != 0 {
+	if n := r.pending(driver.Ready); n != 0 {
 		r.Errorf("%d messages are left", n)
 	}
 }
@@ -168,7 +168,7 @@ func batchErrors(r *rig) {
 	if ds[0] == nil || ds[1] != nil || ds[2] == nil || input.Field != deferred.FieldName {
 		r.Errorf("deferreds %v, field %s", ds, input.Field)
 	}
-	if n := r.pending(dispatch.Ready); n != 2 {
+	if n := r.pending(driver.Ready); n != 2 {
 		r.Errorf("%d messages, want those of the good calls", n)
 	}
 }
@@ -198,6 +198,6 @@ func delayedIsShown(r *rig) {
 	}
 	shown() // nobody has met it
 	r.join(r.queue, "greet")
-	eventually(r.T, "it is parked", func() bool { return r.pending(dispatch.Delay) == 1 })
+	eventually(r.T, "it is parked", func() bool { return r.pending(driver.Delay) == 1 })
 	shown()
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 func retryLimit(r *rig) {
@@ -23,7 +23,7 @@ func retryLimit(r *rig) {
 	if rec := r.await("a", deferred.Failed); rec.Counts.Failures != 3 || string(rec.Args.Data) != `"world"` {
 		r.Errorf("counts %+v, arguments %s", rec.Counts, rec.Args.Data)
 	}
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 func snooze(r *rig) {
@@ -148,7 +148,7 @@ func beginBy(r *rig) {
 	if rec := r.await("a", deferred.Expired); !errors.Is(rec.Failure, deferred.ErrExpired) {
 		r.Errorf("failure %v", rec.Failure)
 	}
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 func largeResult(r *rig) {

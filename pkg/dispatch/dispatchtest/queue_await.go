@@ -10,30 +10,30 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // readings counts the reads and the watches of a store, and can lose all news.
 type readings struct {
-	dispatch.Store
+	driver.Store
 	reads, watches atomic.Int64
 	deaf           bool
 }
 
-func (s *readings) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *readings) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	s.reads.Add(1)
 	return s.Store.Read(ctx, keys)
 }
 
-func (s *readings) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *readings) ReadLatest(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	s.reads.Add(1)
 	return s.Store.ReadLatest(ctx, keys)
 }
 
-func (s *readings) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch.Entry, error) {
+func (s *readings) Watch(ctx context.Context, keys []driver.Key) (<-chan driver.Entry, error) {
 	s.watches.Add(1)
 	if s.deaf {
-		silence := make(chan dispatch.Entry)
+		silence := make(chan driver.Entry)
 		context.AfterFunc(ctx, func() { close(silence) })
 		return silence, nil
 	}
@@ -88,33 +88,33 @@ func lostNews(r *rig) {
 // refusing is a broker whose schedules do not fire, as on a server whose store
 // is full at that moment, until one is put again.
 type refusing struct {
-	dispatch.Broker
+	driver.Broker
 	mu    sync.Mutex
-	stuck []dispatch.Delivery
+	stuck []driver.Delivery
 	again int
 }
 
-func (b *refusing) Put(ctx context.Context, messages []dispatch.Message) []dispatch.Stored {
+func (b *refusing) Put(ctx context.Context, messages []driver.Message) []driver.Stored {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if messages[0].Route != dispatch.Delay || len(b.stuck) > 0 {
-		if messages[0].Route == dispatch.Delay {
+	if messages[0].Route != driver.Delay || len(b.stuck) > 0 {
+		if messages[0].Route == driver.Delay {
 			b.again++
 		}
 		return b.Broker.Put(ctx, messages)
 	}
-	b.stuck = append(b.stuck, dispatch.Delivery{Message: messages[0], Seq: 1, Time: time.Now()})
-	return []dispatch.Stored{{Seq: 1}}
+	b.stuck = append(b.stuck, driver.Delivery{Message: messages[0], Seq: 1, Time: time.Now()})
+	return []driver.Stored{{Seq: 1}}
 }
 
-func (b *refusing) Pending(ctx context.Context, p dispatch.Page) iter.Seq2[dispatch.Delivery, error] {
+func (b *refusing) Pending(ctx context.Context, p driver.Page) iter.Seq2[driver.Delivery, error] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if p.Route != dispatch.Delay || b.again > 0 {
+	if p.Route != driver.Delay || b.again > 0 {
 		return b.Broker.Pending(ctx, p)
 	}
 	stuck := slices.Clone(b.stuck)
-	return func(yield func(dispatch.Delivery, error) bool) {
+	return func(yield func(driver.Delivery, error) bool) {
 		for _, d := range stuck {
 			if !yield(d, nil) {
 				return

@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // awayCases are of a server that is away for a few requests, as in an election.
@@ -22,8 +23,8 @@ var awayCases = []rigCase{
 // away is a pair of seams whose server is away, or gives no answer, for so many
 // requests, be they reads, writes or messages.
 type away struct {
-	dispatch.Store
-	dispatch.Broker
+	driver.Store
+	driver.Broker
 	left   atomic.Int64
 	asked  atomic.Int64
 	answer error // ErrUnavailable: nothing is done; ErrUnknown: it is, without an answer
@@ -45,13 +46,13 @@ func (a *away) refuses() error {
 	return fmt.Errorf("away as planned: %w", a.answer)
 }
 
-func (a *away) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
+func (a *away) Write(ctx context.Context, writes []driver.Write) []driver.Written {
 	err := a.refuses()
 	if err == nil {
 		return a.Store.Write(ctx, writes)
 	}
-	answers := make([]dispatch.Written, len(writes))
-	if errors.Is(err, dispatch.ErrUnknown) {
+	answers := make([]driver.Written, len(writes))
+	if errors.Is(err, driver.ErrUnknown) {
 		a.Store.Write(ctx, writes)
 	}
 	for i := range answers {
@@ -60,8 +61,8 @@ func (a *away) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Wr
 	return answers
 }
 
-func (a *away) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
-	if errors.Is(a.answer, dispatch.ErrUnavailable) && !a.reads {
+func (a *away) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
+	if errors.Is(a.answer, driver.ErrUnavailable) && !a.reads {
 		if err := a.refuses(); err != nil {
 			return nil, err
 		}
@@ -69,19 +70,19 @@ func (a *away) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry,
 	return a.Store.Read(ctx, keys)
 }
 
-func (a *away) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (a *away) ReadLatest(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	return a.Read(ctx, keys)
 }
 
-func (a *away) Put(ctx context.Context, messages []dispatch.Message) []dispatch.Stored {
+func (a *away) Put(ctx context.Context, messages []driver.Message) []driver.Stored {
 	err := a.refuses()
 	if err == nil {
 		return a.Broker.Put(ctx, messages)
 	}
-	if errors.Is(err, dispatch.ErrUnknown) {
+	if errors.Is(err, driver.ErrUnknown) {
 		a.Broker.Put(ctx, messages)
 	}
-	answers := make([]dispatch.Stored, len(messages))
+	answers := make([]driver.Stored, len(messages))
 	for i := range answers {
 		answers[i].Err = err
 	}
@@ -93,11 +94,11 @@ func (a *away) Put(ctx context.Context, messages []dispatch.Message) []dispatch.
 const awayFor = 5
 
 func awayForASubmit(r *rig) {
-	_, q := r.away(awayFor, dispatch.ErrUnavailable)
+	_, q := r.away(awayFor, driver.ErrUnavailable)
 	if _, err := q.Submit(r.ctx, greeting("a"), deferred.Call{Name: "greet"}, deferred.Call{Name: "greet"}); err != nil {
 		r.Fatal(err)
 	}
-	if n := r.pending(dispatch.Ready); n != 3 {
+	if n := r.pending(driver.Ready); n != 3 {
 		r.Errorf("%d messages, want one for each call", n)
 	}
 }
@@ -110,21 +111,21 @@ func awayForACommand(r *rig) {
 		"hold":    func(q *dispatch.Queue) error { return q.Open("b").Hold(r.ctx, "") },
 		"resolve": func(q *dispatch.Queue) error { return deferred.ResolvePromise(r.ctx, q, token, 1) },
 	} {
-		_, q := r.away(awayFor, dispatch.ErrUnavailable)
+		_, q := r.away(awayFor, driver.ErrUnavailable)
 		if err := give(q); err != nil {
 			r.Errorf("%s: %v", name, err)
 		}
 	}
 	r.await("a", deferred.Cancelled)
 	r.await("p", deferred.Succeeded)
-	if n := r.pending(dispatch.Commands); n != 3 {
+	if n := r.pending(driver.Commands); n != 3 {
 		r.Errorf("%d commands, want one each", n)
 	}
 }
 
 // There is no worker, so the giver has to find out himself.
 func lostForACommand(r *rig) {
-	for i, answer := range []error{dispatch.ErrUnknown, dispatch.ErrUnavailable} {
+	for i, answer := range []error{driver.ErrUnknown, driver.ErrUnavailable} {
 		id := deferred.ID(fmt.Sprint("call", i))
 		r.submit(greeting(id))
 		a, _ := r.away(2, answer)
@@ -140,14 +141,14 @@ func lostForACommand(r *rig) {
 		}
 		r.await(id, deferred.Succeeded)
 	}
-	if n := r.pending(dispatch.Commands); n != 4 {
+	if n := r.pending(driver.Commands); n != 4 {
 		r.Errorf("%d commands, want one each", n)
 	}
 }
 
 func awayForANote(r *rig) {
 	r.submit(greeting("a"))
-	_, q := r.away(awayFor, dispatch.ErrUnavailable)
+	_, q := r.away(awayFor, driver.ErrUnavailable)
 	if err := q.Open("a").Annotate(r.ctx, "k", 1); err != nil {
 		r.Fatal(err)
 	}
@@ -159,7 +160,7 @@ func awayForANote(r *rig) {
 }
 
 func awayForAJoin(r *rig) {
-	_, q := r.away(awayFor, dispatch.ErrUnavailable)
+	_, q := r.away(awayFor, driver.ErrUnavailable)
 	w := r.join(q, "greet")
 	r.submit(greeting("a"))
 	w.succeed(w.claim())

@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // closedCases are of queues that end, by themselves or with their connection.
@@ -69,7 +70,7 @@ func closedWhileWaiting(r *rig) {
 		}
 	})
 	for name, err := range errs {
-		if !errors.Is(err, dispatch.ErrClosed) {
+		if !errors.Is(err, driver.ErrClosed) {
 			r.Errorf("%s ended with %v", name, err)
 		}
 	}
@@ -95,7 +96,7 @@ func closedRefuses(r *rig) {
 			return nil
 		}(),
 	} {
-		if !errors.Is(err, dispatch.ErrClosed) {
+		if !errors.Is(err, driver.ErrClosed) {
 			r.Errorf("%s: %v", name, err)
 		}
 	}
@@ -115,7 +116,7 @@ func connectionEnds(r *rig) {
 		s.end()
 	})
 	for name, err := range errs {
-		if !errors.Is(err, dispatch.ErrClosed) || !errors.Is(err, errGone) {
+		if !errors.Is(err, driver.ErrClosed) || !errors.Is(err, errGone) {
 			r.Errorf("%s ended with %v", name, err)
 		}
 	}
@@ -124,10 +125,10 @@ func connectionEnds(r *rig) {
 // mute is a store in which nobody may write, so that commands wait for a worker.
 type mute struct{ *leaving }
 
-func (s mute) Write(_ context.Context, writes []dispatch.Write) []dispatch.Written {
-	answers := make([]dispatch.Written, len(writes))
+func (s mute) Write(_ context.Context, writes []driver.Write) []driver.Written {
+	answers := make([]driver.Written, len(writes))
 	for i := range answers {
-		answers[i].Err = &dispatch.PermissionError{Operation: dispatch.Publish, Subject: writes[i].Name}
+		answers[i].Err = &driver.PermissionError{Operation: driver.Publish, Subject: writes[i].Name}
 	}
 	return answers
 }
@@ -140,7 +141,7 @@ func connectionEndsInACommand(r *rig) {
 		eventually(r.T, "it waits for a worker", func() bool { return s.watches.Load() == 1 })
 		s.end()
 	})
-	if err := errs["cancel"]; !errors.Is(err, dispatch.ErrUnanswered) || !errors.Is(err, dispatch.ErrClosed) || !errors.Is(err, errGone) {
+	if err := errs["cancel"]; !errors.Is(err, dispatch.ErrUnanswered) || !errors.Is(err, driver.ErrClosed) || !errors.Is(err, errGone) {
 		r.Errorf("it ended with %v", err)
 	}
 	r.perform(nil)

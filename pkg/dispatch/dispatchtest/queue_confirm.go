@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var confirmCases = []rigCase{
@@ -70,11 +70,11 @@ func confirmedBehind(r *rig) {
 
 // unreadable is a store whose leader does not answer for a while.
 type unreadable struct {
-	dispatch.Store
+	driver.Store
 	now atomic.Bool
 }
 
-func (s *unreadable) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *unreadable) ReadLatest(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	if s.now.Load() {
 		return nil, errOnce
 	}

@@ -6,15 +6,16 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // elusive does not find what moves each time that it looks, as long as anything can.
 type elusive struct {
-	dispatch.Broker
+	driver.Broker
 	misses atomic.Int32
 }
 
-func (b *elusive) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery, error) {
+func (b *elusive) Find(ctx context.Context, id deferred.ID) ([]driver.Delivery, error) {
 	if b.misses.Add(-1) >= 0 {
 		return nil, nil
 	}
@@ -39,7 +40,7 @@ func movingIsFound(r *rig) {
 	}
 	moving.misses.Store(3)
 	r.join(r.queue, "nothing")
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	if rec := r.record("join"); rec.State != deferred.Waiting {
 		r.Errorf("the join is %s: %v", rec.State, rec.Failure)
 	}

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // endedCases are of attempts that end otherwise than their handler wanted.
@@ -92,7 +92,7 @@ func adoptBadID(r *rig) {
 		r.Fatal(err)
 	}
 	r.failsWith("d", deferred.KindError)
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 // A store counts whole seconds.
@@ -108,5 +108,5 @@ func keepFraction(r *rig) {
 			w.succeed(a)
 		}
 	}
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }

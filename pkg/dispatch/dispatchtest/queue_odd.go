@@ -2,16 +2,18 @@ package dispatchtest
 
 import (
 	"context"
+
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // small is a store that takes only small values.
-type small struct{ dispatch.Store }
+type small struct{ driver.Store }
 
-func (s small) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
+func (s small) Write(ctx context.Context, writes []driver.Write) []driver.Written {
 	if len(writes[0].Value) > 2000 {
-		return []dispatch.Written{{Err: dispatch.ErrTooLarge}}
+		return []driver.Written{{Err: driver.ErrTooLarge}}
 	}
 	return s.Store.Write(ctx, writes)
 }
@@ -27,7 +29,7 @@ func tooLargeForTheServer(r *rig) {
 	if rec := r.await("a", deferred.Failed); rec.Failure.Kind != deferred.KindResultSize {
 		r.Errorf("kind %q", rec.Failure.Kind)
 	}
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 func malformed(r *rig) {
@@ -40,22 +42,22 @@ func malformed(r *rig) {
 	if rec := r.await("a", deferred.Failed); rec.Failure.Kind != deferred.KindMalformed {
 		r.Errorf("kind %q", rec.Failure.Kind)
 	}
-	for d, err := range r.pair.Broker.Pending(r.ctx, dispatch.Page{Route: dispatch.Aside}) {
+	for d, err := range r.pair.Broker.Pending(r.ctx, driver.Page{Route: driver.Aside}) {
 		if err != nil || d.Verb != "malformed" || string(d.Body) != `{"world` || d.Header[dispatch.HeaderReason] == "" {
 			r.Errorf("set aside as %s, %q with reason %q (%v)", d.Verb, d.Body, d.Header[dispatch.HeaderReason], err)
 		}
 	}
-	if n := r.pending(dispatch.Aside); n != 1 {
+	if n := r.pending(driver.Aside); n != 1 {
 		r.Errorf("%d messages set aside, want 1", n)
 	}
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 func unknownCommand(r *rig) {
 	r.join(r.queue, "greet")
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "explode", ID: "a"})
-	r.becomesEmpty(dispatch.Commands)
-	if n := r.pending(dispatch.Aside); n != 1 {
+	r.put(driver.Message{Route: driver.Commands, Verb: "explode", ID: "a"})
+	r.becomesEmpty(driver.Commands)
+	if n := r.pending(driver.Aside); n != 1 {
 		r.Errorf("%d messages set aside, want 1", n)
 	}
 }

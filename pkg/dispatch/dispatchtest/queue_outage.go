@@ -10,6 +10,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // TestOutage has what takes longer than real time should: it is for fake time.
@@ -29,7 +30,7 @@ const forEver = 1 << 40
 func outageWithoutEnd(r *rig) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(r.ctx))
 	defer stop()
-	for _, answer := range []error{dispatch.ErrUnavailable, dispatch.ErrUnknown} {
+	for _, answer := range []error{driver.ErrUnavailable, driver.ErrUnknown} {
 		for name, do := range map[string]func(q *dispatch.Queue) error{
 			"submit": func(q *dispatch.Queue) error {
 				_, err := deferred.SubmitOne(ctx, q, deferred.Call{Name: "greet"})
@@ -54,18 +55,18 @@ func outageWithoutEnd(r *rig) {
 func outageUntilTheEnd(r *rig) {
 	ctx, cancel := context.WithTimeout(r.ctx, 10*time.Minute)
 	defer cancel()
-	a, q := r.away(forEver, dispatch.ErrUnavailable)
+	a, q := r.away(forEver, driver.ErrUnavailable)
 	_, err := deferred.SubmitOne(ctx, q, deferred.Call{Name: "greet"})
-	if !errors.Is(err, dispatch.ErrUnavailable) || errors.Is(err, dispatch.ErrUnknown) || !errors.Is(err, context.DeadlineExceeded) {
+	if !errors.Is(err, driver.ErrUnavailable) || errors.Is(err, driver.ErrUnknown) || !errors.Is(err, context.DeadlineExceeded) {
 		r.Errorf("it ended with %v", err)
 	}
 	if ctx.Err() == nil || a.asked.Load() < 500 {
 		r.Errorf("it ended after %d tries", a.asked.Load())
 	}
-	if n := r.pending(dispatch.Ready); n != 0 {
+	if n := r.pending(driver.Ready); n != 0 {
 		r.Errorf("%d messages are stored", n)
 	}
-	a, q = r.away(200, dispatch.ErrUnavailable) // two minutes and more
+	a, q = r.away(200, driver.ErrUnavailable) // two minutes and more
 	if _, err := deferred.SubmitOne(r.ctx, q, greeting("a")); err != nil {
 		r.Errorf("%v after %d tries", err, a.asked.Load())
 	}
@@ -73,7 +74,7 @@ func outageUntilTheEnd(r *rig) {
 
 func outageOfACommand(r *rig) {
 	r.submit(greeting("a"))
-	a, q := r.away(200, dispatch.ErrUnavailable)
+	a, q := r.away(200, driver.ErrUnavailable)
 	if err := q.Open("a").Cancel(r.ctx, ""); err != nil {
 		r.Errorf("%v after %d tries", err, a.asked.Load())
 	}
@@ -81,8 +82,8 @@ func outageOfACommand(r *rig) {
 	ctx, cancel := context.WithTimeout(r.ctx, time.Minute)
 	defer cancel()
 	r.submit(greeting("b"))
-	_, q = r.away(forEver, dispatch.ErrUnavailable)
-	if err := q.Open("b").Cancel(ctx, ""); !errors.Is(err, dispatch.ErrUnavailable) || ctx.Err() == nil {
+	_, q = r.away(forEver, driver.ErrUnavailable)
+	if err := q.Open("b").Cancel(ctx, ""); !errors.Is(err, driver.ErrUnavailable) || ctx.Err() == nil {
 		r.Errorf("it ended with %v", err)
 	}
 }
@@ -93,14 +94,14 @@ type flaky struct {
 	puts atomic.Int64
 }
 
-func (f *flaky) Put(ctx context.Context, messages []dispatch.Message) []dispatch.Stored {
+func (f *flaky) Put(ctx context.Context, messages []driver.Message) []driver.Stored {
 	if f.puts.Add(1) > 1 {
 		return f.away.Put(ctx, messages)
 	}
 	f.Broker.Put(ctx, messages)
-	answers := make([]dispatch.Stored, len(messages))
+	answers := make([]driver.Stored, len(messages))
 	for i := range answers {
-		answers[i].Err = dispatch.ErrUnknown
+		answers[i].Err = driver.ErrUnknown
 	}
 	return answers
 }
@@ -114,14 +115,14 @@ func outageAfterALostAnswer(r *rig) {
 		"cancel": func(ctx context.Context, q *dispatch.Queue) error { return q.Open("a").Cancel(ctx, "") },
 	} {
 		r.submit(greeting("a"))
-		a, _ := r.away(0, dispatch.ErrUnavailable)
+		a, _ := r.away(0, driver.ErrUnavailable)
 		f := &flaky{away: a}
 		q := r.over(r.pair.Store, f)
 		a.left.Store(forEver)
 		ctx, cancel := context.WithTimeout(r.ctx, time.Minute)
 		err := give(ctx, q)
 		cancel()
-		if !errors.Is(err, dispatch.ErrUnknown) || !strings.Contains(err.Error(), "may be stored") {
+		if !errors.Is(err, driver.ErrUnknown) || !strings.Contains(err.Error(), "may be stored") {
 			r.Errorf("%s: %v", name, err)
 		}
 	}
@@ -129,7 +130,7 @@ func outageAfterALostAnswer(r *rig) {
 
 func outageOfAWait(r *rig) {
 	token := r.promise("p")
-	_, q := r.away(40, dispatch.ErrUnavailable)
+	_, q := r.away(40, driver.ErrUnavailable)
 	done := make(chan error, 2)
 	go func() { _, err := q.Await(r.ctx, "p"); done <- err }()
 	go func() {

@@ -9,16 +9,17 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // clumsy panics at the first look at a record.
 type clumsy struct {
-	dispatch.Store
+	driver.Store
 	id   string
 	once sync.Once
 }
 
-func (s *clumsy) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *clumsy) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	if keys[0].Name == s.id {
 		s.once.Do(func() { panic("as planned") })
 	}
@@ -36,23 +37,23 @@ func panicLosesNothing(r *rig) {
 
 // defect panics once, in what is asked before each write and each message, where
 // hit says so.
-func (r *rig) defect(hit func(w *dispatch.Write, m *dispatch.Message) bool) (q *dispatch.Queue, struck *atomic.Bool) {
+func (r *rig) defect(hit func(w *driver.Write, m *driver.Message) bool) (q *dispatch.Queue, struck *atomic.Bool) {
 	struck = new(atomic.Bool)
-	strike := func(w *dispatch.Write, m *dispatch.Message) error {
+	strike := func(w *driver.Write, m *driver.Message) error {
 		if hit(w, m) && struck.CompareAndSwap(false, true) {
 			panic("as planned")
 		}
 		return nil
 	}
 	return r.tap(tapped{
-		write: func(w dispatch.Write) error { return strike(&w, nil) },
-		put:   func(m dispatch.Message) error { return strike(nil, &m) },
+		write: func(w driver.Write) error { return strike(&w, nil) },
+		put:   func(m driver.Message) error { return strike(nil, &m) },
 	}), struck
 }
 
 // The panic is in what follows from an outcome that is stored.
 func panicAfterCommit(r *rig) {
-	q, struck := r.defect(func(_ *dispatch.Write, m *dispatch.Message) bool { return m != nil && m.ID == child("a", 0) })
+	q, struck := r.defect(func(_ *driver.Write, m *driver.Message) bool { return m != nil && m.ID == child("a", 0) })
 	c := greeting("a")
 	c.Callbacks = []deferred.Callback{{On: deferred.OnSuccess, Call: deferred.Call{Name: "mend"}}}
 	r.submit(c)
@@ -67,9 +68,9 @@ func panicAfterCommit(r *rig) {
 
 // The panic is in what is done about a message that cannot be understood.
 func panicOverWhatIsMalformed(r *rig) {
-	q, struck := r.defect(func(_ *dispatch.Write, m *dispatch.Message) bool { return m != nil && m.Route == dispatch.Aside })
+	q, struck := r.defect(func(_ *driver.Write, m *driver.Message) bool { return m != nil && m.Route == driver.Aside })
 	r.join(q, "greet")
-	r.put(dispatch.Message{Route: dispatch.Ready, Queue: deferred.DefaultQueue, Name: "greet", ID: "a", Header: map[string]string{dispatch.HeaderAfter: "*"}})
+	r.put(driver.Message{Route: driver.Ready, Queue: deferred.DefaultQueue, Name: "greet", ID: "a", Header: map[string]string{dispatch.HeaderAfter: "*"}})
 	if rec := r.await("a", deferred.Failed); !struck.Load() || rec.Failure.Kind != deferred.KindMalformed {
 		r.Errorf("struck: %t; %v", struck.Load(), rec.Failure)
 	}
@@ -77,7 +78,7 @@ func panicOverWhatIsMalformed(r *rig) {
 
 // The panic is in giving back a call that was claimed.
 func panicGivesBack(r *rig) {
-	q, struck := r.defect(func(w *dispatch.Write, _ *dispatch.Message) bool {
+	q, struck := r.defect(func(w *driver.Write, _ *driver.Message) bool {
 		var rec deferred.Record
 		return w != nil && w.Name == "a" && json.Unmarshal(w.Value, &rec) == nil && rec.State == deferred.Pending
 	})

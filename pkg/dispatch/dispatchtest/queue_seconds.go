@@ -5,13 +5,14 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // second puts another message under an id, with the same arguments and these
 // terms instead of the first one's.
-func (r *rig) second(route dispatch.Route, name string, id deferred.ID, header map[string]string) {
+func (r *rig) second(route driver.Route, name string, id deferred.ID, header map[string]string) {
 	r.Helper()
-	r.put(dispatch.Message{Route: route, Queue: deferred.DefaultQueue, Name: name, ID: id, Header: header})
+	r.put(driver.Message{Route: route, Queue: deferred.DefaultQueue, Name: name, ID: id, Header: header})
 }
 
 // scheduledCall is seen, and its time is in an hour.
@@ -19,14 +20,14 @@ func (r *rig) scheduledCall(id deferred.ID) {
 	c := named("mend", id)
 	c.Delay = time.Hour
 	r.submit(c)
-	eventually(r.T, "it is parked", func() bool { return r.pending(dispatch.Delay) == 1 })
+	eventually(r.T, "it is parked", func() bool { return r.pending(driver.Delay) == 1 })
 }
 
 func secondWithAParent(r *rig) {
 	r.join(r.queue, "greet")
 	r.scheduledCall("a")
-	r.second(dispatch.Later, "mend", "a", map[string]string{dispatch.HeaderAfter: "ghost"})
-	r.becomesEmpty(dispatch.Later)
+	r.second(driver.Later, "mend", "a", map[string]string{dispatch.HeaderAfter: "ghost"})
+	r.becomesEmpty(driver.Later)
 	if rec := r.record("a"); rec.State != deferred.Scheduled || rec.Parent != nil || rec.Waits != nil {
 		r.Errorf("it is %s, waits for %v", rec.State, rec.Waits)
 	}
@@ -35,9 +36,9 @@ func secondWithAParent(r *rig) {
 func secondWithoutATime(r *rig) {
 	w := r.join(r.queue, "mend")
 	r.scheduledCall("a")
-	r.second(dispatch.Ready, "mend", "a", nil)
+	r.second(driver.Ready, "mend", "a", nil)
 	w.idle(time.Second)
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	if rec := r.record("a"); rec.State != deferred.Scheduled {
 		r.Errorf("it is %s", rec.State)
 	}
@@ -46,10 +47,10 @@ func secondWithoutATime(r *rig) {
 func secondWithoutAParent(r *rig) {
 	r.perform(map[string]handler{"greet": succeeds(`1`)})
 	r.submit(named("greet", "p"))
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	r.must(r.queue.Open("p").AddCallback(r.ctx, named("mend", "c")))
-	eventually(r.T, "it stands in its lane", func() bool { return r.pending(dispatch.Ready) == 1 })
-	r.second(dispatch.Ready, "mend", "c", nil)
+	eventually(r.T, "it stands in its lane", func() bool { return r.pending(driver.Ready) == 1 })
+	r.second(driver.Ready, "mend", "c", nil)
 	r.perform(map[string]handler{"mend": func(a *deferred.Attempt) (string, error) {
 		if a.Parent == nil || a.Parent.ID != "p" {
 			r.Errorf("it was performed after %v", a.Parent)
@@ -57,7 +58,7 @@ func secondWithoutAParent(r *rig) {
 		return succeeds(`2`)(a)
 	}})
 	r.gives("c", `2`)
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 func deadlineBesideAnotherAlarm(r *rig) {

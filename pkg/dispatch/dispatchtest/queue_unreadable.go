@@ -11,6 +11,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var unreadableCases = []rigCase{
@@ -21,10 +22,10 @@ var unreadableCases = []rigCase{
 }
 
 // writeRaw writes an entry as anybody may who reaches the store.
-func (r *rig) writeRaw(space dispatch.Space, name, value string) {
+func (r *rig) writeRaw(space driver.Space, name, value string) {
 	r.Helper()
-	w := dispatch.Write{Key: dispatch.Key{Space: space, Name: name}, Value: []byte(value), Expect: dispatch.Unconditional}
-	if err := r.pair.Store.Write(r.ctx, []dispatch.Write{w})[0].Err; err != nil {
+	w := driver.Write{Key: driver.Key{Space: space, Name: name}, Value: []byte(value), Expect: driver.Unconditional}
+	if err := r.pair.Store.Write(r.ctx, []driver.Write{w})[0].Err; err != nil {
 		r.Fatal(err)
 	}
 }
@@ -66,7 +67,7 @@ func unreadableInList(r *rig) {
 	var odd, want []string
 	for i, value := range noRecords {
 		id := fmt.Sprintf("odd-%02d", i)
-		r.writeRaw(dispatch.Records, id, value)
+		r.writeRaw(driver.Records, id, value)
 		odd = append(odd, id)
 		if i < 2 {
 			r.write(deferred.ID(fmt.Sprint("good-", i)), func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, int64(i+1)) })
@@ -89,8 +90,8 @@ func unreadableAfterListing(r *rig) {
 func unreadableUnhandled(r *rig) {
 	q := failedForGood(r, "a", "b", "c")
 	eventually(r.T, "all are listed after the grace time", func() bool { return listsUnhandled(r, q, "a", "b", "c") })
-	r.writeRaw(dispatch.Records, "b", `hello`)
-	r.writeRaw(dispatch.Unhandled, "gone", `hello`)
+	r.writeRaw(driver.Records, "b", `hello`)
+	r.writeRaw(driver.Unhandled, "gone", `hello`)
 	r.showsDespite(q.Unhandled(r.ctx), []string{"a", "c"}, []string{"b"})
 }
 
@@ -99,14 +100,14 @@ func unreadableInSweep(r *rig) {
 		Lease: r.pair.Lease, KeepSucceeded: time.Second, SweepEvery: time.Second, Logger: silent(),
 	})
 	const note = `{"value":1,"attempt":1}`
-	r.writeRaw(dispatch.Records, "odd", `hello`)
+	r.writeRaw(driver.Records, "odd", `hello`)
 	for _, name := range []string{"gone.k", "odd.k", "left.k"} {
 		r.notesRaw(name, note)
 	}
 	r.join(q, "greet")
 	eventually(r.T, "the annotations of what is gone are deleted, and no others", func() bool {
 		var names []string
-		for e, err := range r.pair.Store.List(r.ctx, dispatch.Query{Space: dispatch.Notes}) {
+		for e, err := range r.pair.Store.List(r.ctx, driver.Query{Space: driver.Notes}) {
 			if err != nil {
 				r.Fatal(err)
 			}
@@ -118,11 +119,11 @@ func unreadableInSweep(r *rig) {
 
 // oddLater is a store in which a record that was listed cannot be read any more.
 type oddLater struct {
-	dispatch.Store
+	driver.Store
 	name string
 }
 
-func (s *oddLater) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *oddLater) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	entries, err := s.Store.Read(ctx, keys)
 	for i := range entries {
 		if entries[i].Name == s.name {

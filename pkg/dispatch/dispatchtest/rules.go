@@ -10,6 +10,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // TestRules has, for each rule of the order of writes, the case that goes wrong
@@ -89,7 +90,7 @@ type rig struct {
 	inline int
 }
 
-func (r *rig) over(s dispatch.Store, b dispatch.Broker) *dispatch.Queue {
+func (r *rig) over(s driver.Store, b driver.Broker) *dispatch.Queue {
 	return dispatch.New(s, b, dispatch.Config{
 		Lease: r.pair.Lease, ParentGrace: 3 * time.Second, InlineResult: r.inline, Logger: silent(),
 	})
@@ -178,9 +179,9 @@ func (r *rig) submit(calls ...deferred.Call) {
 	}
 }
 
-func (r *rig) put(m dispatch.Message) {
+func (r *rig) put(m driver.Message) {
 	r.Helper()
-	if err := r.pair.Broker.Put(r.ctx, []dispatch.Message{m})[0].Err; err != nil {
+	if err := r.pair.Broker.Put(r.ctx, []driver.Message{m})[0].Err; err != nil {
 		r.Fatal(err)
 	}
 }
@@ -188,9 +189,9 @@ func (r *rig) put(m dispatch.Message) {
 // write changes the record of id from outside, as another client would.
 func (r *rig) write(id deferred.ID, change func(*deferred.Record)) {
 	r.Helper()
-	key := dispatch.Key{Space: dispatch.Records, Name: string(id)}
+	key := driver.Key{Space: driver.Records, Name: string(id)}
 	for {
-		entries, err := r.pair.Store.Read(r.ctx, []dispatch.Key{key})
+		entries, err := r.pair.Store.Read(r.ctx, []driver.Key{key})
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -205,11 +206,11 @@ func (r *rig) write(id deferred.ID, change func(*deferred.Record)) {
 		if err != nil {
 			r.Fatal(err)
 		}
-		err = r.pair.Store.Write(r.ctx, []dispatch.Write{{Key: key, Value: data, Expect: entries[0].Revision}})[0].Err
+		err = r.pair.Store.Write(r.ctx, []driver.Write{{Key: key, Value: data, Expect: entries[0].Revision}})[0].Err
 		if err == nil {
 			return
 		}
-		if !errors.Is(err, dispatch.ErrConflict) {
+		if !errors.Is(err, driver.ErrConflict) {
 			r.Fatal(err)
 		}
 	}
@@ -228,9 +229,9 @@ func (r *rig) await(id deferred.ID, want deferred.State) deferred.Record {
 }
 
 // pending is how many messages stand on a route.
-func (r *rig) pending(route dispatch.Route) (n int) {
+func (r *rig) pending(route driver.Route) (n int) {
 	r.Helper()
-	for _, err := range r.pair.Broker.Pending(r.ctx, dispatch.Page{Route: route}) {
+	for _, err := range r.pair.Broker.Pending(r.ctx, driver.Page{Route: route}) {
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -239,10 +240,10 @@ func (r *rig) pending(route dispatch.Route) (n int) {
 	return n
 }
 
-func (r *rig) becomesEmpty(route dispatch.Route) {
+func (r *rig) becomesEmpty(route driver.Route) {
 	r.Helper()
 	eventually(r.T, "no message left on "+string(route), func() bool { return r.pending(route) == 0 })
 }
 
 // beyond is longer than any worker's silence is borne.
-func (r *rig) beyond() time.Duration { return r.pair.Lease + dispatch.HeartbeatTTL + time.Second }
+func (r *rig) beyond() time.Duration { return r.pair.Lease + driver.HeartbeatTTL + time.Second }

@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // forgetful keeps records for a second only.
@@ -37,10 +38,10 @@ func ruleCancelOutlivesItsMessage(r *rig) {
 	}
 	r.pass(beyondKept) // no worker is there at all
 	r.join(q, "other")
-	r.becomesEmpty(dispatch.Commands) // only one of another lane
+	r.becomesEmpty(driver.Commands) // only one of another lane
 	r.pass(beyondKept)
 	r.join(q, "greet").idle(2 * time.Second)
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	r.isForgotten("a")
 }
 
@@ -59,7 +60,7 @@ func ruleErrbackOfTheExpiredRunsOnce(r *rig) {
 	r.isForgotten(errback)
 	r.pass(beyondKept)
 	r.join(q, "greet").idle(2 * time.Second)
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	r.isForgotten("a")
 	if n := runs.Load(); n != 1 {
 		r.Errorf("the errback ran %d times", n)
@@ -73,13 +74,13 @@ func ruleCancelOfAParkedCallIsForgotten(r *rig) {
 	c := greeting("a")
 	c.Delay = time.Hour
 	r.submit(c)
-	eventually(r.T, "it is parked", func() bool { return r.pending(dispatch.Delay) == 1 })
+	eventually(r.T, "it is parked", func() bool { return r.pending(driver.Delay) == 1 })
 	if err := q.Open("a").Cancel(r.ctx, "no"); err != nil {
 		r.Fatal(err)
 	}
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	r.isForgotten("a")
-	if n := r.pending(dispatch.Delay); n != 0 {
+	if n := r.pending(driver.Delay); n != 0 {
 		r.Errorf("%d schedules are left", n)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 func greeting(id deferred.ID) deferred.Call {
@@ -15,9 +16,9 @@ func greeting(id deferred.ID) deferred.Call {
 }
 
 // again is a second message of greet's call.
-func again(id deferred.ID) dispatch.Message {
-	return dispatch.Message{
-		Route: dispatch.Ready, Queue: deferred.DefaultQueue, Name: "greet", ID: id,
+func again(id deferred.ID) driver.Message {
+	return driver.Message{
+		Route: driver.Ready, Queue: deferred.DefaultQueue, Name: "greet", ID: id,
 		Header: map[string]string{dispatch.HeaderContentType: deferred.TypeJSON}, Body: []byte(`"world"`),
 	}
 }
@@ -30,12 +31,12 @@ func ruleCarrier(r *rig) {
 	other := r.join(r.over(r.pair.Store, r.pair.Broker), "greet")
 	r.put(again("a"))
 	other.idle(2 * time.Second)
-	if n := r.pending(dispatch.Ready); n != 2 {
+	if n := r.pending(driver.Ready); n != 2 {
 		r.Errorf("%d messages carry the running call, want 2: each may be the last one some day", n)
 	}
 	w.succeed(a)
 	r.await("a", deferred.Succeeded)
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 func ruleAnotherCall(r *rig) {
@@ -45,12 +46,12 @@ func ruleAnotherCall(r *rig) {
 	other := again("a")
 	other.Body = []byte(`"moon"`)
 	r.put(other)
-	eventually(r.T, "the other call is set aside", func() bool { return r.pending(dispatch.Aside) == 1 })
+	eventually(r.T, "the other call is set aside", func() bool { return r.pending(driver.Aside) == 1 })
 	w.succeed(a)
 	if got := string(r.await("a", deferred.Succeeded).Result.Data); got != `"done"` {
 		r.Errorf("result %s", got)
 	}
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 func ruleLivingOwner(r *rig) {
@@ -125,14 +126,14 @@ func ruleZombie(r *rig) {
 			r.Errorf("annotation %s of attempt %d stands as current (%v)", n.Key, n.Attempt, err)
 		}
 	}
-	if n := r.pending(dispatch.Ready); n != 1 {
+	if n := r.pending(driver.Ready); n != 1 {
 		r.Errorf("%d messages carry the call, want 1: the late worker has no say in it", n)
 	}
 	other.succeed(a)
 	if got := string(r.await("a", deferred.Succeeded).Result.Data); got != `"done"` {
 		r.Errorf("result %s, want that of the attempt in force", got)
 	}
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 func ruleReadBack(r *rig) { lostAnswer(r, 2) }
@@ -168,8 +169,8 @@ func withErrback(id deferred.ID) deferred.Call {
 
 func ruleEarlyCancel(r *rig) {
 	house := r.join(r.queue, "mend")
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "cancel", ID: "a"})
-	r.becomesEmpty(dispatch.Commands)
+	r.put(driver.Message{Route: driver.Commands, Verb: "cancel", ID: "a"})
+	r.becomesEmpty(driver.Commands)
 	r.submit(withErrback("a"))
 	r.join(r.queue, "greet").idle(time.Second)
 	house.succeed(house.claim())
@@ -191,7 +192,7 @@ func ruleCancelTakesTheCallIn(r *rig) {
 		r.Errorf("%d messages carry the cancelled call (%v), want 1: cancel removes none", len(found), err)
 	}
 	r.join(r.queue, "greet").idle(time.Second)
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 func ruleCommandFirst(r *rig) {
@@ -216,7 +217,7 @@ func ruleUnknownParent(r *rig) {
 	if rec := r.await("a", deferred.Failed); rec.Failure.Kind != deferred.KindParentUnknown {
 		r.Errorf("kind %q", rec.Failure.Kind)
 	}
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 func ruleEarlyCallback(r *rig) {
@@ -224,7 +225,7 @@ func ruleEarlyCallback(r *rig) {
 	c.After = &deferred.After{Parent: "parent", On: deferred.OnSuccess}
 	r.submit(c)
 	w := r.join(r.queue, "greet")
-	eventually(r.T, "the callback is parked", func() bool { return r.pending(dispatch.Ready) == 0 })
+	eventually(r.T, "the callback is parked", func() bool { return r.pending(driver.Ready) == 0 })
 	r.submit(greeting("parent"))
 	parent := w.claim()
 	if parent.ID != "parent" {
@@ -247,7 +248,7 @@ func ruleAlarm(r *rig) {
 	if rec, err := r.queue.Record(r.ctx, "a"); err != nil || rec.State != deferred.Scheduled {
 		r.Errorf("state %s (%v), want scheduled", rec.State, err)
 	}
-	if n := r.pending(dispatch.Delay); n != 1 {
+	if n := r.pending(driver.Delay); n != 1 {
 		r.Errorf("%d schedules carry the retry, want 1", n)
 	}
 }
@@ -257,7 +258,7 @@ func rulePark(r *rig) {
 	r.submit(greeting("a"))
 	w := r.join(r.queue, "greet")
 	w.idle(time.Second)
-	eventually(r.T, "the held call is parked", func() bool { return r.pending(dispatch.Delay)+r.pending(dispatch.Due) == 1 })
+	eventually(r.T, "the held call is parked", func() bool { return r.pending(driver.Delay)+r.pending(driver.Due) == 1 })
 	r.write("a", func(rec *deferred.Record) { rec.State = deferred.Pending }) // and nobody gives a hint
 	w.succeed(w.claim())
 	r.await("a", deferred.Succeeded)
@@ -290,16 +291,16 @@ func ruleRetention(r *rig) {
 
 // ttls remembers how long each record was last written for.
 type ttls struct {
-	dispatch.Store
+	driver.Store
 	mu         sync.Mutex
 	last       map[string]time.Duration
 	childFirst bool
 }
 
-func (s *ttls) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
+func (s *ttls) Write(ctx context.Context, writes []driver.Write) []driver.Written {
 	s.mu.Lock()
 	for _, w := range writes {
-		if w.Space != dispatch.Records {
+		if w.Space != driver.Records {
 			continue
 		}
 		s.last[w.Name] = w.TTL

@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A deadline is kept also where nobody performs calls of the name.
@@ -25,13 +26,13 @@ func ruleDeadlineWithoutAWorker(r *rig) {
 func ruleDeadlineOfACallbackThatNeedsNotWait(r *rig) {
 	var settling sync.Once
 	var refused atomic.Bool
-	q := r.tap(tapped{put: func(m dispatch.Message) error { // the worker may as well have died between its writes
-		if m.Route == dispatch.Delay && refused.CompareAndSwap(false, true) {
-			return dispatch.ErrFull
+	q := r.tap(tapped{put: func(m driver.Message) error { // the worker may as well have died between its writes
+		if m.Route == driver.Delay && refused.CompareAndSwap(false, true) {
+			return driver.ErrFull
 		}
 		return nil
-	}, write: func(w dispatch.Write) error {
-		if w.Space == dispatch.Records && w.Name == "p" {
+	}, write: func(w driver.Write) error {
+		if w.Space == driver.Records && w.Name == "p" {
 			settling.Do(func() {
 				r.write("p", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, 1) })
 			})
@@ -49,9 +50,9 @@ func ruleDeadlineOfACallbackThatNeedsNotWait(r *rig) {
 // performs it, and is not stored at first.
 func ruleDeadlineToldAgain(r *rig) {
 	var refused atomic.Bool
-	w := r.join(r.tap(tapped{put: func(m dispatch.Message) error {
+	w := r.join(r.tap(tapped{put: func(m driver.Message) error {
 		if m.Verb == "expire" && refused.CompareAndSwap(false, true) {
-			return dispatch.ErrFull
+			return driver.ErrFull
 		}
 		return nil
 	}}), "greet")

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Anybody may fill the queue. What hangs on a call that was accepted does not keep
@@ -12,9 +12,9 @@ import (
 func firedIntoAFullQueue(r *rig) {
 	var room atomic.Bool
 	child := deferred.ChildID("parent", 0)
-	q := r.tap(tapped{put: func(m dispatch.Message) error {
-		if m.Route == dispatch.Ready && m.ID == child && !room.Load() {
-			return dispatch.ErrFull
+	q := r.tap(tapped{put: func(m driver.Message) error {
+		if m.Route == driver.Ready && m.ID == child && !room.Load() {
+			return driver.ErrFull
 		}
 		return nil
 	}})
@@ -23,7 +23,7 @@ func firedIntoAFullQueue(r *rig) {
 	parent.Callbacks = []deferred.Callback{{On: deferred.OnSuccess, Call: deferred.Call{Name: "greet"}}}
 	r.submit(parent)
 	w.succeed(w.claim())
-	r.becomesEmpty(dispatch.Ready) // the parent's message has made room
+	r.becomesEmpty(driver.Ready) // the parent's message has made room
 	room.Store(true)
 	w.succeed(w.claim())
 	r.await(child, deferred.Succeeded)

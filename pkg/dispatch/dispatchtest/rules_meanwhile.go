@@ -9,20 +9,21 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // meanwhile has something happen right before the first deletion in a space. What
 // was written by it must not be deleted.
 type meanwhile struct {
-	dispatch.Store
-	space   dispatch.Space
-	before  func(w dispatch.Write)
+	driver.Store
+	space   driver.Space
+	before  func(w driver.Write)
 	first   sync.Once
 	after   func() // the first deletion of a record
 	refused chan bool
 }
 
-func (s *meanwhile) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
+func (s *meanwhile) Write(ctx context.Context, writes []driver.Write) []driver.Written {
 	at := -1
 	for i, w := range writes {
 		if w.Delete && w.Space == s.space {
@@ -30,12 +31,12 @@ func (s *meanwhile) Write(ctx context.Context, writes []dispatch.Write) []dispat
 		}
 	}
 	written := s.Store.Write(ctx, writes)
-	if s.after != nil && len(writes) > 0 && writes[0].Delete && writes[0].Space == dispatch.Records {
+	if s.after != nil && len(writes) > 0 && writes[0].Delete && writes[0].Space == driver.Records {
 		s.after()
 		s.after = nil
 	}
 	if at >= 0 {
-		s.refused <- errors.Is(written[at].Err, dispatch.ErrConflict)
+		s.refused <- errors.Is(written[at].Err, driver.ErrConflict)
 	}
 	return written
 }
@@ -62,7 +63,7 @@ func writtenWhileForgotten(r *rig) {
 	for i := range int64(3) {
 		r.write(deferred.ID([]string{"a", "b", "c"}[i]), func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, i+1) })
 	}
-	s := &meanwhile{space: dispatch.Records, before: func(w dispatch.Write) {
+	s := &meanwhile{space: driver.Records, before: func(w driver.Write) {
 		r.write(deferred.ID(w.Name), func(rec *deferred.Record) { rec.Handled = true })
 	}}
 	r.sweeping(s, dispatch.Config{MaxRecords: 2})
@@ -71,13 +72,13 @@ func writtenWhileForgotten(r *rig) {
 
 func writtenWhileSwept(r *rig) {
 	note := func() {
-		w := dispatch.Write{Key: dispatch.Key{Space: dispatch.Notes, Name: "gone.note"}, Value: []byte(`{"value":1}`), Expect: dispatch.Unconditional}
-		if err := r.pair.Store.Write(r.ctx, []dispatch.Write{w})[0].Err; err != nil {
+		w := driver.Write{Key: driver.Key{Space: driver.Notes, Name: "gone.note"}, Value: []byte(`{"value":1}`), Expect: driver.Unconditional}
+		if err := r.pair.Store.Write(r.ctx, []driver.Write{w})[0].Err; err != nil {
 			r.Error(err)
 		}
 	}
 	note()
-	s := &meanwhile{space: dispatch.Notes, before: func(dispatch.Write) { note() }}
+	s := &meanwhile{space: driver.Notes, before: func(driver.Write) { note() }}
 	r.sweeping(s, dispatch.Config{KeepSucceeded: time.Second})
 	r.notDeleted(s)
 }
@@ -94,7 +95,7 @@ func notedWhileForgotten(r *rig) {
 		r.write(deferred.ID([]string{"a", "b", "c"}[i]), func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, i+1) })
 	}
 	note("old")
-	s := &meanwhile{space: dispatch.Notes, before: func(dispatch.Write) {}, after: func() {
+	s := &meanwhile{space: driver.Notes, before: func(driver.Write) {}, after: func() {
 		r.write("a", func(rec *deferred.Record) { settledRecord(rec, deferred.Succeeded, 4) })
 		note("new")
 	}}
@@ -103,7 +104,7 @@ func notedWhileForgotten(r *rig) {
 		r.Error("the old annotation was not deleted")
 	}
 	for key, want := range map[string]bool{"old": false, "new": true} {
-		entries, err := r.pair.Store.Read(r.ctx, []dispatch.Key{{Space: dispatch.Notes, Name: "a." + key}})
+		entries, err := r.pair.Store.Read(r.ctx, []driver.Key{{Space: driver.Notes, Name: "a." + key}})
 		if err != nil || entries[0].Revision != 0 != want {
 			r.Errorf("the %s annotation is there: %t (%v)", key, !want, err)
 		}
@@ -113,15 +114,15 @@ func notedWhileForgotten(r *rig) {
 // An entry that an earlier deferred has left is taken off by whoever reads the list.
 // One that is listed under the id since then stays.
 func listedWhileRead(r *rig) {
-	key := dispatch.Key{Space: dispatch.Unhandled, Name: "a"}
-	if err := r.pair.Store.Write(r.ctx, []dispatch.Write{{Key: key, Value: []byte(`{}`), Expect: dispatch.Unconditional}})[0].Err; err != nil {
+	key := driver.Key{Space: driver.Unhandled, Name: "a"}
+	if err := r.pair.Store.Write(r.ctx, []driver.Write{{Key: key, Value: []byte(`{}`), Expect: driver.Unconditional}})[0].Err; err != nil {
 		r.Fatal(err)
 	}
-	s := &meanwhile{Store: r.pair.Store, space: dispatch.Unhandled, refused: make(chan bool, 1), before: func(dispatch.Write) {
+	s := &meanwhile{Store: r.pair.Store, space: driver.Unhandled, refused: make(chan bool, 1), before: func(driver.Write) {
 		r.submit(named("bad", "a"))
 		r.perform(map[string]handler{"bad": fails("odd")})
 		r.await("a", deferred.Failed)
-		r.becomesEmpty(dispatch.Ready)
+		r.becomesEmpty(driver.Ready)
 	}}
 	for _, err := range r.over(s, r.pair.Broker).Unhandled(r.ctx) {
 		if err != nil {
@@ -133,12 +134,12 @@ func listedWhileRead(r *rig) {
 
 // counted has something happen right after the records were first counted.
 type counted struct {
-	dispatch.Store
+	driver.Store
 	after func()
 	first sync.Once
 }
 
-func (s *counted) Count(ctx context.Context, space dispatch.Space) (int, error) {
+func (s *counted) Count(ctx context.Context, space driver.Space) (int, error) {
 	n, err := s.Store.Count(ctx, space)
 	s.first.Do(s.after)
 	return n, err

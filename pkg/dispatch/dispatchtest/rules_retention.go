@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Of more settled records than are kept, the oldest that succeeded go with their
@@ -40,7 +41,7 @@ func ruleBound(r *rig) {
 			r.Errorf("%s: %v", id, err)
 		}
 	}
-	for e, err := range r.pair.Store.List(r.ctx, dispatch.Query{Space: dispatch.Notes}) {
+	for e, err := range r.pair.Store.List(r.ctx, driver.Query{Space: driver.Notes}) {
 		r.Errorf("the annotation %s outlives its record, %v", e.Name, err)
 	}
 }
@@ -60,7 +61,7 @@ func ruleAnnotations(r *rig) {
 	}
 	w.succeed(a)
 	eventually(r.T, "the record and its annotations are gone", func() bool {
-		for _, err := range r.pair.Store.List(r.ctx, dispatch.Query{Space: dispatch.Notes}) {
+		for _, err := range r.pair.Store.List(r.ctx, driver.Query{Space: driver.Notes}) {
 			if err != nil {
 				r.Error(err)
 			}
@@ -124,7 +125,7 @@ func ruleUnmet(r *rig) {
 	r.waits("j", "member")
 	r.say(deferred.Cancel, "never", "")
 	r.say(deferred.Hold, "held", "")
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	if ttl := spy.of("member"); ttl != 0 {
 		r.Errorf("what a join waits for may be forgotten in %v", ttl)
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // TestRulesOfWaiting has, for what deferreds do that wait for one another, the
@@ -104,7 +104,7 @@ func (h *hand) leaveNow() {
 func (r *rig) record(id deferred.ID) deferred.Record {
 	r.Helper()
 	ctx := context.WithoutCancel(r.ctx) // to be read in the end, too
-	entries, err := r.pair.Store.Read(ctx, []dispatch.Key{{Space: dispatch.Records, Name: string(id)}})
+	entries, err := r.pair.Store.Read(ctx, []driver.Key{{Space: driver.Records, Name: string(id)}})
 	if err != nil {
 		r.Fatal(err)
 	}

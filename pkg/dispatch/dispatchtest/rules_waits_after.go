@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // An errback takes failures of its parent. That there is none is its own failure,
@@ -62,16 +63,16 @@ func forwardedOnce(r *rig) {
 	r.submit(callbackOf("callback", "gate"))
 	r.comesToBe("callback", "waits", waiting)
 	r.comesToBe("gate", "is waited for", func(rec *deferred.Record) bool { return rec.Attached("callback") != nil })
-	r.becomesEmpty(dispatch.Later) // its own message would see the outcome too
+	r.becomesEmpty(driver.Later) // its own message would see the outcome too
 	if err := deferred.ResolvePromise(r.ctx, r.queue, gateToken, 1); err != nil {
 		r.Fatal(err)
 	}
 	r.comesToBe("callback", "is pending", func(rec *deferred.Record) bool { return rec.State == deferred.Pending && rec.Args.IsZero() })
 	for range 3 {
-		r.put(dispatch.Message{Route: dispatch.Commands, Verb: "wake", ID: "callback"})
+		r.put(driver.Message{Route: driver.Commands, Verb: "wake", ID: "callback"})
 	}
-	r.becomesEmpty(dispatch.Commands)
-	if n := r.pending(dispatch.Ready); n != 1 {
+	r.becomesEmpty(driver.Commands)
+	if n := r.pending(driver.Ready); n != 1 {
 		r.Errorf("%d messages carry the callback, want 1", n)
 	}
 }
@@ -80,8 +81,8 @@ func forwardedOnce(r *rig) {
 // others, which are ready.
 func forwardedToItsTime(r *rig) {
 	var stood atomic.Int64
-	r.queue = r.tap(tapped{stored: func(m dispatch.Message) {
-		if m.Route == dispatch.Ready {
+	r.queue = r.tap(tapped{stored: func(m driver.Message) {
+		if m.Route == driver.Ready {
 			stood.Add(1)
 		}
 	}})
@@ -96,8 +97,8 @@ func forwardedToItsTime(r *rig) {
 		r.Fatal(err)
 	}
 	r.comesToBe("callback", "is pending", func(rec *deferred.Record) bool { return rec.State == deferred.Pending })
-	r.becomesEmpty(dispatch.Later)
-	eventually(r.T, "one schedule carries the callback", func() bool { return r.pending(dispatch.Delay) == 1 })
+	r.becomesEmpty(driver.Later)
+	eventually(r.T, "one schedule carries the callback", func() bool { return r.pending(driver.Delay) == 1 })
 	if n := stood.Load(); n > 0 {
 		r.Errorf("%d times it stood in the lane", n)
 	}
@@ -128,11 +129,11 @@ func forwardedWithItsTerms(r *rig) {
 // carries checks the only message of a call, which stands in its lane.
 func (r *rig) carries(id deferred.ID, want *deferred.Call, submitted time.Time) {
 	r.Helper()
-	var found []dispatch.Delivery
+	var found []driver.Delivery
 	eventually(r.T, "the only message of "+string(id)+" stands in its lane", func() (only bool) {
 		var err error
 		found, err = r.pair.Broker.Find(r.ctx, id)
-		return err == nil && len(found) == 1 && found[0].Route == dispatch.Ready
+		return err == nil && len(found) == 1 && found[0].Route == driver.Ready
 	})
 	h, at := found[0].Header, func(t time.Time) string {
 		if t.IsZero() {

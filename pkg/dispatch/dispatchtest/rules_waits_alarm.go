@@ -6,6 +6,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A callback waits for its parent, and for its time. The worker that has looked at
@@ -15,11 +16,11 @@ import (
 func lateAlarm(r *rig) {
 	parked := make(chan struct{})
 	var once sync.Once // a wake may find the parent settled before the first look does, or after
-	alarm := func(m dispatch.Message) bool {
-		return m.Route == dispatch.Delay && m.Header[dispatch.HeaderWake] == "callback"
+	alarm := func(m driver.Message) bool {
+		return m.Route == driver.Delay && m.Header[dispatch.HeaderWake] == "callback"
 	}
 	r.queue = r.tap(tapped{
-		put: func(m dispatch.Message) error {
+		put: func(m driver.Message) error {
 			if alarm(m) {
 				select {
 				case <-parked:
@@ -28,8 +29,8 @@ func lateAlarm(r *rig) {
 			}
 			return nil
 		},
-		stored: func(m dispatch.Message) {
-			if m.Route == dispatch.Delay && m.ID == "callback" && !alarm(m) {
+		stored: func(m driver.Message) {
+			if m.Route == driver.Delay && m.ID == "callback" && !alarm(m) {
 				once.Do(func() { close(parked) })
 			}
 		},
@@ -43,13 +44,13 @@ func lateAlarm(r *rig) {
 	r.comesToBe("parent", "is waited for", func(rec *deferred.Record) bool { return rec.Attached("callback") != nil })
 	r.submit(greeting("parent"))
 	w.succeed(w.claim())
-	r.becomesEmpty(dispatch.Later) // the schedule is stored, and after it the alarm
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Later) // the schedule is stored, and after it the alarm
+	r.becomesEmpty(driver.Commands)
 	found, err := r.pair.Broker.Find(r.ctx, "callback")
-	if err != nil || len(found) != 1 || found[0].Route != dispatch.Delay || alarm(found[0].Message) || string(found[0].Body) != `"world"` {
+	if err != nil || len(found) != 1 || found[0].Route != driver.Delay || alarm(found[0].Message) || string(found[0].Body) != `"world"` {
 		r.Errorf("%+v (%v) are left of the callback, want its schedule", found, err)
 	}
-	if n := r.pending(dispatch.Delay); n != 2 {
+	if n := r.pending(driver.Delay); n != 2 {
 		r.Errorf("%d schedules, want that of the call and its alarm", n)
 	}
 }

@@ -7,13 +7,14 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // commands is a queue that counts the commands that are given by it.
 func (r *rig) commands() (q *dispatch.Queue, given *atomic.Int64) {
 	given = new(atomic.Int64)
-	return r.tap(tapped{stored: func(m dispatch.Message) {
-		if m.Route == dispatch.Commands {
+	return r.tap(tapped{stored: func(m driver.Message) {
+		if m.Route == driver.Commands {
 			given.Add(1)
 		}
 	}}), given
@@ -65,7 +66,7 @@ func answeredByTheRecord(r *rig) {
 // A hold that is overtaken by a later release does not hold.
 func overtakenHold(r *rig) {
 	r.submit(greeting("a"))
-	q := r.tap(tapped{stored: func(m dispatch.Message) {
+	q := r.tap(tapped{stored: func(m driver.Message) {
 		if m.Verb == "hold" {
 			r.write("a", func(rec *deferred.Record) { rec.State, rec.Obeyed = deferred.Pending, math.MaxInt64 })
 		}
@@ -78,7 +79,7 @@ func overtakenHold(r *rig) {
 	}
 	r.perform(map[string]handler{"greet": succeeds(`"done"`)})
 	r.await("a", deferred.Succeeded)
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 }
 
 // Whoever gives an equal word after another is told that it was not his that counts.
@@ -129,9 +130,9 @@ func wrongTokens(r *rig) {
 		if !errors.Is(err, deferred.ErrToken) {
 			r.Errorf("%s was answered with %v", token, err)
 		}
-		r.put(dispatch.Message{Route: dispatch.Commands, Verb: "resolve", ID: token.ID(), Body: []byte(`{"token":"` + string(token) + `","value":1}`)})
+		r.put(driver.Message{Route: driver.Commands, Verb: "resolve", ID: token.ID(), Body: []byte(`{"token":"` + string(token) + `","value":1}`)})
 	}
-	eventually(r.T, "two words are set aside", func() bool { return r.pending(dispatch.Aside) == 2 })
+	eventually(r.T, "two words are set aside", func() bool { return r.pending(driver.Aside) == 2 })
 	if n := given.Load(); n > 1 { // a call that nobody has met may be a promise
 		r.Errorf("%d commands were given", n)
 	}
@@ -146,7 +147,7 @@ func wrongTokens(r *rig) {
 // judged; that it has settled can be told.
 func tokenOfTheUnmet(r *rig) {
 	r.perform(nil)
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "cancel", ID: "gate"})
+	r.put(driver.Message{Route: driver.Commands, Verb: "cancel", ID: "gate"})
 	r.await("gate", deferred.Cancelled)
 	var settled *deferred.SettledError
 	if err := deferred.ResolvePromise(r.ctx, r.queue, gateToken, 1); !errors.As(err, &settled) || settled.State != deferred.Cancelled {

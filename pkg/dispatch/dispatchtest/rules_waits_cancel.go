@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // An adopter that expires needs the inner deferred no longer, and nor does anybody.
@@ -19,7 +19,7 @@ func expiryPassesOn(r *rig) {
 	for _, id := range []deferred.ID{"expiring", "join"} { // when it waits its time is over
 		r.comesToBe(id, "waits", waiting)
 		r.write(id, func(rec *deferred.Record) { rec.Deadline = time.Unix(1, 0) })
-		r.put(dispatch.Message{Route: dispatch.Commands, Verb: "wake", ID: id})
+		r.put(driver.Message{Route: driver.Commands, Verb: "wake", ID: id})
 	}
 	r.await("expiring", deferred.Expired)
 	if f := r.await("inner", deferred.Cancelled).Failure; !strings.Contains(f.Message, "expiring") {
@@ -27,7 +27,7 @@ func expiryPassesOn(r *rig) {
 	}
 	r.await("join", deferred.Expired)
 	r.comesToBe("join", "lets go of its member", released)
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	if rec := r.record("member"); rec.State.Settled() {
 		r.Errorf("the member of a join that has expired is %s", rec.State)
 	}
@@ -37,7 +37,7 @@ func expiryPassesOn(r *rig) {
 // and one for which another has waited. The winner is not told.
 func losersAreCancelled(r *rig) {
 	var told atomic.Int64
-	r.queue = r.tap(tapped{stored: func(m dispatch.Message) {
+	r.queue = r.tap(tapped{stored: func(m driver.Message) {
 		if m.Verb == "cancel" && m.ID == "gate" {
 			told.Add(1)
 		}
@@ -49,7 +49,7 @@ func losersAreCancelled(r *rig) {
 	r.comesToBe("with-errback", "has been met", func(rec *deferred.Record) bool { return len(rec.Callbacks) == 1 })
 	r.openGate()
 	r.submit(joinOf("former", deferred.JoinAny, "once-wanted", "whistle"))
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	if err := deferred.ResolvePromise(r.ctx, r.queue, whistleToken, 1); err != nil {
 		r.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func losersAreCancelled(r *rig) {
 	race := joinOf("race", deferred.JoinRace, "gate", "with-errback", "once-wanted")
 	race.Join.CancelRest = true
 	r.submit(race)
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	if err := deferred.ResolvePromise(r.ctx, r.queue, gateToken, 1); err != nil {
 		r.Fatal(err)
 	}
@@ -83,10 +83,10 @@ func cancelledRecord(r *rig) {
 		parked.Delay = time.Hour
 		r.submit(waits, parked, greeting("ready"+suffix))
 		r.comesToBe(waits.ID, "waits", waiting)
-		r.becomesEmpty(dispatch.Later)
+		r.becomesEmpty(driver.Later)
 		for _, id := range []deferred.ID{waits.ID, parked.ID, "ready" + suffix} {
 			if dead {
-				r.put(dispatch.Message{Route: dispatch.Commands, Verb: "cancel", ID: id, Body: body})
+				r.put(driver.Message{Route: driver.Commands, Verb: "cancel", ID: id, Body: body})
 			} else if err := r.queue.Do(r.ctx, deferred.Command{Verb: deferred.Cancel, ID: id, Reason: "enough", By: "me"}); err != nil {
 				r.Error(err)
 			}

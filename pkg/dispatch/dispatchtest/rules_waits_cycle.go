@@ -4,7 +4,7 @@ import (
 	"errors"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Three that wait for one another: whoever comes last finds it out, and the others
@@ -15,7 +15,7 @@ func cycleOfThree(r *rig) {
 		joinOf("a", deferred.JoinAll, "b"), joinOf("b", deferred.JoinRace, "c"), joinOf("c", deferred.JoinAny, "d", "a"),
 	} {
 		r.submit(c)
-		r.becomesEmpty(dispatch.Later)
+		r.becomesEmpty(driver.Later)
 	}
 	for _, id := range []deferred.ID{"a", "b", "c"} {
 		r.failsWith(id, deferred.KindCycle)
@@ -28,7 +28,7 @@ func noCycleOverWhatHasSettled(r *rig) {
 	r.perform(nil)
 	r.openGate()
 	r.submit(joinOf("race", deferred.JoinRace, "gate", "later"))
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	if err := deferred.ResolvePromise(r.ctx, r.queue, gateToken, 1); err != nil {
 		r.Fatal(err)
 	}

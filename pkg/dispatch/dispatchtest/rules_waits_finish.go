@@ -6,6 +6,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // The alarm of a deadline goes with what waited for it.
@@ -14,12 +15,12 @@ func alarmGoes(r *rig) {
 	c, token := deferred.NewPromise("p", "promise")
 	c.Deadline = time.Now().Add(time.Hour)
 	r.submit(c)
-	eventually(r.T, "the alarm is set", func() bool { return r.pending(dispatch.Delay) == 1 })
-	r.becomesEmpty(dispatch.Later)
+	eventually(r.T, "the alarm is set", func() bool { return r.pending(driver.Delay) == 1 })
+	r.becomesEmpty(driver.Later)
 	if err := deferred.ResolvePromise(r.ctx, r.queue, token, 1); err != nil {
 		r.Fatal(err)
 	}
-	r.becomesEmpty(dispatch.Delay)
+	r.becomesEmpty(driver.Delay)
 }
 
 // A callback that travelled with its call, on the branch that was not taken, settles
@@ -42,13 +43,13 @@ func otherBranchWithoutAWorker(r *rig) {
 // command done. Nobody else will remove the schedule.
 func parkedWhenCancelled(r *rig) {
 	var once sync.Once
-	r.queue = r.tap(tapped{put: func(m dispatch.Message) error {
-		if m.Route == dispatch.Delay && m.ID == "a" {
+	r.queue = r.tap(tapped{put: func(m driver.Message) error {
+		if m.Route == driver.Delay && m.ID == "a" {
 			once.Do(func() {
 				if err := r.over(r.pair.Store, r.pair.Broker).Open("a").Cancel(r.ctx, ""); err != nil {
 					r.Error(err)
 				}
-				r.becomesEmpty(dispatch.Commands)
+				r.becomesEmpty(driver.Commands)
 			})
 		}
 		return nil
@@ -57,8 +58,8 @@ func parkedWhenCancelled(r *rig) {
 	c.Delay = time.Hour
 	r.submit(c)
 	r.perform(nil)
-	r.becomesEmpty(dispatch.Later)
-	r.becomesEmpty(dispatch.Delay) // after a look whether its message is there still
+	r.becomesEmpty(driver.Later)
+	r.becomesEmpty(driver.Delay) // after a look whether its message is there still
 	r.await("a", deferred.Cancelled)
 }
 
@@ -75,11 +76,11 @@ func scheduleOfAnUnseenCall(r *rig) {
 		rec.Settled = time.Now()
 	})
 	m := again("a")
-	m.Route, m.At = dispatch.Delay, time.Now().Add(2*time.Second)
+	m.Route, m.At = driver.Delay, time.Now().Add(2*time.Second)
 	m.Header[dispatch.HeaderCallbacks] = string(callbacks)
 	m.Header[dispatch.HeaderDue] = m.At.UTC().Format(time.RFC3339Nano)
 	r.put(m)
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "cancel", ID: "a"})
+	r.put(driver.Message{Route: driver.Commands, Verb: "cancel", ID: "a"})
 	r.perform(map[string]handler{"mend": succeeds(`"mended"`), "greet": succeeds(`"done"`)})
 	r.gives(child("a", 0), `"mended"`)
 	r.await("a", deferred.Cancelled)

@@ -5,6 +5,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // graceless is a queue that waits for nobody whom it does not know.
@@ -23,10 +24,10 @@ func knownMembers(r *rig) {
 		r.submit(joinOf(id, deferred.JoinAll, member))
 	}
 	r.failsWith("of-nobody", deferred.KindParentUnknown)
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	for _, id := range []deferred.ID{"of-stands", "of-gate"} {
-		r.put(dispatch.Message{Route: dispatch.Commands, Verb: "wake", ID: id})
-		r.becomesEmpty(dispatch.Commands)
+		r.put(driver.Message{Route: driver.Commands, Verb: "wake", ID: id})
+		r.becomesEmpty(driver.Commands)
 		if rec := r.record(id); rec.State != deferred.Waiting {
 			r.Errorf("%s is %s (%v)", id, rec.State, rec.Failure)
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A world has three promises and a join of each mode on them.
@@ -51,8 +51,8 @@ func (w *world) open() {
 	for _, m := range modes {
 		w.submit(joinOf(w.join(m), m, w.member(0), w.member(1), w.member(2)))
 	}
-	w.becomesEmpty(dispatch.Later)
-	w.becomesEmpty(dispatch.Delay) // of what is seen nobody needs an alarm, but for a second look
+	w.becomesEmpty(driver.Later)
+	w.becomesEmpty(driver.Delay) // of what is seen nobody needs an alarm, but for a second look
 }
 
 func (w *world) settle() {

@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // largeAll is a join whose result is in the records of its members: it has to keep
@@ -30,7 +31,7 @@ func (r *rig) largeMembers() {
 // holds.
 func (r *rig) refuseWake(now func() bool) (q *dispatch.Queue, refused *atomic.Bool) {
 	refused = new(atomic.Bool)
-	return r.tap(tapped{put: func(m dispatch.Message) error {
+	return r.tap(tapped{put: func(m driver.Message) error {
 		if m.Verb == "wake" && m.ID == "large" && now() && refused.CompareAndSwap(false, true) {
 			return errOnce
 		}
@@ -51,7 +52,7 @@ func untoldByCallback(r *rig) {
 	r.await("large", deferred.Succeeded)
 	w := r.join(r.queue, "mend")
 	callback := w.claim()
-	r.becomesEmpty(dispatch.Commands) // only the callback's word will have the join looked at
+	r.becomesEmpty(driver.Commands) // only the callback's word will have the join looked at
 	if rec := r.record("large"); released(&rec) {
 		r.Error("the join has let go of its members while its callback runs")
 	}
@@ -72,7 +73,7 @@ func untoldByJoin(r *rig) {
 	r.queue = q
 	r.largeMembers()
 	r.submit(gate, joinOf("outer", deferred.JoinAll, "large", "gate"))
-	r.becomesEmpty(dispatch.Later) // it has attached itself
+	r.becomesEmpty(driver.Later) // it has attached itself
 	r.submit(largeAll())
 	r.await("large", deferred.Succeeded)
 	if err := deferred.ResolvePromise(r.ctx, r.queue, gateToken, true); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A callback whose parent stays open expires by whichever of its times comes first.
@@ -39,7 +40,7 @@ func unseenMemberAndDeadline(r *rig) {
 	c := joinOf("join", deferred.JoinAll, "nobody")
 	c.Deadline = time.Now().Add(2 * time.Second)
 	var latest atomic.Pointer[string]
-	r.queue = r.tap(tapped{stored: func(m dispatch.Message) {
+	r.queue = r.tap(tapped{stored: func(m driver.Message) {
 		if due := m.Header[dispatch.HeaderDue]; m.Header[dispatch.HeaderWake] == "join" {
 			latest.Store(&due)
 		}
@@ -82,7 +83,7 @@ func crowdedMember(r *rig) {
 	r.perform(nil)
 	r.submit(joinOf("few", deferred.JoinAll, "crowded"), joinOf("many", deferred.JoinAll, many...), late)
 	r.await("late", deferred.Expired)
-	r.becomesEmpty(dispatch.Later) // the others have looked
+	r.becomesEmpty(driver.Later) // the others have looked
 	r.write("crowded", func(rec *deferred.Record) {
 		rec.Settled = time.Now()
 		rec.Settle(deferred.Succeeded, nil)

@@ -9,13 +9,14 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A failure whose entry in the list is refused is not forgotten by it.
 func listedAfterAll(r *rig) {
 	var refused atomic.Bool
-	r.queue = r.tap(tapped{write: func(w dispatch.Write) error {
-		if w.Space == dispatch.Unhandled && refused.CompareAndSwap(false, true) {
+	r.queue = r.tap(tapped{write: func(w driver.Write) error {
+		if w.Space == driver.Unhandled && refused.CompareAndSwap(false, true) {
 			return errOnce
 		}
 		return nil
@@ -31,7 +32,7 @@ func listedAfterAll(r *rig) {
 // isListed looks at the list as it is, and takes nothing off.
 func (r *rig) isListed(id deferred.ID) bool {
 	r.Helper()
-	entries, err := r.pair.Store.Read(r.ctx, []dispatch.Key{{Space: dispatch.Unhandled, Name: string(id)}})
+	entries, err := r.pair.Store.Read(r.ctx, []driver.Key{{Space: driver.Unhandled, Name: string(id)}})
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -44,7 +45,7 @@ func unlistedForTheDead(r *rig) {
 	r.submit(named("bad", "a"))
 	r.perform(map[string]handler{"bad": fails("odd")})
 	eventually(r.T, "it is listed", func() bool { return r.isListed("a") })
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "handle", ID: "a"})
+	r.put(driver.Message{Route: driver.Commands, Verb: "handle", ID: "a"})
 	eventually(r.T, "it is listed no longer", func() bool { return !r.isListed("a") })
 	if rec := r.record("a"); !rec.Handled {
 		r.Error("its record does not say so")
@@ -75,8 +76,8 @@ func listedAfterItsGrace(r *rig) {
 func staleEntryGoes(r *rig) {
 	r.write("handled", func(rec *deferred.Record) { settledRecord(rec, deferred.Failed, 1); rec.Handled = true })
 	for _, id := range []string{"handled", "gone"} {
-		w := dispatch.Write{Key: dispatch.Key{Space: dispatch.Unhandled, Name: id}, Value: []byte(`{}`), Expect: dispatch.Unconditional}
-		if err := r.pair.Store.Write(r.ctx, []dispatch.Write{w})[0].Err; err != nil {
+		w := driver.Write{Key: driver.Key{Space: driver.Unhandled, Name: id}, Value: []byte(`{}`), Expect: driver.Unconditional}
+		if err := r.pair.Store.Write(r.ctx, []driver.Write{w})[0].Err; err != nil {
 			r.Fatal(err)
 		}
 	}
@@ -112,8 +113,8 @@ func manyListed(r *rig) {
 	for i := range 600 {
 		id := deferred.ID(fmt.Sprintf("bad-%d", i))
 		r.write(id, func(rec *deferred.Record) { settledRecord(rec, deferred.Failed, int64(i)) })
-		w := dispatch.Write{Key: dispatch.Key{Space: dispatch.Unhandled, Name: string(id)}, Value: []byte(`{}`), Expect: dispatch.Unconditional}
-		if err := r.pair.Store.Write(r.ctx, []dispatch.Write{w})[0].Err; err != nil {
+		w := driver.Write{Key: driver.Key{Space: driver.Unhandled, Name: string(id)}, Value: []byte(`{}`), Expect: driver.Unconditional}
+		if err := r.pair.Store.Write(r.ctx, []driver.Write{w})[0].Err; err != nil {
 			r.Fatal(err)
 		}
 	}
@@ -138,7 +139,7 @@ func manyListed(r *rig) {
 // whoever gets no answer at all may not speak.
 func refusedNotice(r *rig) {
 	var refused atomic.Bool
-	q := r.tap(tapped{put: func(m dispatch.Message) error {
+	q := r.tap(tapped{put: func(m driver.Message) error {
 		if m.Verb == "handle" && refused.CompareAndSwap(false, true) {
 			return errOnce
 		}

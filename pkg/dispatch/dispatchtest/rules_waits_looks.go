@@ -7,18 +7,19 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // findTap has something happen before the first search for an id: between the
 // reading of its record and the look for its message.
 type findTap struct {
-	dispatch.Broker
+	driver.Broker
 	id    deferred.ID
 	first *sync.Once
 	do    func()
 }
 
-func (b findTap) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery, error) {
+func (b findTap) Find(ctx context.Context, id deferred.ID) ([]driver.Delivery, error) {
 	if id == b.id {
 		b.first.Do(b.do)
 	}
@@ -35,7 +36,7 @@ func (r *rig) between(id deferred.ID, do func()) *dispatch.Queue {
 func (r *rig) performOne() {
 	w := r.join(r.queue, "greet")
 	w.succeed(w.claim())
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 }
 
 func memberPerformedBetween(r *rig) {
@@ -61,7 +62,7 @@ func promiseMetBetween(r *rig) {
 	q := r.between("p", func() {
 		r.submit(p)
 		r.join(r.queue, "nothing")
-		r.becomesEmpty(dispatch.Later)
+		r.becomesEmpty(driver.Later)
 	})
 	r.command("resolve", "p", `{"token":"`+string(token)+`","value":5}`)
 	r.join(q, "nothing")

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // The cases here give commands as one does who dies then: by the message alone.
@@ -46,7 +46,7 @@ func laterWordCounts(r *rig) {
 	}{{"hold", "release", deferred.Pending}, {"release", "hold", deferred.Held}} {
 		id := deferred.ID(c.first + "-first")
 		seq := func(verb string) uint64 {
-			s := r.pair.Broker.Put(r.ctx, []dispatch.Message{{Route: dispatch.Commands, Verb: verb, ID: id}})[0]
+			s := r.pair.Broker.Put(r.ctx, []driver.Message{{Route: driver.Commands, Verb: verb, ID: id}})[0]
 			if s.Err != nil {
 				r.Fatal(s.Err)
 			}
@@ -54,9 +54,9 @@ func laterWordCounts(r *rig) {
 		}
 		first := seq(c.first)
 		var free atomic.Bool
-		w := r.join(r.tap(tapped{write: func(w dispatch.Write) error {
+		w := r.join(r.tap(tapped{write: func(w driver.Write) error {
 			var rec deferred.Record
-			if w.Space == dispatch.Records && rec.UnmarshalJSON(w.Value) == nil && rec.Obeyed == first && !free.Load() {
+			if w.Space == driver.Records && rec.UnmarshalJSON(w.Value) == nil && rec.Obeyed == first && !free.Load() {
 				return errOnce
 			}
 			return nil
@@ -64,7 +64,7 @@ func laterWordCounts(r *rig) {
 		then := seq(c.then)
 		r.comesToBe(id, "obeys the later word", func(rec *deferred.Record) bool { return rec.Obeyed == then })
 		free.Store(true)
-		r.becomesEmpty(dispatch.Commands)
+		r.becomesEmpty(driver.Commands)
 		if rec := r.record(id); rec.State != c.want || rec.Obeyed != then {
 			r.Errorf("after a %s and a %s it is %s", c.first, c.then, rec.State)
 		}
@@ -82,7 +82,7 @@ func untrueExpiry(r *rig) {
 	a := w.claim()
 	r.command("expire", "a", "")
 	r.command("wake", "a", "")
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	if rec := r.record("a"); rec.State != deferred.Running {
 		r.Errorf("it is %s", rec.State)
 	}
@@ -94,7 +94,7 @@ func untrueExpiry(r *rig) {
 // something waits for it.
 func earlyWordForAStub(r *rig) {
 	var met atomic.Bool
-	r.queue = r.tap(tapped{settled: func(s dispatch.Settlement) {
+	r.queue = r.tap(tapped{settled: func(s driver.Settlement) {
 		if s.Verb == "resolve" {
 			met.Store(true)
 		}
@@ -106,7 +106,7 @@ func earlyWordForAStub(r *rig) {
 	eventually(r.T, "the word is met before the promise", met.Load)
 	r.submit(gate)
 	r.gives("join", `[1]`)
-	if n := r.pending(dispatch.Aside); n > 0 {
+	if n := r.pending(driver.Aside); n > 0 {
 		r.Errorf("%d messages were set aside", n)
 	}
 }
@@ -118,10 +118,10 @@ func addedMembers(r *rig) {
 	r.submit(joinOf("join", deferred.JoinAll, "gate"))
 	r.comesToBe("join", "waits", waiting)
 	r.command("add", "join", `{"members":["gate","join"]}`)
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	r.command("add", "join", `{"members":["other","gate","join","another"]}`)
 	r.comesToBe("another", "is waited for", func(rec *deferred.Record) bool { return rec.Attached("join") != nil })
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	if on := r.record("join").Waits.On; !slices.Equal(on, []deferred.ID{"gate", "other", "another"}) {
 		r.Errorf("it waits for %v", on)
 	}
@@ -146,7 +146,7 @@ func addedToNoJoin(r *rig) {
 			r.Errorf("%s was answered with %v", id, err)
 		}
 		r.command("add", id, `{"members":["other"]}`)
-		eventually(r.T, "the command is set aside", func() bool { return r.pending(dispatch.Aside) == i+1 })
+		eventually(r.T, "the command is set aside", func() bool { return r.pending(driver.Aside) == i+1 })
 		if rec := r.record(id); rec.Waits != nil && len(rec.Waits.On) != 1 {
 			r.Errorf("%s waits for %v", id, rec.Waits.On)
 		}

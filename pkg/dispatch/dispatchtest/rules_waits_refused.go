@@ -7,12 +7,13 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // refusesOnce is a queue that cannot put the first message that it is about.
-func (r *rig) refusesOnce(about func(m dispatch.Message) bool) (q *dispatch.Queue, refused *atomic.Bool) {
+func (r *rig) refusesOnce(about func(m driver.Message) bool) (q *dispatch.Queue, refused *atomic.Bool) {
 	refused = new(atomic.Bool)
-	return r.tap(tapped{put: func(m dispatch.Message) error {
+	return r.tap(tapped{put: func(m driver.Message) error {
 		if about(m) && refused.CompareAndSwap(false, true) {
 			return errOnce
 		}
@@ -23,12 +24,12 @@ func (r *rig) refusesOnce(about func(m dispatch.Message) bool) (q *dispatch.Queu
 // A callback that waits is nowhere but in its record: that says that it stands in its
 // lane only when it does.
 func forwardRefused(r *rig) {
-	q, refused := r.refusesOnce(func(m dispatch.Message) bool { return m.Route == dispatch.Ready && m.ID == "callback" })
+	q, refused := r.refusesOnce(func(m driver.Message) bool { return m.Route == driver.Ready && m.ID == "callback" })
 	w := r.join(q, "greet")
 	r.openGate()
 	r.submit(callbackOf("callback", "gate"))
 	r.comesToBe("callback", "waits", waiting)
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	if err := deferred.ResolvePromise(r.ctx, r.queue, gateToken, 1); err != nil {
 		r.Fatal(err)
 	}
@@ -42,7 +43,7 @@ func forwardRefused(r *rig) {
 // The word that cancels what a deferred has waited for is given before that is let
 // go of, or it is never.
 func passingOnRefused(r *rig) {
-	q, refused := r.refusesOnce(func(m dispatch.Message) bool { return m.Verb == "cancel" && m.ID == "inner" })
+	q, refused := r.refusesOnce(func(m driver.Message) bool { return m.Verb == "cancel" && m.ID == "inner" })
 	r.join(q, "nothing")
 	parked := greeting("inner")
 	parked.Delay = time.Hour
@@ -63,7 +64,7 @@ func passingOnRefused(r *rig) {
 // that it settles. Nobody else will say so.
 func settledMeanwhile(r *rig) {
 	var done atomic.Bool
-	r.join(r.tap(tapped{write: func(w dispatch.Write) error {
+	r.join(r.tap(tapped{write: func(w driver.Write) error {
 		listens := w.Name == "member" && strings.Contains(string(w.Value), `"on":"both"`)
 		if listens && done.CompareAndSwap(false, true) {
 			r.write("member", func(rec *deferred.Record) {
@@ -88,7 +89,7 @@ func writeWithoutAnswer(r *rig) {
 	r.submit(greeting("a"))
 	watched, answered := make(chan struct{}, 1), make(chan error, 1)
 	q := r.tap(tapped{
-		write: func(dispatch.Write) error { return dispatch.ErrUnknown }, // nor is it stored
+		write: func(driver.Write) error { return driver.ErrUnknown }, // nor is it stored
 		watched: func() {
 			select {
 			case watched <- struct{}{}:

@@ -6,18 +6,19 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // rings are the schedules of a call that were stored, by when they are due.
 type rings struct {
 	mu  sync.Mutex
-	due []dispatch.Message
+	due []driver.Message
 }
 
-func (s *rings) stored(m dispatch.Message) {
+func (s *rings) stored(m driver.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m.Route == dispatch.Delay && m.ID == "a" {
+	if m.Route == driver.Delay && m.ID == "a" {
 		s.due = append(s.due, m)
 	}
 }
@@ -44,8 +45,8 @@ func (r *rig) held() {
 		r.Fatal(err)
 	}
 	w := r.join(r.over(r.pair.Store, r.pair.Broker), "greet")
-	r.becomesEmpty(dispatch.Ready)
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Ready)
+	r.becomesEmpty(driver.Commands)
 	w.leaveNow()
 }
 
@@ -70,8 +71,8 @@ func releaseRingsForTheDead(r *rig) {
 	var s rings
 	r.held()
 	r.join(r.tap(tapped{stored: s.stored}), "nothing")
-	r.put(dispatch.Message{Route: dispatch.Commands, Verb: "release", ID: "a"})
-	r.becomesEmpty(dispatch.Commands)
+	r.put(driver.Message{Route: driver.Commands, Verb: "release", ID: "a"})
+	r.becomesEmpty(driver.Commands)
 	if rec := r.record("a"); rec.State != deferred.Pending || rec.Obeyed == 0 {
 		r.Errorf("it is %s, obeyed %d", rec.State, rec.Obeyed)
 	}
@@ -93,11 +94,11 @@ func releaseInItsLane(r *rig) {
 	if err := d.Release(r.ctx); err != nil {
 		r.Fatal(err)
 	}
-	if n := r.pending(dispatch.Delay) + r.pending(dispatch.Due); n > 0 {
+	if n := r.pending(driver.Delay) + r.pending(driver.Due); n > 0 {
 		r.Errorf("%d schedules", n)
 	}
 	w := r.join(r.queue, "greet")
 	w.succeed(w.claim())
 	r.await("a", deferred.Succeeded)
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 }

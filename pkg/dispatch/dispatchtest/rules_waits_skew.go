@@ -6,19 +6,19 @@ import (
 	"sync/atomic"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // skewed reads two records at two moments, once: what happens in between it is
 // told.
 type skewed struct {
-	dispatch.Store
-	first, second dispatch.Key
+	driver.Store
+	first, second driver.Key
 	between       func()
 	reads         atomic.Int32 // of both keys that are still let through
 }
 
-func (s *skewed) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *skewed) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	entries, err := s.Store.Read(ctx, keys)
 	if err != nil || len(keys) != 2 || keys[0] != s.first || keys[1] != s.second || s.reads.Add(-1) != 0 {
 		return entries, err
@@ -28,7 +28,7 @@ func (s *skewed) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entr
 	if err != nil {
 		return nil, err
 	}
-	return []dispatch.Entry{entries[0], later[1]}, nil
+	return []driver.Entry{entries[0], later[1]}, nil
 }
 
 // The members are not read at one moment. The first has settled before the second
@@ -60,7 +60,7 @@ func (r *rig) raceReadsAskew(mode deferred.JoinMode, state deferred.State, n int
 			rec.Result = deferred.JSON([]byte("1"))
 		})
 	}
-	key := func(id deferred.ID) dispatch.Key { return dispatch.Key{Space: dispatch.Records, Name: string(id)} }
+	key := func(id deferred.ID) driver.Key { return driver.Key{Space: driver.Records, Name: string(id)} }
 	var tried atomic.Bool
 	s := &skewed{Store: r.pair.Store, first: key(a), second: key(b), between: func() {
 		settle(a, 10)
@@ -70,10 +70,10 @@ func (r *rig) raceReadsAskew(mode deferred.JoinMode, state deferred.State, n int
 	s.reads.Store(n)
 	h := r.join(r.over(s, r.pair.Broker), "nothing")
 	r.submit(joinOf(id, mode, a, b))
-	r.becomesEmpty(dispatch.Later)
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Later)
+	r.becomesEmpty(driver.Commands)
 	if tried.Load() {
-		r.put(dispatch.Message{Route: dispatch.Commands, Verb: "wake", ID: id})
+		r.put(driver.Message{Route: driver.Commands, Verb: "wake", ID: id})
 		if rec, err := r.queue.Await(r.ctx, id); err != nil || rec.Waits.Winner != a {
 			r.Errorf("%s with its members settled in its reading %d: %+v (%v)", mode, n, rec.Waits, err)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // unfired is a callback that nobody has met: its parent is open. A join waits for it.
@@ -23,7 +24,7 @@ func (r *rig) unfired(q *dispatch.Queue) deferred.ID {
 func hasBeenCancelled(rec *deferred.Record) bool { return rec.State == deferred.Cancelled }
 
 func cancelUnfiredRefused(r *rig) {
-	q, refused := r.refusesOnce(func(m dispatch.Message) bool { return m.Verb == "cancel" && m.ID == child("parent", 0) })
+	q, refused := r.refusesOnce(func(m driver.Message) bool { return m.Verb == "cancel" && m.ID == child("parent", 0) })
 	id := r.unfired(q)
 	r.cancel("join", "enough")
 	r.comesToBe(id, "is cancelled with its join", hasBeenCancelled)
@@ -34,12 +35,12 @@ func cancelUnfiredRefused(r *rig) {
 
 // letGoUnanswered stores that a join lets go of a record, and does not say so, once.
 type letGoUnanswered struct {
-	dispatch.Store
-	key  dispatch.Key
+	driver.Store
+	key  driver.Key
 	lost atomic.Bool
 }
 
-func (s *letGoUnanswered) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
+func (s *letGoUnanswered) Write(ctx context.Context, writes []driver.Write) []driver.Written {
 	written := s.Store.Write(ctx, writes)
 	for i, w := range writes {
 		var rec deferred.Record
@@ -47,14 +48,14 @@ func (s *letGoUnanswered) Write(ctx context.Context, writes []dispatch.Write) []
 			continue
 		}
 		if e := rec.Attached("join"); (e == nil || e.Settled) && s.lost.CompareAndSwap(false, true) {
-			written[i].Err = dispatch.ErrUnknown
+			written[i].Err = driver.ErrUnknown
 		}
 	}
 	return written
 }
 
 func cancelUnfiredUnanswered(r *rig) {
-	s := &letGoUnanswered{Store: r.pair.Store, key: dispatch.Key{Space: dispatch.Records, Name: string(child("parent", 0))}}
+	s := &letGoUnanswered{Store: r.pair.Store, key: driver.Key{Space: driver.Records, Name: string(child("parent", 0))}}
 	id := r.unfired(r.over(s, r.pair.Broker))
 	r.cancel("join", "enough")
 	r.comesToBe(id, "is cancelled with its join", hasBeenCancelled)

@@ -7,13 +7,14 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Of many members one wakes the join by what does not decide it: the first that is
 // open. Otherwise a join of thousands would be looked at thousands of times.
 func fewWakes(r *rig) {
 	var wakes atomic.Int64
-	r.queue = r.tap(tapped{stored: func(m dispatch.Message) {
+	r.queue = r.tap(tapped{stored: func(m driver.Message) {
 		if m.Verb == "wake" {
 			wakes.Add(1)
 		}
@@ -37,7 +38,7 @@ func fewWakes(r *rig) {
 			members = append([]deferred.ID{"before"}, members...)
 		}
 		r.submit(joinOf(id, mode, members...))
-		r.becomesEmpty(dispatch.Later)
+		r.becomesEmpty(driver.Later)
 		before := r.record("before")
 		if e := before.Attached(id); mode != deferred.JoinAny && (e == nil || !e.Fired || e.Settled) {
 			r.Errorf("%s is noted as %+v with a member that had settled", id, e)
@@ -53,7 +54,7 @@ func fewWakes(r *rig) {
 			if err != nil {
 				r.Fatal(err)
 			}
-			r.becomesEmpty(dispatch.Commands)
+			r.becomesEmpty(driver.Commands)
 			if want := int64(n / 2); wakes.Load() != want {
 				r.Errorf("%s was woken %d times by %d of 3 members, want %d", id, wakes.Load(), n+1, want)
 			}
@@ -77,7 +78,7 @@ func wideReadsFew(r *rig) {
 		r.write(id, func(rec *deferred.Record) { rec.State, rec.Seen, rec.Name = deferred.Pending, true, "nobody" })
 	}
 	r.submit(joinOf("join", deferred.JoinAll, members...))
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Later)
 	before := counting.reads.Load()
 	if err := deferred.ResolvePromise(r.ctx, r.queue, gateToken, 1); err != nil {
 		r.Fatal(err)
@@ -86,7 +87,7 @@ func wideReadsFew(r *rig) {
 		e := rec.Attached("join")
 		return e != nil && e.On == deferred.OnBoth
 	})
-	r.becomesEmpty(dispatch.Commands)
+	r.becomesEmpty(driver.Commands)
 	if n := counting.reads.Load() - before; n > 50 {
 		r.Errorf("%d records were read for one wake of a join of %d", n, len(members))
 	}
@@ -96,17 +97,17 @@ func wideReadsFew(r *rig) {
 // There is nothing left to mark, and no step is done twice for want of its mark.
 func recordGoesMeanwhile(r *rig) {
 	var fired atomic.Int64
-	key := dispatch.Key{Space: dispatch.Records, Name: "a"}
+	key := driver.Key{Space: driver.Records, Name: "a"}
 	q := r.tap(tapped{
-		write: func(w dispatch.Write) error {
+		write: func(w driver.Write) error {
 			var rec deferred.Record
 			isRecord := w.Key == key && rec.UnmarshalJSON(w.Value) == nil
 			if !isRecord || !rec.State.Settled() || rec.Unfired() {
 				return nil
 			}
-			return r.pair.Store.Write(r.ctx, []dispatch.Write{{Key: key, Expect: dispatch.Unconditional, Delete: true}})[0].Err
+			return r.pair.Store.Write(r.ctx, []driver.Write{{Key: key, Expect: driver.Unconditional, Delete: true}})[0].Err
 		},
-		put: func(m dispatch.Message) error {
+		put: func(m driver.Message) error {
 			if m.ID == child("a", 0) && fired.Add(1) == 10 {
 				return errOnce // it would go on for ever
 			}
@@ -133,26 +134,26 @@ func recordGoesMeanwhile(r *rig) {
 // not make it again.
 func holderGoesMeanwhile(r *rig) {
 	r.inline = 1
-	key := dispatch.Key{Space: dispatch.Records, Name: string(child("p", 0))}
+	key := driver.Key{Space: driver.Records, Name: string(child("p", 0))}
 	var gone atomic.Bool
-	r.queue = r.tap(tapped{write: func(w dispatch.Write) error {
+	r.queue = r.tap(tapped{write: func(w driver.Write) error {
 		var rec deferred.Record
 		isRecord := w.Key == key && rec.UnmarshalJSON(w.Value) == nil
 		if !isRecord || rec.ResultOf == "" || rec.Holds || !gone.CompareAndSwap(false, true) {
 			return nil
 		}
-		if err := r.pair.Store.Write(r.ctx, []dispatch.Write{{Key: key, Expect: dispatch.Unconditional, Delete: true}})[0].Err; err != nil {
+		if err := r.pair.Store.Write(r.ctx, []driver.Write{{Key: key, Expect: driver.Unconditional, Delete: true}})[0].Err; err != nil {
 			return err
 		}
-		return dispatch.ErrConflict
+		return driver.ErrConflict
 	}})
 	p := named("greet", "p")
 	p.Callbacks = []deferred.Callback{{On: deferred.OnFailure, Call: deferred.Call{Name: "mend"}}}
 	r.submit(p)
 	r.perform(map[string]handler{"greet": succeeds(`"large"`)})
 	r.await("p", deferred.Succeeded)
-	r.becomesEmpty(dispatch.Ready)
-	r.becomesEmpty(dispatch.Later)
+	r.becomesEmpty(driver.Ready)
+	r.becomesEmpty(driver.Later)
 	if rec := r.record(child("p", 0)); !gone.Load() || rec.ID != "" {
 		r.Errorf("the record went: %t; it is %s now", gone.Load(), rec.State)
 	}
@@ -171,7 +172,7 @@ func settledCallbackStaysOff(r *rig) {
 	m.Header[dispatch.HeaderAfter], m.Header[dispatch.HeaderOn] = "parent", "success"
 	r.put(m)
 	r.perform(map[string]handler{"greet": succeeds(`"done"`)})
-	r.becomesEmpty(dispatch.Ready)
+	r.becomesEmpty(driver.Ready)
 	if n := len(r.record("parent").Callbacks); n > 0 {
 		r.Errorf("%d entries hang on the parent", n)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // What is too large to be stored is made of what is there, and of what is not.
@@ -29,8 +30,8 @@ func largeWithAnUnknown(r *rig) {
 // Whoever reads a result whose parts are gone is told so.
 func largeWithoutItsMembers(r *rig) {
 	remove := func(id deferred.ID) {
-		w := dispatch.Write{Key: dispatch.Key{Space: dispatch.Records, Name: string(id)}, Expect: dispatch.Unconditional, Delete: true}
-		if err := r.pair.Store.Write(r.ctx, []dispatch.Write{w})[0].Err; err != nil {
+		w := driver.Write{Key: driver.Key{Space: driver.Records, Name: string(id)}, Expect: driver.Unconditional, Delete: true}
+		if err := r.pair.Store.Write(r.ctx, []driver.Write{w})[0].Err; err != nil {
 			r.Fatal(err)
 		}
 	}
@@ -94,7 +95,7 @@ func membersBeforeTheJoin(r *rig) {
 	r.comesToBe("whistle", "waits", waiting)
 	added := make(chan error, 1)
 	go func() { added <- r.queue.Open("inner").AddMembers(r.ctx, r.queue.Open("whistle")) }()
-	eventually(r.T, "the command is there", func() bool { return r.pending(dispatch.Commands) == 1 })
+	eventually(r.T, "the command is there", func() bool { return r.pending(driver.Commands) == 1 })
 	r.submit(joinOf("inner", deferred.JoinAll, "gate"))
 	if err := <-added; err != nil {
 		r.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -14,25 +14,25 @@ import (
 // A shelf is a store under test, with methods for what must not go wrong.
 type shelf struct {
 	t *testing.T
-	dispatch.Store
+	driver.Store
 }
 
-func record(name string) dispatch.Key { return dispatch.Key{Space: dispatch.Records, Name: name} }
-func note(name string) dispatch.Key   { return dispatch.Key{Space: dispatch.Notes, Name: name} }
+func record(name string) driver.Key { return driver.Key{Space: driver.Records, Name: name} }
+func note(name string) driver.Key   { return driver.Key{Space: driver.Notes, Name: name} }
 
 // try writes one value and gives the error.
-func (s shelf) try(w dispatch.Write) (uint64, error) {
+func (s shelf) try(w driver.Write) (uint64, error) {
 	s.t.Helper()
 	ctx, cancel := patiently(s.t)
 	defer cancel()
-	answers := s.Write(ctx, []dispatch.Write{w})
+	answers := s.Write(ctx, []driver.Write{w})
 	if len(answers) != 1 {
 		s.t.Fatalf("one write has %d answers", len(answers))
 	}
 	return answers[0].Revision, answers[0].Err
 }
 
-func (s shelf) must(w dispatch.Write) uint64 {
+func (s shelf) must(w driver.Write) uint64 {
 	s.t.Helper()
 	rev, err := s.try(w)
 	if err != nil {
@@ -44,19 +44,19 @@ func (s shelf) must(w dispatch.Write) uint64 {
 	return rev
 }
 
-func (s shelf) put(k dispatch.Key, value string) uint64 {
+func (s shelf) put(k driver.Key, value string) uint64 {
 	s.t.Helper()
-	return s.must(dispatch.Write{Key: k, Value: []byte(value), Expect: dispatch.Unconditional})
+	return s.must(driver.Write{Key: k, Value: []byte(value), Expect: driver.Unconditional})
 }
 
-func (s shelf) conflicts(w dispatch.Write) {
+func (s shelf) conflicts(w driver.Write) {
 	s.t.Helper()
-	if _, err := s.try(w); !errors.Is(err, dispatch.ErrConflict) {
+	if _, err := s.try(w); !errors.Is(err, driver.ErrConflict) {
 		s.t.Fatalf("write %v expecting %d: got %v, want ErrConflict", w.Key, w.Expect, err)
 	}
 }
 
-func (s shelf) read(keys ...dispatch.Key) []dispatch.Entry {
+func (s shelf) read(keys ...driver.Key) []driver.Entry {
 	s.t.Helper()
 	ctx, cancel := patiently(s.t)
 	defer cancel()
@@ -71,7 +71,7 @@ func (s shelf) read(keys ...dispatch.Key) []dispatch.Entry {
 }
 
 // latest is read, answered by the leader.
-func (s shelf) latest(keys ...dispatch.Key) []dispatch.Entry {
+func (s shelf) latest(keys ...driver.Key) []driver.Entry {
 	s.t.Helper()
 	ctx, cancel := patiently(s.t)
 	defer cancel()
@@ -86,15 +86,15 @@ func (s shelf) latest(keys ...dispatch.Key) []dispatch.Entry {
 }
 
 // whenever leaves out of a comparison when entries were stored.
-var whenever = cmpopts.IgnoreFields(dispatch.Entry{}, "Time")
+var whenever = cmpopts.IgnoreFields(driver.Entry{}, "Time")
 
-func (s shelf) holds(k dispatch.Key, value string, rev uint64) {
+func (s shelf) holds(k driver.Key, value string, rev uint64) {
 	s.t.Helper()
 	got := s.read(k)[0]
 	if age := time.Since(got.Time); age < 0 || age > time.Hour {
 		s.t.Fatalf("entry was stored at %v, which is %v ago", got.Time, age)
 	}
-	want := dispatch.Entry{Key: k, Value: []byte(value), Revision: rev, Time: got.Time}
+	want := driver.Entry{Key: k, Value: []byte(value), Revision: rev, Time: got.Time}
 	if diff := cmp.Diff(want, got); diff != "" {
 		s.t.Fatalf("entry (-want +got):\n%s", diff)
 	}
@@ -103,17 +103,17 @@ func (s shelf) holds(k dispatch.Key, value string, rev uint64) {
 	}
 }
 
-func (s shelf) absent(k dispatch.Key) {
+func (s shelf) absent(k driver.Key) {
 	s.t.Helper()
-	if diff := cmp.Diff(dispatch.Entry{Key: k}, s.read(k)[0]); diff != "" {
+	if diff := cmp.Diff(driver.Entry{Key: k}, s.read(k)[0]); diff != "" {
 		s.t.Fatalf("entry that is not there (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(dispatch.Entry{Key: k}, s.latest(k)[0]); diff != "" {
+	if diff := cmp.Diff(driver.Entry{Key: k}, s.latest(k)[0]); diff != "" {
 		s.t.Fatalf("latest entry that is not there (-want +got):\n%s", diff)
 	}
 }
 
-func (s shelf) vanishes(k dispatch.Key) {
+func (s shelf) vanishes(k driver.Key) {
 	s.t.Helper()
 	eventually(s.t, "entry vanishes", func() bool { return s.read(k)[0].Revision == 0 })
 	s.absent(k)

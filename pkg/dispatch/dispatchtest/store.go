@@ -6,14 +6,14 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 // TestStore is the contract of a [dispatch.Store]. open gives an empty one; it
 // is called once a subtest, by the subtest's clock.
-func TestStore(t *testing.T, clock Clock, open func(t *testing.T) dispatch.Store) {
+func TestStore(t *testing.T, clock Clock, open func(t *testing.T) driver.Store) {
 	for _, c := range []struct {
 		name string
 		test func(*testing.T, shelf)
@@ -47,21 +47,21 @@ func TestStore(t *testing.T, clock Clock, open func(t *testing.T) dispatch.Store
 func createsWhereNoneStands(t *testing.T, s shelf) {
 	k := record("a")
 	s.absent(k)
-	rev := s.must(dispatch.Write{Key: k, Value: []byte("one")})
-	s.conflicts(dispatch.Write{Key: k, Value: []byte("two")})
+	rev := s.must(driver.Write{Key: k, Value: []byte("one")})
+	s.conflicts(driver.Write{Key: k, Value: []byte("two")})
 	s.holds(k, "one", rev)
 }
 
 func updatesThePresentRevision(t *testing.T, s shelf) {
 	k := record("a")
-	s.conflicts(dispatch.Write{Key: k, Value: []byte("zero"), Expect: 7})
+	s.conflicts(driver.Write{Key: k, Value: []byte("zero"), Expect: 7})
 	s.absent(k)
-	first := s.must(dispatch.Write{Key: k, Value: []byte("one")})
-	second := s.must(dispatch.Write{Key: k, Value: []byte("two"), Expect: first})
+	first := s.must(driver.Write{Key: k, Value: []byte("one")})
+	second := s.must(driver.Write{Key: k, Value: []byte("two"), Expect: first})
 	if second <= first {
 		t.Fatalf("revision %d follows %d", second, first)
 	}
-	s.conflicts(dispatch.Write{Key: k, Value: []byte("three"), Expect: first})
+	s.conflicts(driver.Write{Key: k, Value: []byte("three"), Expect: first})
 	s.holds(k, "two", second)
 }
 
@@ -71,28 +71,28 @@ func writesUnconditionally(t *testing.T, s shelf) {
 	s.holds(k, "one", first)
 	second := s.put(k, "two")
 	s.holds(k, "two", second)
-	s.must(dispatch.Write{Key: k, Value: []byte("three"), Expect: second})
+	s.must(driver.Write{Key: k, Value: []byte("three"), Expect: second})
 }
 
 func deletesForGood(t *testing.T, s shelf) {
-	for _, space := range []dispatch.Space{dispatch.Records, dispatch.Notes, dispatch.Workers, dispatch.Settings} {
-		k := dispatch.Key{Space: space, Name: "a"}
-		s.must(dispatch.Write{Key: k, Delete: true, Expect: dispatch.Unconditional})
-		first := s.must(dispatch.Write{Key: k, Value: []byte("one")})
-		second := s.must(dispatch.Write{Key: k, Value: []byte("two"), Expect: first})
-		s.conflicts(dispatch.Write{Key: k, Delete: true, Expect: first})
+	for _, space := range []driver.Space{driver.Records, driver.Notes, driver.Workers, driver.Settings} {
+		k := driver.Key{Space: space, Name: "a"}
+		s.must(driver.Write{Key: k, Delete: true, Expect: driver.Unconditional})
+		first := s.must(driver.Write{Key: k, Value: []byte("one")})
+		second := s.must(driver.Write{Key: k, Value: []byte("two"), Expect: first})
+		s.conflicts(driver.Write{Key: k, Delete: true, Expect: first})
 		s.holds(k, "two", second)
 
-		s.must(dispatch.Write{Key: k, Delete: true, Expect: second})
+		s.must(driver.Write{Key: k, Delete: true, Expect: second})
 		s.absent(k)
-		if got := s.list(dispatch.Query{Space: space}); len(got) > 0 {
+		if got := s.list(driver.Query{Space: space}); len(got) > 0 {
 			t.Fatalf("%s: deleted entry is listed: %v", space, got)
 		}
-		s.conflicts(dispatch.Write{Key: k, Value: []byte("late"), Expect: second})
-		if third := s.must(dispatch.Write{Key: k, Value: []byte("three")}); third <= second {
+		s.conflicts(driver.Write{Key: k, Value: []byte("late"), Expect: second})
+		if third := s.must(driver.Write{Key: k, Value: []byte("three")}); third <= second {
 			t.Fatalf("%s: revision %d follows %d", space, third, second)
 		}
-		s.must(dispatch.Write{Key: k, Delete: true, Expect: dispatch.Unconditional})
+		s.must(driver.Write{Key: k, Delete: true, Expect: driver.Unconditional})
 		s.absent(k)
 	}
 }
@@ -102,10 +102,10 @@ func letsOneCreatorWin(t *testing.T, s shelf) {
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
-			switch _, err := s.try(dispatch.Write{Key: record("a"), Value: []byte("mine")}); {
+			switch _, err := s.try(driver.Write{Key: record("a"), Value: []byte("mine")}); {
 			case err == nil:
 				won.Add(1)
-			case errors.Is(err, dispatch.ErrConflict):
+			case errors.Is(err, driver.ErrConflict):
 				lost.Add(1)
 			}
 		})
@@ -120,12 +120,12 @@ func writesEachOnItsOwn(t *testing.T, s shelf) {
 	ctx, cancel := patiently(t)
 	defer cancel()
 	there := s.put(record("b"), "old")
-	answers := s.Write(ctx, []dispatch.Write{
+	answers := s.Write(ctx, []driver.Write{
 		{Key: record("a"), Value: []byte("new")},
 		{Key: record("b"), Value: []byte("new")},
-		{Key: note("c.x"), Value: []byte("new"), Expect: dispatch.Unconditional},
+		{Key: note("c.x"), Value: []byte("new"), Expect: driver.Unconditional},
 	})
-	if len(answers) != 3 || answers[0].Err != nil || answers[2].Err != nil || !errors.Is(answers[1].Err, dispatch.ErrConflict) {
+	if len(answers) != 3 || answers[0].Err != nil || answers[2].Err != nil || !errors.Is(answers[1].Err, driver.ErrConflict) {
 		t.Fatalf("answers are %+v, want only a conflict in the middle", answers)
 	}
 	s.holds(record("a"), "new", answers[0].Revision)
@@ -135,7 +135,7 @@ func writesEachOnItsOwn(t *testing.T, s shelf) {
 
 func readsInOrder(t *testing.T, s shelf) {
 	a, c := s.put(record("a"), "A"), s.put(note("c.x"), "C")
-	want := []dispatch.Entry{
+	want := []driver.Entry{
 		{Key: note("c.x"), Value: []byte("C"), Revision: c},
 		{Key: record("b")},
 		{Key: record("a"), Value: []byte("A"), Revision: a},
@@ -153,18 +153,18 @@ func readsInOrder(t *testing.T, s shelf) {
 }
 
 func keepsSpacesApart(t *testing.T, s shelf) {
-	setting := dispatch.Key{Space: dispatch.Settings, Name: "a"}
+	setting := driver.Key{Space: driver.Settings, Name: "a"}
 	here, there := s.put(record("a"), "here"), s.put(setting, "there")
 	s.holds(record("a"), "here", here)
 	s.holds(setting, "there", there)
-	if got := s.list(dispatch.Query{Space: dispatch.Settings}); len(got) != 1 {
+	if got := s.list(driver.Query{Space: driver.Settings}); len(got) != 1 {
 		t.Fatalf("one entry is in the space, %d are listed", len(got))
 	}
 }
 
 func copiesValues(t *testing.T, s shelf) {
 	value := []byte("one")
-	rev := s.must(dispatch.Write{Key: record("a"), Value: value})
+	rev := s.must(driver.Write{Key: record("a"), Value: value})
 	copy(value, "XXX")
 	copy(s.read(record("a"))[0].Value, "YYY")
 	copy(s.latest(record("a"))[0].Value, "ZZZ")

@@ -4,32 +4,32 @@ import (
 	"testing"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 func forgetsAfterTTL(t *testing.T, s shelf) {
 	k := record("a")
-	rev := s.must(dispatch.Write{Key: k, Value: []byte("one")})
-	s.must(dispatch.Write{Key: k, Value: []byte("two"), Expect: rev, TTL: time.Second})
+	rev := s.must(driver.Write{Key: k, Value: []byte("one")})
+	s.must(driver.Write{Key: k, Value: []byte("two"), Expect: rev, TTL: time.Second})
 	s.vanishes(k)
-	if got := s.list(dispatch.Query{Space: dispatch.Records}); len(got) > 0 {
+	if got := s.list(driver.Query{Space: driver.Records}); len(got) > 0 {
 		t.Fatalf("vanished entry is listed: %v", got)
 	}
-	s.must(dispatch.Write{Key: k, Value: []byte("three")})
+	s.must(driver.Write{Key: k, Value: []byte("three")})
 }
 
 func forgetsTheEarlierTTL(t *testing.T, s shelf) {
 	kept, gone := record("kept"), record("gone")
-	s.must(dispatch.Write{Key: kept, Value: []byte("short"), Expect: dispatch.Unconditional, TTL: time.Second})
+	s.must(driver.Write{Key: kept, Value: []byte("short"), Expect: driver.Unconditional, TTL: time.Second})
 	rev := s.put(kept, "long")
-	s.must(dispatch.Write{Key: gone, Value: []byte("short"), TTL: 2 * time.Second})
+	s.must(driver.Write{Key: gone, Value: []byte("short"), TTL: 2 * time.Second})
 	s.vanishes(gone)
 	s.holds(kept, "long", rev)
 }
 
 func forgetsHeartbeats(t *testing.T, s shelf) {
-	beats := dispatch.Key{Space: dispatch.Workers, Name: "beats"}
-	stopped := dispatch.Key{Space: dispatch.Workers, Name: "stopped"}
+	beats := driver.Key{Space: driver.Workers, Name: "beats"}
+	stopped := driver.Key{Space: driver.Workers, Name: "stopped"}
 	s.put(stopped, "once")
 	last := s.put(beats, "again")
 	eventually(t, "heartbeat vanishes", func() bool {

@@ -6,13 +6,13 @@ import (
 	"slices"
 	"testing"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 // list gives the names of the query's entries.
-func (s shelf) list(q dispatch.Query) []string {
+func (s shelf) list(q driver.Query) []string {
 	s.t.Helper()
 	ctx, cancel := patiently(s.t)
 	defer cancel()
@@ -31,7 +31,7 @@ func (s shelf) list(q dispatch.Query) []string {
 	return names
 }
 
-func (s shelf) lists(q dispatch.Query, want ...string) {
+func (s shelf) lists(q driver.Query, want ...string) {
 	s.t.Helper()
 	if diff := cmp.Diff(want, s.list(q), whenever); diff != "" {
 		s.t.Fatalf("list of %+v (-want +got):\n%s", q, diff)
@@ -46,13 +46,13 @@ func listsByRevision(t *testing.T, s shelf) {
 	s.put(note("a.z"), "5")
 	s.put(note("a.x"), "6")
 
-	s.lists(dispatch.Query{Space: dispatch.Notes}, "b.x", "a.y", "ab.x", "a.z", "a.x")
-	s.lists(dispatch.Query{Space: dispatch.Notes, Prefix: "a."}, "a.y", "a.z", "a.x")
-	s.lists(dispatch.Query{Space: dispatch.Notes, Prefix: "a.", After: y}, "a.z", "a.x")
-	s.lists(dispatch.Query{Space: dispatch.Notes, After: y}, "ab.x", "a.z", "a.x")
-	s.lists(dispatch.Query{Space: dispatch.Notes, Prefix: "c."})
+	s.lists(driver.Query{Space: driver.Notes}, "b.x", "a.y", "ab.x", "a.z", "a.x")
+	s.lists(driver.Query{Space: driver.Notes, Prefix: "a."}, "a.y", "a.z", "a.x")
+	s.lists(driver.Query{Space: driver.Notes, Prefix: "a.", After: y}, "a.z", "a.x")
+	s.lists(driver.Query{Space: driver.Notes, After: y}, "ab.x", "a.z", "a.x")
+	s.lists(driver.Query{Space: driver.Notes, Prefix: "c."})
 
-	for e, err := range s.List(t.Context(), dispatch.Query{Space: dispatch.Notes}) {
+	for e, err := range s.List(t.Context(), driver.Query{Space: driver.Notes}) {
 		if err != nil || string(e.Value) != "2" || e.Key != note("b.x") {
 			t.Fatalf("first entry is %+v, %v", e, err)
 		}
@@ -63,25 +63,25 @@ func listsByRevision(t *testing.T, s shelf) {
 func listsMany(t *testing.T, s shelf) {
 	ctx, cancel := patiently(t)
 	defer cancel()
-	var writes []dispatch.Write
+	var writes []driver.Write
 	var want []string
 	for i := range 2500 {
 		want = append(want, fmt.Sprintf("r%04d", i))
-		writes = append(writes, dispatch.Write{Key: record(want[i]), Value: []byte("v")})
+		writes = append(writes, driver.Write{Key: record(want[i]), Value: []byte("v")})
 	}
 	for _, w := range s.Write(ctx, writes) {
 		if w.Err != nil {
 			t.Fatalf("write: %v", w.Err)
 		}
 	}
-	got := s.list(dispatch.Query{Space: dispatch.Records})
+	got := s.list(driver.Query{Space: driver.Records})
 	slices.Sort(got) // the writes of one call may be stored in any order
 	if diff := cmp.Diff(want, got, whenever); diff != "" {
 		t.Fatalf("names (-want +got):\n%s", diff)
 	}
 }
 
-func (s shelf) watch(ctx context.Context, keys ...dispatch.Key) <-chan dispatch.Entry {
+func (s shelf) watch(ctx context.Context, keys ...driver.Key) <-chan driver.Entry {
 	s.t.Helper()
 	entries, err := s.Watch(ctx, keys)
 	if err != nil {
@@ -91,7 +91,7 @@ func (s shelf) watch(ctx context.Context, keys ...dispatch.Key) <-chan dispatch.
 }
 
 // sees waits for an entry of a watch.
-func (s shelf) sees(entries <-chan dispatch.Entry, k dispatch.Key, value string) {
+func (s shelf) sees(entries <-chan driver.Entry, k driver.Key, value string) {
 	s.t.Helper()
 	ctx, cancel := patiently(s.t)
 	defer cancel()
@@ -114,7 +114,7 @@ func watchesKeys(t *testing.T, s shelf) {
 	s.put(note("a.a"), "not watched")
 	rev := s.put(record("a"), "one")
 	s.sees(entries, record("a"), "one")
-	s.must(dispatch.Write{Key: record("a"), Value: []byte("two"), Expect: rev})
+	s.must(driver.Write{Key: record("a"), Value: []byte("two"), Expect: rev})
 	s.sees(entries, record("a"), "two")
 	s.put(record("c"), "three")
 	s.sees(entries, record("c"), "three")
@@ -167,8 +167,8 @@ func countsEntries(t *testing.T, s shelf) {
 	s.put(note("a.x"), "1")
 	s.put(note("a.y"), "2")
 	s.put(note("a.x"), "3")
-	s.put(dispatch.Key{Space: dispatch.Records, Name: "a"}, "{}")
-	if n, err := s.Count(t.Context(), dispatch.Notes); n != 2 || err != nil {
+	s.put(driver.Key{Space: driver.Records, Name: "a"}, "{}")
+	if n, err := s.Count(t.Context(), driver.Notes); n != 2 || err != nil {
 		t.Errorf("counted %d, %v, want 2", n, err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A storm stands between a process and what it shares with others, as [Faults]
@@ -47,10 +47,10 @@ func (s *storm) write(ctx context.Context, operation func() error) error {
 	case 0:
 		return ErrFailed
 	case 1:
-		return dispatch.ErrUnknown
+		return driver.ErrUnknown
 	case 2:
 		_ = operation()
-		return dispatch.ErrUnknown
+		return driver.ErrUnknown
 	}
 	return operation()
 }
@@ -65,70 +65,70 @@ func (s *storm) read(ctx context.Context) error {
 }
 
 type stormyStore struct {
-	dispatch.Store
+	driver.Store
 	storm *storm
 }
 
-func (s stormyStore) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
-	answers := make([]dispatch.Written, len(writes))
+func (s stormyStore) Write(ctx context.Context, writes []driver.Write) []driver.Written {
+	answers := make([]driver.Written, len(writes))
 	for i, w := range writes {
 		err := s.storm.write(ctx, func() error {
-			answers[i] = s.Store.Write(ctx, []dispatch.Write{w})[0]
+			answers[i] = s.Store.Write(ctx, []driver.Write{w})[0]
 			return answers[i].Err
 		})
 		if err != nil {
-			answers[i] = dispatch.Written{Err: err}
+			answers[i] = driver.Written{Err: err}
 		}
 	}
 	return answers
 }
 
-func (s stormyStore) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s stormyStore) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	if err := s.storm.read(ctx); err != nil {
 		return nil, err
 	}
 	return s.Store.Read(ctx, keys)
 }
 
-func (s stormyStore) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s stormyStore) ReadLatest(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	if err := s.storm.read(ctx); err != nil {
 		return nil, err
 	}
 	return s.Store.ReadLatest(ctx, keys)
 }
 
-func (s stormyStore) List(ctx context.Context, q dispatch.Query) iter.Seq2[dispatch.Entry, error] {
+func (s stormyStore) List(ctx context.Context, q driver.Query) iter.Seq2[driver.Entry, error] {
 	if err := s.storm.read(ctx); err != nil {
-		return only[dispatch.Entry](err)
+		return only[driver.Entry](err)
 	}
 	return s.Store.List(ctx, q)
 }
 
 type stormyBroker struct {
-	dispatch.Broker
+	driver.Broker
 	storm *storm
 }
 
-func (b stormyBroker) Put(ctx context.Context, messages []dispatch.Message) []dispatch.Stored {
-	answers := make([]dispatch.Stored, len(messages))
+func (b stormyBroker) Put(ctx context.Context, messages []driver.Message) []driver.Stored {
+	answers := make([]driver.Stored, len(messages))
 	for i, m := range messages {
 		err := b.storm.write(ctx, func() error {
-			answers[i] = b.Broker.Put(ctx, []dispatch.Message{m})[0]
+			answers[i] = b.Broker.Put(ctx, []driver.Message{m})[0]
 			return answers[i].Err
 		})
 		if err != nil {
-			answers[i] = dispatch.Stored{Err: err}
+			answers[i] = driver.Stored{Err: err}
 		}
 	}
 	return answers
 }
 
 // Settle tells nothing of what was lost.
-func (b stormyBroker) Settle(ctx context.Context, settlements []dispatch.Settlement) error {
+func (b stormyBroker) Settle(ctx context.Context, settlements []driver.Settlement) error {
 	var errs []error
 	for _, s := range settlements {
-		err := b.storm.write(ctx, func() error { return b.Broker.Settle(ctx, []dispatch.Settlement{s}) })
-		if !errors.Is(err, dispatch.ErrUnknown) {
+		err := b.storm.write(ctx, func() error { return b.Broker.Settle(ctx, []driver.Settlement{s}) })
+		if !errors.Is(err, driver.ErrUnknown) {
 			errs = append(errs, err)
 		}
 	}
@@ -139,7 +139,7 @@ func (b stormyBroker) Remove(ctx context.Context, id deferred.ID) error {
 	return b.storm.write(ctx, func() error { return b.Broker.Remove(ctx, id) })
 }
 
-func (b stormyBroker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery, error) {
+func (b stormyBroker) Find(ctx context.Context, id deferred.ID) ([]driver.Delivery, error) {
 	if err := b.storm.read(ctx); err != nil {
 		return nil, err
 	}

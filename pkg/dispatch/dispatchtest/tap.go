@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // tapped are seams that a case looks into: put and write are asked before each
@@ -12,12 +13,12 @@ import (
 // of each message that is, written of each write, read of each key that was read, and
 // settled of each verdict but the keeping of leases.
 type tapped struct {
-	put     func(m dispatch.Message) error
-	stored  func(m dispatch.Message)
-	settled func(s dispatch.Settlement)
-	write   func(w dispatch.Write) error
-	written func(w dispatch.Write)
-	read    func(k dispatch.Key)
+	put     func(m driver.Message) error
+	stored  func(m driver.Message)
+	settled func(s driver.Settlement)
+	write   func(w driver.Write) error
+	written func(w driver.Write)
+	read    func(k driver.Key)
 	watched func()
 }
 
@@ -26,12 +27,12 @@ func (r *rig) tap(t tapped) *dispatch.Queue {
 }
 
 type tappedBroker struct {
-	dispatch.Broker
+	driver.Broker
 	tapped
 }
 
-func (b tappedBroker) Put(ctx context.Context, messages []dispatch.Message) []dispatch.Stored {
-	answers := make([]dispatch.Stored, len(messages))
+func (b tappedBroker) Put(ctx context.Context, messages []driver.Message) []driver.Stored {
+	answers := make([]driver.Stored, len(messages))
 	for i, m := range messages {
 		if b.put != nil {
 			answers[i].Err = b.put(m)
@@ -46,10 +47,10 @@ func (b tappedBroker) Put(ctx context.Context, messages []dispatch.Message) []di
 	return answers
 }
 
-func (b tappedBroker) Settle(ctx context.Context, settlements []dispatch.Settlement) error {
+func (b tappedBroker) Settle(ctx context.Context, settlements []driver.Settlement) error {
 	err := b.Broker.Settle(ctx, settlements)
 	for _, s := range settlements {
-		if b.settled != nil && s.Verdict != dispatch.Extend {
+		if b.settled != nil && s.Verdict != driver.Extend {
 			b.settled(s)
 		}
 	}
@@ -57,12 +58,12 @@ func (b tappedBroker) Settle(ctx context.Context, settlements []dispatch.Settlem
 }
 
 type tappedStore struct {
-	dispatch.Store
+	driver.Store
 	tapped
 }
 
-func (s tappedStore) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
-	answers := make([]dispatch.Written, len(writes))
+func (s tappedStore) Write(ctx context.Context, writes []driver.Write) []driver.Written {
+	answers := make([]driver.Written, len(writes))
 	for i, w := range writes {
 		if s.write != nil {
 			answers[i].Err = s.write(w)
@@ -77,19 +78,19 @@ func (s tappedStore) Write(ctx context.Context, writes []dispatch.Write) []dispa
 	return answers
 }
 
-func (s tappedStore) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s tappedStore) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	entries, err := s.Store.Read(ctx, keys)
 	s.tellRead(keys)
 	return entries, err
 }
 
-func (s tappedStore) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s tappedStore) ReadLatest(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	entries, err := s.Store.ReadLatest(ctx, keys)
 	s.tellRead(keys)
 	return entries, err
 }
 
-func (s tappedStore) tellRead(keys []dispatch.Key) {
+func (s tappedStore) tellRead(keys []driver.Key) {
 	for _, k := range keys {
 		if s.read != nil {
 			s.read(k)
@@ -97,7 +98,7 @@ func (s tappedStore) tellRead(keys []dispatch.Key) {
 	}
 }
 
-func (s tappedStore) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch.Entry, error) {
+func (s tappedStore) Watch(ctx context.Context, keys []driver.Key) (<-chan driver.Entry, error) {
 	if s.watched != nil {
 		s.watched()
 	}
@@ -106,12 +107,12 @@ func (s tappedStore) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dis
 
 // writesTo counts the writes to one space.
 type writesTo struct {
-	dispatch.Store
-	space dispatch.Space
+	driver.Store
+	space driver.Space
 	n     atomic.Int64
 }
 
-func (s *writesTo) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
+func (s *writesTo) Write(ctx context.Context, writes []driver.Write) []driver.Written {
 	for _, w := range writes {
 		if w.Space == s.space {
 			s.n.Add(1)

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // TestWide has an All of many wait for as many promises, which are settled in
@@ -50,16 +50,16 @@ func TestWide(t *testing.T, clock Clock, open func(t *testing.T) Pair, members i
 
 // countingStore counts the entries that are read.
 type countingStore struct {
-	dispatch.Store
+	driver.Store
 	reads atomic.Int64
 }
 
-func (s *countingStore) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *countingStore) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	s.reads.Add(int64(len(keys)))
 	return s.Store.Read(ctx, keys)
 }
 
-func (s *countingStore) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *countingStore) ReadLatest(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	s.reads.Add(int64(len(keys)))
 	return s.Store.ReadLatest(ctx, keys)
 }

@@ -9,6 +9,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/jetstream"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -88,7 +89,7 @@ func TestListOutlastsAStreamWithoutALeader(t *testing.T) {
 	t.Parallel()
 	p, _, lead := leaderless(t)
 	err := outlasts(t, p, lead, 10, func() (last error) {
-		for _, err := range p.store.List(patiently(t), dispatch.Query{Space: dispatch.Records}) {
+		for _, err := range p.store.List(patiently(t), driver.Query{Space: driver.Records}) {
 			last = err
 		}
 		return last
@@ -104,7 +105,7 @@ func TestErrorOfAnEndedContextSaysThatNothingWasSent(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := deferred.SubmitOne(ctx, q, deferred.Call{Name: "greet"})
-	if !errors.Is(err, context.Canceled) || errors.Is(err, dispatch.ErrUnknown) || !strings.Contains(err.Error(), "was not sent") {
+	if !errors.Is(err, context.Canceled) || errors.Is(err, driver.ErrUnknown) || !strings.Contains(err.Error(), "was not sent") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -116,7 +117,7 @@ func TestErrorAfterALostAnswerSaysThatItMayBeStored(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err := deferred.SubmitOne(ctx, q, deferred.Call{Name: "greet"})
-	if !errors.Is(err, dispatch.ErrUnknown) || strings.Contains(err.Error(), "nothing was stored") {
+	if !errors.Is(err, driver.ErrUnknown) || strings.Contains(err.Error(), "nothing was stored") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/jetstream"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
@@ -15,7 +15,7 @@ import (
 // fill puts b.N calls, spread over the lanes.
 func fill(b *testing.B, broker *jetstream.Broker, lanes int) {
 	b.Helper()
-	messages := make([]dispatch.Message, b.N)
+	messages := make([]driver.Message, b.N)
 	for i := range messages {
 		messages[i] = call(laneOf(i%lanes), strconv.Itoa(i))
 	}
@@ -107,9 +107,9 @@ func BenchmarkWrite(b *testing.B) {
 			p, ctx := settle(b), b.Context()
 			value := make([]byte, 200)
 			for n := 0; b.Loop(); n++ {
-				writes := make([]dispatch.Write, batch)
+				writes := make([]driver.Write, batch)
 				for i := range writes {
-					writes[i] = dispatch.Write{Key: dispatch.Key{Space: dispatch.Records, Name: strconv.Itoa(n*batch + i)}, Value: value}
+					writes[i] = driver.Write{Key: driver.Key{Space: driver.Records, Name: strconv.Itoa(n*batch + i)}, Value: value}
 				}
 				for _, w := range p.store.Write(ctx, writes) {
 					if w.Err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 )
@@ -22,11 +23,11 @@ type Broker struct {
 	wrong    *dispatch.Complaints
 }
 
-var _ dispatch.Broker = (*Broker)(nil)
+var _ driver.Broker = (*Broker)(nil)
 
 // Put stores messages, each on its own, all at once.
-func (b *Broker) Put(ctx context.Context, messages []dispatch.Message) []dispatch.Stored {
-	stored := make([]dispatch.Stored, len(messages))
+func (b *Broker) Put(ctx context.Context, messages []driver.Message) []driver.Stored {
+	stored := make([]driver.Stored, len(messages))
 	requests := make([]*nats.Msg, len(messages))
 	for i := range messages {
 		requests[i], stored[i].Err = b.request(&messages[i])
@@ -37,19 +38,19 @@ func (b *Broker) Put(ctx context.Context, messages []dispatch.Message) []dispatc
 		}
 		stored[i].Seq, stored[i].Err = acknowledged(a)
 		if errors.Is(stored[i].Err, errWrongLast) {
-			stored[i].Err = fmt.Errorf("jetstream: put %s: %w", messages[i].ID, dispatch.ErrExists)
+			stored[i].Err = fmt.Errorf("jetstream: put %s: %w", messages[i].ID, driver.ErrExists)
 		}
 	}
 	return stored
 }
 
-func (b *Broker) request(m *dispatch.Message) (*nats.Msg, error) {
+func (b *Broker) request(m *driver.Message) (*nats.Msg, error) {
 	subject, err := b.subject(m)
 	if err != nil {
 		return nil, err
 	}
 	p := &nats.Msg{Subject: subject, Header: outward(m.Header), Data: m.Body}
-	if m.Route == dispatch.Delay {
+	if m.Route == driver.Delay {
 		if err := b.schedule(p, m); err != nil {
 			return nil, err
 		}
@@ -62,7 +63,7 @@ func (b *Broker) request(m *dispatch.Message) (*nats.Msg, error) {
 
 // schedule says when and where to the message fires. The client's own helper
 // would cut the time to whole seconds, and fire early.
-func (b *Broker) schedule(p *nats.Msg, m *dispatch.Message) error {
+func (b *Broker) schedule(p *nats.Msg, m *driver.Message) error {
 	// The server takes any year, and fires outside of its range at once or never.
 	at := m.At.UTC()
 	if at.Year() > 2200 {
@@ -72,7 +73,7 @@ func (b *Broker) schedule(p *nats.Msg, m *dispatch.Message) error {
 		at = time.Unix(0, 0).UTC()
 	}
 	p.Header[headerSchedule] = []string{atPrefix + at.Format(time.RFC3339Nano)}
-	p.Header[headerTarget] = []string{b.on(dispatch.Due, m.Queue, m.Name, string(m.ID))}
+	p.Header[headerTarget] = []string{b.on(driver.Due, m.Queue, m.Name, string(m.ID))}
 	return nil
 }
 
@@ -81,7 +82,7 @@ const atPrefix = "@at "
 // Settle sends the verdicts and waits for no answer: there is none that would
 // tell whether the delivery was still the holder's. That deliveries are held still
 // the server has heard when this returns.
-func (b *Broker) Settle(ctx context.Context, settlements []dispatch.Settlement) error {
+func (b *Broker) Settle(ctx context.Context, settlements []driver.Settlement) error {
 	if err := context.Cause(ctx); err != nil {
 		return fmt.Errorf("jetstream: settle: %w", err)
 	}
@@ -94,7 +95,7 @@ func (b *Broker) Settle(ctx context.Context, settlements []dispatch.Settlement) 
 			continue
 		}
 		m := &nats.Msg{Subject: s.Handle, Data: word(s)}
-		if s.Verdict == dispatch.Extend {
+		if s.Verdict == driver.Extend {
 			extensions = append(extensions, m)
 			continue
 		}
@@ -113,11 +114,11 @@ var (
 	wordGiveBack = []byte("-NAK")
 )
 
-func word(s *dispatch.Settlement) []byte {
+func word(s *driver.Settlement) []byte {
 	switch {
-	case s.Verdict == dispatch.Done:
+	case s.Verdict == driver.Done:
 		return wordDone
-	case s.Verdict == dispatch.Extend:
+	case s.Verdict == driver.Extend:
 		return wordExtend
 	case s.After <= 0:
 		return wordGiveBack

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 )
@@ -105,7 +105,7 @@ func (b *browser) patiently(ctx context.Context, after uint64) (page []*nats.Msg
 
 // stays: asking again does not help.
 func stays(err error) bool {
-	return errors.Is(err, dispatch.ErrNotPermitted) || errors.Is(err, dispatch.ErrClosed) || errors.Is(err, dispatch.ErrMissing)
+	return errors.Is(err, driver.ErrNotPermitted) || errors.Is(err, driver.ErrClosed) || errors.Is(err, driver.ErrMissing)
 }
 
 func (b *browser) page(ctx context.Context, after uint64) (page []*nats.Msg, more bool, err error) {
@@ -118,7 +118,7 @@ func (b *browser) page(ctx context.Context, after uint64) (page []*nats.Msg, mor
 	request := b.exchange.names.get(getRequest{Seq: after + 1, Next: b.filter, Batch: b.batch, MaxBytes: pageBytes}, b.stream)
 	b.asked++
 	request.Reply = b.inbox + strconv.Itoa(b.asked)
-	ctx, free := b.exchange.refusals.bound(ctx, func(e *dispatch.PermissionError) bool {
+	ctx, free := b.exchange.refusals.bound(ctx, func(e *driver.PermissionError) bool {
 		return e.Subject == request.Subject || e.Subject == b.inbox+"*"
 	})
 	defer free()

@@ -13,6 +13,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/jetstream"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -79,7 +80,7 @@ func waitingOn(t *testing.T, nc *nats.Conn, c jetstream.Config) (ended func() ma
 func allClosed(t *testing.T, ended func() map[string]error, because error) {
 	t.Helper()
 	for name, err := range ended() {
-		if !errors.Is(err, dispatch.ErrClosed) || !errors.Is(err, because) {
+		if !errors.Is(err, driver.ErrClosed) || !errors.Is(err, because) {
 			t.Errorf("%s ended with %v, want that the queue is closed because of %v", name, err, because)
 		}
 	}
@@ -194,17 +195,17 @@ func TestWhoBeginsToWaitWhileTheConnectionBreaksGoesOn(t *testing.T) {
 		if _, err := q.Submit(patiently(t), call); err != nil {
 			t.Fatal(err)
 		}
-		watched := dispatch.Key{Space: dispatch.Records, Name: string(call.ID)}
+		watched := driver.Key{Space: driver.Records, Name: string(call.ID)}
 		l.through.Lock()
 		ctx, cancel := context.WithCancel(patiently(t))
 		began := make(chan error, 1)
-		go func() { _, err := p.store.Watch(ctx, []dispatch.Key{watched}); began <- err }()
+		go func() { _, err := p.store.Watch(ctx, []driver.Key{watched}); began <- err }()
 		ended := make(chan error, 1)
 		go func() { _, err := q.Await(ctx, call.ID); ended <- err }()
 		eventually(t, "it has told the server, who has not heard it", func() bool { return p.nc.NumSubscriptions() > before })
 		l.cut()
 		l.through.Unlock()
-		if err := <-began; errors.Is(err, dispatch.ErrClosed) {
+		if err := <-began; errors.Is(err, driver.ErrClosed) {
 			t.Errorf("the watch ended with %v", err)
 		}
 		l.mend()
@@ -241,10 +242,10 @@ func TestClosedQueueLeavesNothingOnItsConnection(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if err := <-waiting; !errors.Is(err, dispatch.ErrClosed) {
+		if err := <-waiting; !errors.Is(err, driver.ErrClosed) {
 			t.Errorf("who waited was told %v", err)
 		}
-		if _, err := deferred.SubmitOne(patiently(t), q, deferred.Call{Name: "late"}); !errors.Is(err, dispatch.ErrClosed) {
+		if _, err := deferred.SubmitOne(patiently(t), q, deferred.Call{Name: "late"}); !errors.Is(err, driver.ErrClosed) {
 			t.Errorf("submit after the close: %v", err)
 		}
 	}
@@ -288,25 +289,25 @@ func TestClosedQueueEndsTheSupplyOfItsWorkers(t *testing.T) {
 	if err := p.broker.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sub.Next(patiently(t)); !errors.Is(err, dispatch.ErrClosed) {
+	if _, err := sub.Next(patiently(t)); !errors.Is(err, driver.ErrClosed) {
 		t.Errorf("next: %v", err)
 	}
 	for name, err := range map[string]error{
-		"put":  p.broker.Put(patiently(t), []dispatch.Message{call(greet, "a")})[0].Err,
+		"put":  p.broker.Put(patiently(t), []driver.Message{call(greet, "a")})[0].Err,
 		"find": func() error { _, err := p.broker.Find(patiently(t), "a"); return err }(),
 		"list": func() error {
-			for _, err := range p.store.List(patiently(t), dispatch.Query{Space: dispatch.Records}) {
+			for _, err := range p.store.List(patiently(t), driver.Query{Space: driver.Records}) {
 				return err
 			}
 			return nil
 		}(),
 		"watch": func() error {
-			_, err := p.store.Watch(patiently(t), []dispatch.Key{{Space: dispatch.Records, Name: "a"}})
+			_, err := p.store.Watch(patiently(t), []driver.Key{{Space: driver.Records, Name: "a"}})
 			return err
 		}(),
 		"subscribe": func() error { _, err := p.broker.Subscribe(patiently(t)); return err }(),
 	} {
-		if !errors.Is(err, dispatch.ErrClosed) {
+		if !errors.Is(err, driver.ErrClosed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

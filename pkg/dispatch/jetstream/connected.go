@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 )
@@ -30,7 +30,7 @@ func (x *exchange) connected(ctx context.Context) error {
 		case <-x.ending.come:
 			return fmt.Errorf("it was not sent: %w", x.ending.cause())
 		case <-ctx.Done():
-			return fmt.Errorf("it was not sent: %w: no connection to NATS (%w)", dispatch.ErrUnavailable, context.Cause(ctx))
+			return fmt.Errorf("it was not sent: %w: no connection to NATS (%w)", driver.ErrUnavailable, context.Cause(ctx))
 		}
 	}
 	return nil
@@ -51,7 +51,7 @@ func (x *exchange) unsent(err error) error {
 // unread is why a reading had no answer. One that was lost may be asked for again.
 func unread(err error) error {
 	if errors.Is(err, errLost) {
-		return fmt.Errorf("%w: %w", dispatch.ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", driver.ErrUnavailable, err)
 	}
 	return err
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
@@ -21,16 +21,16 @@ const (
 // consumer gives the settings of a lane's consumer. All limits on deliveries are
 // off: a message over one would stay for ever and never be delivered, and those
 // that were given back for a while count as pending.
-func (s *site) consumer(l dispatch.Lane) natsjs.ConsumerConfig {
+func (s *site) consumer(l driver.Lane) natsjs.ConsumerConfig {
 	c := natsjs.ConsumerConfig{
 		Durable: durable(l), FilterSubject: s.laneFilter(l),
 		DeliverPolicy: natsjs.DeliverAllPolicy, AckPolicy: natsjs.AckExplicitPolicy,
 		AckWait: s.config.Lease, MaxDeliver: -1, MaxAckPending: -1, MaxWaiting: maxWaiting,
 	}
 	switch l.Route {
-	case dispatch.Ready:
+	case driver.Ready:
 		c.InactiveThreshold = laneUnused
-	case dispatch.Due:
+	case driver.Due:
 		c.AckWait = min(s.config.Lease, dueLease)
 	}
 	return c
@@ -38,9 +38,9 @@ func (s *site) consumer(l dispatch.Lane) natsjs.ConsumerConfig {
 
 // open makes the consumer of a lane, or checks the one that is there: another
 // program may have made it, or a person may have changed or paused it.
-func (s *site) open(ctx context.Context, l dispatch.Lane) error {
+func (s *site) open(ctx context.Context, l driver.Lane) error {
 	stream, want := s.stream(l.Route), s.consumer(l)
-	ctx, free := s.refusals.bound(ctx, func(e *dispatch.PermissionError) bool {
+	ctx, free := s.refusals.bound(ctx, func(e *driver.PermissionError) bool {
 		return has(e.Subject, ".CONSUMER.CREATE."+stream+"."+want.Durable) || has(e.Subject, ".CONSUMER.INFO."+stream+"."+want.Durable)
 	})
 	defer free()

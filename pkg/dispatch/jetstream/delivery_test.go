@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
@@ -52,7 +52,7 @@ func TestManyLanesAreDrainedByManySubscriptionsExactlyOnce(t *testing.T) {
 	}
 	const bursts = 25
 	for burst := range bursts {
-		var batch []dispatch.Message
+		var batch []driver.Message
 		for i := range lanes * each / bursts {
 			batch = append(batch, call(laneOf(i%lanes), fmt.Sprintf("%d-%d", burst, i)))
 		}
@@ -72,18 +72,18 @@ func TestManyLanesAreDrainedByManySubscriptionsExactlyOnce(t *testing.T) {
 // A call is one message, from any client.
 func TestPlainMessageOfAnyClientIsACall(t *testing.T) {
 	p := settle(t)
-	later, commands := dispatch.Lane{Route: dispatch.Later}, dispatch.Lane{Route: dispatch.Commands}
+	later, commands := driver.Lane{Route: driver.Later}, driver.Lane{Route: driver.Commands}
 	sub := subscribe(t, p.broker, 1, greet, later, commands)
 	for _, c := range []struct {
 		subject string
-		want    dispatch.Message // without an id: numbered
+		want    driver.Message // without an id: numbered
 	}{
 		{"q.default.greet", call(greet, "")},
 		{"q.default.greet.x", call(greet, "x")},
 		{"q.default.greet.p07.x", call(greet, "x")},
-		{"later.default.greet", dispatch.Message{Route: dispatch.Later, Queue: "default", Name: "greet"}},
-		{"later.gr€et.*.>", dispatch.Message{Route: dispatch.Later, Queue: "gr€et", Name: "*", ID: ">"}},
-		{"do.cancel.x", dispatch.Message{Route: dispatch.Commands, Verb: "cancel", ID: "x"}},
+		{"later.default.greet", driver.Message{Route: driver.Later, Queue: "default", Name: "greet"}},
+		{"later.gr€et.*.>", driver.Message{Route: driver.Later, Queue: "gr€et", Name: "*", ID: ">"}},
+		{"do.cancel.x", driver.Message{Route: driver.Commands, Verb: "cancel", ID: "x"}},
 	} {
 		m := nats.NewMsg(p.config.Namespace + "." + c.subject)
 		m.Data = []byte(`"world"`)
@@ -120,8 +120,8 @@ func TestEntriesAreReadAndWatchedByPlainKeyValueClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := dispatch.Key{Space: dispatch.Records, Name: "a"}
-	rev := p.store.Write(ctx, []dispatch.Write{{Key: key, Value: []byte("v")}})[0].Revision
+	key := driver.Key{Space: driver.Records, Name: "a"}
+	rev := p.store.Write(ctx, []driver.Write{{Key: key, Value: []byte("v")}})[0].Revision
 	e, err := kv.Get(ctx, "a")
 	if err != nil || string(e.Value()) != "v" || e.Revision() != rev {
 		t.Fatalf("get: %v, %v", e, err)
@@ -137,7 +137,7 @@ func TestEntriesAreReadAndWatchedByPlainKeyValueClients(t *testing.T) {
 	if _, err := kv.Update(ctx, "a", []byte("w"), rev); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := p.store.Read(ctx, []dispatch.Key{key}); err != nil || string(got[0].Value) != "w" {
+	if got, err := p.store.Read(ctx, []driver.Key{key}); err != nil || string(got[0].Value) != "w" {
 		t.Fatalf("read: %v, %v", got, err)
 	}
 	if _, err := p.js.PublishMsg(ctx, &nats.Msg{Subject: "$KV." + p.upper() + "_STATE.b", Header: nats.Header{"Nats-Rollup": {"all"}}}); err == nil {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"sync"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 )
@@ -73,7 +73,7 @@ func closedBy(nc *nats.Conn) error {
 	if last == nil || errors.Is(last, nats.ErrPermissionViolation) {
 		last = nats.ErrConnectionClosed
 	}
-	return fmt.Errorf("%w: the connection has ended: %w", dispatch.ErrClosed, last)
+	return fmt.Errorf("%w: the connection has ended: %w", driver.ErrClosed, last)
 }
 
 // ended is why the exchange has ended; nil before. The connection itself tells of its
@@ -90,7 +90,7 @@ func (x *exchange) ended() error {
 func (b *Broker) Close() error { return b.exchange.close() }
 
 func (x *exchange) close() error {
-	x.ending.bring(dispatch.ErrClosed)
+	x.ending.bring(driver.ErrClosed)
 	err := x.sub.Unsubscribe()
 	if err == nil || errors.Is(err, nats.ErrBadSubscription) || errors.Is(err, nats.ErrConnectionClosed) {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
@@ -56,7 +56,7 @@ func checkCase(have, want []string) error {
 // of which each lane needs one.
 type LaneLimitError struct {
 	Stream string
-	Lane   dispatch.Lane
+	Lane   driver.Lane
 }
 
 func (e *LaneLimitError) Error() string {
@@ -79,9 +79,9 @@ const (
 func acknowledged(a answer) (uint64, error) {
 	switch {
 	case errors.Is(a.err, errLost):
-		return 0, fmt.Errorf("jetstream: %w (%w)", dispatch.ErrUnknown, a.err)
+		return 0, fmt.Errorf("jetstream: %w (%w)", driver.ErrUnknown, a.err)
 	case errors.Is(a.err, nats.ErrMaxPayload):
-		return 0, fmt.Errorf("jetstream: %w: raise its max_payload (%w)", dispatch.ErrTooLarge, a.err)
+		return 0, fmt.Errorf("jetstream: %w: raise its max_payload (%w)", driver.ErrTooLarge, a.err)
 	case a.err != nil:
 		return 0, fmt.Errorf("jetstream: nothing was stored: %w", a.err)
 	}
@@ -93,7 +93,7 @@ func acknowledged(a answer) (uint64, error) {
 		Error *natsjs.APIError `json:"error"`
 	}
 	if err := json.Unmarshal(a.msg.Data, &ack); err != nil || ack.Error == nil && ack.Seq == 0 {
-		return 0, fmt.Errorf("jetstream: %w (the server says %q)", dispatch.ErrUnknown, a.msg.Data)
+		return 0, fmt.Errorf("jetstream: %w (the server says %q)", driver.ErrUnknown, a.msg.Data)
 	}
 	switch e := ack.Error; {
 	case e == nil:
@@ -101,11 +101,11 @@ func acknowledged(a answer) (uint64, error) {
 	case e.ErrorCode == natsjs.JSErrCodeStreamWrongLastSequence || e.ErrorCode == natsjs.JSErrCodeStreamWrongLastSequenceConstant:
 		return 0, errWrongLast
 	case full(e):
-		return 0, fmt.Errorf("jetstream: nothing was stored: %w (%w)", dispatch.ErrFull, e)
+		return 0, fmt.Errorf("jetstream: nothing was stored: %w (%w)", driver.ErrFull, e)
 	case leaderless(e):
-		return 0, fmt.Errorf("jetstream: nothing was stored: %w (%w)", dispatch.ErrUnavailable, e)
+		return 0, fmt.Errorf("jetstream: nothing was stored: %w (%w)", driver.ErrUnavailable, e)
 	case e.ErrorCode == errCodeHeadersTooLarge || e.ErrorCode == errCodeMessageTooLarge:
-		return 0, fmt.Errorf("jetstream: %w (%w)", dispatch.ErrTooLarge, e)
+		return 0, fmt.Errorf("jetstream: %w (%w)", driver.ErrTooLarge, e)
 	default:
 		return 0, fmt.Errorf("jetstream: nothing was stored: %w", e)
 	}

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 )
@@ -51,7 +51,7 @@ var (
 	errLost         = errors.New("no answer")
 	errDisconnected = errors.New("the connection broke")
 	errAway         = fmt.Errorf("for %s", answerLimit)
-	errNobody       = fmt.Errorf("%w: nobody listens: the stream or its leader is not there", dispatch.ErrUnavailable)
+	errNobody       = fmt.Errorf("%w: nobody listens: the stream or its leader is not there", driver.ErrUnavailable)
 )
 
 func newExchange(nc *nats.Conn, n names) (*exchange, error) {

@@ -11,6 +11,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
@@ -18,25 +19,25 @@ import (
 
 // Find gives the messages that stand for an id: of each route, and of the lanes
 // with and without shards, the last one; of commands that which brings a join.
-func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery, error) {
+func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]driver.Delivery, error) {
 	if err := id.Check(); err != nil {
 		return nil, err
 	}
-	last := func(r dispatch.Route, tokens ...string) *nats.Msg {
+	last := func(r driver.Route, tokens ...string) *nats.Msg {
 		return b.get(getRequest{Last: b.on(r, append(tokens, string(id))...)}, b.stream(r))
 	}
 	requests := []*nats.Msg{
-		last(dispatch.Ready, "*", "*"),
-		last(dispatch.Ready, "*", "*", "*"),
-		last(dispatch.Later, "*", "*"),
-		last(dispatch.Delay),
-		last(dispatch.Due, "*", "*"),
-		last(dispatch.Commands, dispatch.VerbJoin),
+		last(driver.Ready, "*", "*"),
+		last(driver.Ready, "*", "*", "*"),
+		last(driver.Later, "*", "*"),
+		last(driver.Delay),
+		last(driver.Due, "*", "*"),
+		last(driver.Commands, dispatch.VerbJoin),
 	}
 	if seq, err := strconv.ParseUint(string(id), 10, 63); err == nil && seq > 0 { // the server's numbering
 		requests = append(requests, b.get(getRequest{Seq: seq}, b.queue()))
 	}
-	var found []dispatch.Delivery
+	var found []driver.Delivery
 	for _, a := range b.exchange.ask(ctx, requests) {
 		if a.err == nil && status(a.msg) != "" && status(a.msg) != "404" {
 			a.err = statusError(a.msg)
@@ -48,7 +49,7 @@ func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery,
 			continue
 		}
 		d := b.seen(a.msg)
-		if d.ID == id && (d.Route != dispatch.Commands || d.Verb == dispatch.VerbJoin) && !contains(found, d) {
+		if d.ID == id && (d.Route != driver.Commands || d.Verb == dispatch.VerbJoin) && !contains(found, d) {
 			found = append(found, d)
 		}
 	}
@@ -56,7 +57,7 @@ func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery,
 }
 
 // contains: a call may be found both by its number and by an id of that name.
-func contains(found []dispatch.Delivery, d dispatch.Delivery) bool {
+func contains(found []driver.Delivery, d driver.Delivery) bool {
 	for _, f := range found {
 		if f.Seq == d.Seq && f.Route == d.Route {
 			return true
@@ -66,12 +67,12 @@ func contains(found []dispatch.Delivery, d dispatch.Delivery) bool {
 }
 
 // seen is a stored message as a delivery that cannot be settled.
-func (b *Broker) seen(m *nats.Msg) dispatch.Delivery {
-	d := dispatch.Delivery{Seq: sequence(m), Got: time.Now()}
+func (b *Broker) seen(m *nats.Msg) driver.Delivery {
+	d := driver.Delivery{Seq: sequence(m), Got: time.Now()}
 	d.Time, _ = time.Parse(time.RFC3339Nano, stamped(m.Header, headerTimeStamp)) // the server's own
 	d.Header, d.Body = inward(m.Header), m.Data
 	b.read(stamped(m.Header, headerSubject), &d)
-	if d.Route == dispatch.Delay {
+	if d.Route == driver.Delay {
 		b.readSchedule(m.Header, &d)
 	}
 	return d
@@ -79,8 +80,8 @@ func (b *Broker) seen(m *nats.Msg) dispatch.Delivery {
 
 // readSchedule fills in what a schedule will become. Only workers may make one,
 // so it is taken as it is.
-func (b *Broker) readSchedule(h nats.Header, d *dispatch.Delivery) {
-	var target dispatch.Delivery
+func (b *Broker) readSchedule(h nats.Header, d *driver.Delivery) {
+	var target driver.Delivery
 	b.read(h.Get(headerTarget), &target)
 	d.Queue, d.Name = target.Queue, target.Name
 	if at, ok := strings.CutPrefix(h.Get(headerSchedule), atPrefix); ok {
@@ -93,7 +94,7 @@ func (b *Broker) Remove(ctx context.Context, id deferred.ID) error {
 	if err := id.Check(); err != nil {
 		return err // a wildcard would take away all of them
 	}
-	data, _ := json.Marshal(map[string]string{"filter": b.on(dispatch.Delay, string(id))})
+	data, _ := json.Marshal(map[string]string{"filter": b.on(driver.Delay, string(id))})
 	m, err := b.exchange.one(ctx, &nats.Msg{Subject: b.api("STREAM.PURGE." + b.delay()), Data: data})
 	var answer struct {
 		Error *natsjs.APIError `json:"error"`
@@ -111,12 +112,12 @@ func (b *Broker) Remove(ctx context.Context, id deferred.ID) error {
 }
 
 // Pending gives the messages of a route, oldest first.
-func (b *Broker) Pending(ctx context.Context, p dispatch.Page) iter.Seq2[dispatch.Delivery, error] {
-	return func(yield func(dispatch.Delivery, error) bool) {
+func (b *Broker) Pending(ctx context.Context, p driver.Page) iter.Seq2[driver.Delivery, error] {
+	return func(yield func(driver.Delivery, error) bool) {
 		n := 0
 		for m, err := range b.exchange.browse(ctx, b.stream(p.Route), b.filter(&p), p.After, p.Limit) {
 			if err != nil {
-				yield(dispatch.Delivery{}, err)
+				yield(driver.Delivery{}, err)
 				return
 			}
 			d := b.seen(m)

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 )
@@ -162,16 +162,16 @@ func lost(cause error) error {
 
 // refused answers the requests that the server does not permit: all that are on
 // their way to the subject. If it is listening that it does not permit, all are.
-func (x *exchange) refused(e *dispatch.PermissionError) (answered bool) {
+func (x *exchange) refused(e *driver.PermissionError) (answered bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	deaf := e.Operation == dispatch.Subscribe && e.Subject == x.prefix+"*.*"
+	deaf := e.Operation == driver.Subscribe && e.Subject == x.prefix+"*.*"
 	if deaf {
 		x.deaf, x.epoch = e, x.nc.Stats().Reconnects
 	}
 	for _, f := range x.flights {
 		for i, m := range f.requests {
-			if m != nil && (deaf || e.Operation == dispatch.Publish && m.Subject == e.Subject) {
+			if m != nil && (deaf || e.Operation == driver.Publish && m.Subject == e.Subject) {
 				f.land(i, answer{err: e})
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/jetstream"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -86,11 +87,11 @@ func stuff(t *testing.T, q *dispatch.Queue) {
 	for i := range 10_000 {
 		c := deferred.Call{Name: "unserved", Args: deferred.Content{Type: deferred.TypeBytes, Data: make([]byte, 200_000)}}
 		_, err := deferred.SubmitOne(patiently(t), q, c)
-		if errors.Is(err, dispatch.ErrFull) {
+		if errors.Is(err, driver.ErrFull) {
 			return
 		}
 		if err != nil {
-			t.Fatalf("call %d: %v, want it stored or %v", i, err, dispatch.ErrFull)
+			t.Fatalf("call %d: %v, want it stored or %v", i, err, driver.ErrFull)
 		}
 	}
 	t.Fatal("nothing was refused")
@@ -158,13 +159,13 @@ func TestStoreFilledBySomethingElseGoesOnOnceThereIsRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	fillStore(t, js)
-	if _, err := deferred.SubmitOne(t.Context(), q, deferred.Call{Name: served.Name}); !errors.Is(err, dispatch.ErrFull) {
-		t.Errorf("submit: %v, want %v", err, dispatch.ErrFull)
+	if _, err := deferred.SubmitOne(t.Context(), q, deferred.Call{Name: served.Name}); !errors.Is(err, driver.ErrFull) {
+		t.Errorf("submit: %v, want %v", err, driver.ErrFull)
 	}
 	settled := make(chan error, 1)
 	go func() { settled <- feed.Settle(patiently(t), running, succeeded(1)) }()
-	if err := q.Do(patiently(t), deferred.Command{Verb: deferred.Hold, ID: "waiting"}); !errors.Is(err, dispatch.ErrFull) {
-		t.Errorf("hold: %v, want %v", err, dispatch.ErrFull)
+	if err := q.Do(patiently(t), deferred.Command{Verb: deferred.Hold, ID: "waiting"}); !errors.Is(err, driver.ErrFull) {
+		t.Errorf("hold: %v, want %v", err, driver.ErrFull)
 	}
 	if err := js.DeleteStream(t.Context(), "FILLER"); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/jetstream"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -105,8 +106,8 @@ func queueOf(t *testing.T, name string) *dispatch.Queue {
 // refusedSubject fails unless err is a violation, and gives its subject.
 func refusedSubject(t *testing.T, err error) string {
 	t.Helper()
-	var e *dispatch.PermissionError
-	if !errors.As(err, &e) || !errors.Is(err, dispatch.ErrNotPermitted) {
+	var e *driver.PermissionError
+	if !errors.As(err, &e) || !errors.Is(err, driver.ErrNotPermitted) {
 		t.Fatalf("got %v, want a violation of permissions", err)
 	}
 	return e.Operation + " " + e.Subject
@@ -164,7 +165,7 @@ func request(t *testing.T, nc *nats.Conn, subject, body string, headers ...strin
 }
 
 // standing counts messages.
-func standing(t *testing.T, p dispatch.Page) (n int) {
+func standing(t *testing.T, p driver.Page) (n int) {
 	t.Helper()
 	nc, _ := as(t, "operator")
 	_, b, err := jetstream.OpenPair(soon(t), nc, jetstream.Config{})

@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 )
@@ -60,7 +61,7 @@ func TestMessagesOnOddSubjectsAreSetAside(t *testing.T) {
 			t.Fatalf("of %d messages %d are set aside, and %d and %d come again", len(odd), left("ASIDE"), left("QUEUE"), left("DELAY"))
 		}
 	}
-	for d, err := range p.broker.Pending(t.Context(), dispatch.Page{Route: dispatch.Aside}) {
+	for d, err := range p.broker.Pending(t.Context(), driver.Page{Route: driver.Aside}) {
 		if err != nil {
 			t.Fatal(err)
 		}

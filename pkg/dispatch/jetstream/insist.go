@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
@@ -27,7 +27,7 @@ func (s *site) insist(ctx context.Context) error {
 		}
 		_, ends := ctx.Deadline()
 		if !ends && time.Since(began) > insistFor || !pause(ctx, askAgain) {
-			return fmt.Errorf("%w: %w", dispatch.ErrUnavailable, err)
+			return fmt.Errorf("%w: %w", driver.ErrUnavailable, err)
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/dispatchtest"
+	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/jetstream"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -137,7 +137,7 @@ func (p *place) open(tb testing.TB) {
 
 func TestStoreKeepsItsContract(t *testing.T) {
 	t.Parallel()
-	dispatchtest.TestStore(t, inParallel, func(t *testing.T) dispatch.Store {
+	dispatchtest.TestStore(t, inParallel, func(t *testing.T) driver.Store {
 		t.Helper()
 		return settle(t).store
 	})

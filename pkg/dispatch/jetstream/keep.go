@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 )
@@ -144,7 +145,7 @@ const unserved = "lane cannot be served"
 
 // complain says what keeps a lane from being served. That a stream is missing is said already.
 func (s *subscription) complain(l *lane, err error) {
-	if errors.Is(err, dispatch.ErrMissing) {
+	if errors.Is(err, driver.ErrMissing) {
 		return
 	}
 	c := dispatch.Complaint{
@@ -168,7 +169,7 @@ func (s *subscription) complain(l *lane, err error) {
 func personal(err error) bool {
 	var setting *SettingError
 	var limit *LaneLimitError
-	return errors.As(err, &setting) || errors.As(err, &limit) || errors.Is(err, dispatch.ErrNotPermitted) || errors.Is(err, dispatch.ErrMissing)
+	return errors.As(err, &setting) || errors.As(err, &limit) || errors.Is(err, driver.ErrNotPermitted) || errors.Is(err, driver.ErrMissing)
 }
 
 func (s *subscription) openOnce(ctx context.Context, l *lane) error {

@@ -4,26 +4,26 @@ import (
 	"fmt"
 	"strings"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // bucketName is the bucket of a space, as key-value clients call it.
-func (n names) bucketName(s dispatch.Space) string { return n.upper + strings.ToUpper(string(s)) }
+func (n names) bucketName(s driver.Space) string { return n.upper + strings.ToUpper(string(s)) }
 
-func (n names) bucketStream(s dispatch.Space) string { return "KV_" + n.bucketName(s) }
+func (n names) bucketStream(s driver.Space) string { return "KV_" + n.bucketName(s) }
 
 // keySubject is where the values of a key are stored.
-func (n names) keySubject(s dispatch.Space, name string) string {
+func (n names) keySubject(s driver.Space, name string) string {
 	return "$KV." + n.bucketName(s) + "." + name
 }
 
 // put is where a value of a key is published to be stored. Leaf nodes let what
 // begins with $KV not pass, so for a JetStream elsewhere the prefix goes before it.
-func (n names) put(s dispatch.Space, name string) string { return n.away + n.keySubject(s, name) }
+func (n names) put(s driver.Space, name string) string { return n.away + n.keySubject(s, name) }
 
 // live is where the values of a key are published once they are stored.
-func (n names) live(s dispatch.Space, name string) string {
-	if s == dispatch.Notes {
+func (n names) live(s driver.Space, name string) string {
+	if s == driver.Notes {
 		return n.prefix + "live.note." + name
 	}
 	return n.prefix + "live." + string(s) + "." + name
@@ -34,9 +34,9 @@ func (n names) hello() string { return n.prefix + "live.hello" }
 
 // checkKey holds a key to the alphabet of key-value buckets, so that its subject
 // is one and only its own.
-func checkKey(k dispatch.Key) error {
+func checkKey(k driver.Key) error {
 	switch k.Space {
-	case dispatch.Records, dispatch.Notes, dispatch.Workers, dispatch.Settings, dispatch.Unhandled:
+	case driver.Records, driver.Notes, driver.Workers, driver.Settings, driver.Unhandled:
 	default:
 		return fmt.Errorf("jetstream: there is no space %q", k.Space)
 	}

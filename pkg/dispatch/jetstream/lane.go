@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A phase is what is known of a lane, and so what may be asked of it. At most
@@ -22,7 +22,7 @@ const (
 
 // A lane is a consumer to pull from. The subscription's mutex guards it.
 type lane struct {
-	dispatch.Lane
+	driver.Lane
 	group  *group
 	number int    // in the subscription; of the replies
 	pulls  string // subject of its pull requests

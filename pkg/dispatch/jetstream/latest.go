@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
@@ -16,22 +16,22 @@ import (
 // ReadLatest gives an entry per key, in order, as the leader of the bucket's stream
 // has it. It is asked for by the API of the stream, which no replica answers: that
 // costs the leader more than a direct get.
-func (s *Store) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *Store) ReadLatest(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	return s.read(ctx, keys, s.leader, latestEntry)
 }
 
 // leader asks the leader for the last message of a key.
-func (s *Store) leader(k dispatch.Key) *nats.Msg {
+func (s *Store) leader(k driver.Key) *nats.Msg {
 	data, _ := json.Marshal(map[string]string{"last_by_subj": s.keySubject(k.Space, k.Name)}) // strings
 	return &nats.Msg{Subject: s.api("STREAM.MSG.GET." + s.bucketStream(k.Space)), Data: data}
 }
 
-func latestEntry(k dispatch.Key, a answer) (dispatch.Entry, error) {
+func latestEntry(k driver.Key, a answer) (driver.Entry, error) {
 	m, err := kept(a)
 	if err != nil || m == nil || isMarker(m.header) {
-		return dispatch.Entry{Key: k}, err
+		return driver.Entry{Key: k}, err
 	}
-	return dispatch.Entry{Key: k, Value: m.Data, Revision: m.Seq, Time: m.Time}, nil
+	return driver.Entry{Key: k, Value: m.Data, Revision: m.Seq, Time: m.Time}, nil
 }
 
 // keptMessage is a stored message as the leader gives it.
@@ -59,7 +59,7 @@ func kept(a answer) (*keptMessage, error) {
 	case got.Error != nil && got.Error.ErrorCode == natsjs.JSErrCodeMessageNotFound:
 		return nil, nil //nolint:nilnil // there is none
 	case got.Error != nil && leaderless(got.Error):
-		return nil, fmt.Errorf("%w: %w", dispatch.ErrUnavailable, got.Error)
+		return nil, fmt.Errorf("%w: %w", driver.ErrUnavailable, got.Error)
 	case got.Error != nil:
 		return nil, got.Error
 	case got.Message == nil || got.Message.Seq == 0:

@@ -7,14 +7,14 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 )
 
 // extend says that a delivery is held still.
-func (p *place) extend(ctx context.Context, d dispatch.Delivery) error {
-	return p.broker.Settle(ctx, []dispatch.Settlement{{Delivery: d, Verdict: dispatch.Extend}})
+func (p *place) extend(ctx context.Context, d driver.Delivery) error {
+	return p.broker.Settle(ctx, []driver.Settlement{{Delivery: d, Verdict: driver.Extend}})
 }
 
 // becomes waits until a connection is as it should be.
@@ -101,8 +101,8 @@ func TestOfferThatWasHeldWithoutAConnectionIsNotClaimed(t *testing.T) {
 	}
 	l.mend()
 	becomes(t, p.nc, nats.CONNECTED)
-	gone := dispatch.Write{Key: dispatch.Key{Space: dispatch.Records, Name: "a"}, Expect: dispatch.Unconditional, Delete: true}
-	if err := p.store.Write(patiently(t), []dispatch.Write{gone})[0].Err; err != nil {
+	gone := driver.Write{Key: driver.Key{Space: driver.Records, Name: "a"}, Expect: driver.Unconditional, Delete: true}
+	if err := p.store.Write(patiently(t), []driver.Write{gone})[0].Err; err != nil {
 		t.Fatal(err)
 	}
 	if _, err := cut.Claim(patiently(t), held); !errors.Is(err, deferred.ErrTaken) {

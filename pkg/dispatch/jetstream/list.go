@@ -7,31 +7,31 @@ import (
 	"iter"
 	"strings"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
 // List gives the entries of the query, in the order of their revisions.
-func (s *Store) List(ctx context.Context, q dispatch.Query) iter.Seq2[dispatch.Entry, error] {
-	return func(yield func(dispatch.Entry, error) bool) {
-		if err := checkKey(dispatch.Key{Space: q.Space, Name: q.Prefix + "x"}); err != nil {
-			yield(dispatch.Entry{}, err)
+func (s *Store) List(ctx context.Context, q driver.Query) iter.Seq2[driver.Entry, error] {
+	return func(yield func(driver.Entry, error) bool) {
+		if err := checkKey(driver.Key{Space: q.Space, Name: q.Prefix + "x"}); err != nil {
+			yield(driver.Entry{}, err)
 			return
 		}
 		if q.Prefix != "" && !strings.HasSuffix(q.Prefix, ".") {
-			yield(dispatch.Entry{}, fmt.Errorf("jetstream: the prefix %q does not end at a dot", q.Prefix))
+			yield(driver.Entry{}, fmt.Errorf("jetstream: the prefix %q does not end at a dot", q.Prefix))
 			return
 		}
 		filter := s.keySubject(q.Space, q.Prefix+">")
 		for m, err := range s.exchange.browse(ctx, s.bucketStream(q.Space), filter, q.After, 0) {
 			if err != nil {
-				yield(dispatch.Entry{}, err)
+				yield(driver.Entry{}, err)
 				return
 			}
 			name := strings.TrimPrefix(stamped(m.Header, headerSubject), s.keySubject(q.Space, ""))
-			e := entryOf(dispatch.Key{Space: q.Space, Name: name}, m)
+			e := entryOf(driver.Key{Space: q.Space, Name: name}, m)
 			if e.Revision > 0 && !yield(e, nil) {
 				return
 			}
@@ -41,8 +41,8 @@ func (s *Store) List(ctx context.Context, q dispatch.Query) iter.Seq2[dispatch.E
 
 // Count tells how many entries a space has; markers of those that were deleted
 // within the last hour count too.
-func (s *Store) Count(ctx context.Context, space dispatch.Space) (int, error) {
-	if err := checkKey(dispatch.Key{Space: space, Name: "x"}); err != nil {
+func (s *Store) Count(ctx context.Context, space driver.Space) (int, error) {
+	if err := checkKey(driver.Key{Space: space, Name: "x"}); err != nil {
 		return 0, err
 	}
 	var info struct {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
@@ -82,7 +83,7 @@ func (l *lookout) explain(stream string, err error) error {
 	if missing := l.glance(stream, lookAgain); missing != nil {
 		return missing
 	}
-	return fmt.Errorf("%w: %w", dispatch.ErrUnavailable, err)
+	return fmt.Errorf("%w: %w", driver.ErrUnavailable, err)
 }
 
 // fault is the first of the streams that are missing until a person does something.

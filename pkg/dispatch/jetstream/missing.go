@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
@@ -18,13 +18,13 @@ func (n names) lost(stream string) (what string, spare bool) {
 		return "the calls and commands that waited", false
 	case n.delay():
 		return "the calls that were due later, retries and alarms", false
-	case n.bucketStream(dispatch.Records):
+	case n.bucketStream(driver.Records):
 		return "the records of all deferreds, with their results", false
-	case n.bucketStream(dispatch.Notes):
+	case n.bucketStream(driver.Notes):
 		return "the annotations and checkpoints", false
-	case n.bucketStream(dispatch.Unhandled):
+	case n.bucketStream(driver.Unhandled):
 		return "the list of unhandled failures", false
-	case n.bucketStream(dispatch.Workers):
+	case n.bucketStream(driver.Workers):
 		return "the heartbeats, which come again", true
 	case n.aside():
 		return "the messages that were set aside", true
@@ -33,13 +33,13 @@ func (n names) lost(stream string) (what string, spare bool) {
 }
 
 // missing is the error for a stream that was there and is not any more.
-func (n names) missing(stream string) *dispatch.MissingError {
+func (n names) missing(stream string) *driver.MissingError {
 	what, spare := n.lost(stream)
 	mend := "restore it from a backup (nats stream restore); or accept the loss, and have it made anew and empty by a worker that is started with --remake (Config.Remake)"
 	if spare {
 		mend = "a worker makes it anew"
 	}
-	return &dispatch.MissingError{Stream: stream, Lost: what, Mend: mend}
+	return &driver.MissingError{Stream: stream, Lost: what, Mend: mend}
 }
 
 // streamOf is the stream that would answer what is published to a subject; "" if
@@ -55,7 +55,7 @@ func (n names) streamOf(subject string) string {
 	}
 	if rest, ok := strings.CutPrefix(subject, n.prefix); ok {
 		route, _, _ := strings.Cut(rest, ".")
-		return n.stream(dispatch.Route(route))
+		return n.stream(driver.Route(route))
 	}
 	return ""
 }

@@ -12,6 +12,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/jetstream"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
@@ -157,7 +158,7 @@ func TestWorkerTakesNoCallsWhileAStreamIsMissing(t *testing.T) {
 			perform(t, feed, succeeded(1))
 			config := p.delete(t, stream)
 
-			var missing *dispatch.MissingError
+			var missing *driver.MissingError
 			waitFor(t, "its use is refused", func() bool { return errors.As(touch(patiently(t), q, stream), &missing) })
 			if missing.Stream != config.Name || missing.Lost == "" || !strings.Contains(missing.Error(), "--remake") {
 				t.Errorf("it is said that %v", missing)
@@ -222,7 +223,7 @@ func TestStreamThatNothingRestsOnIsMadeAnewUnderWorkers(t *testing.T) {
 		if _, err := p.js.Publish(patiently(t), p.config.Namespace+".q.default.greet", nil, natsjs.WithMsgID("x")); err != nil {
 			t.Fatal(err)
 		}
-		put(t, p.broker, dispatch.Message{Route: dispatch.Aside, Verb: "malformed"})
+		put(t, p.broker, driver.Message{Route: driver.Aside, Verb: "malformed"})
 		waitFor(t, "it is there again", func() bool { return p.has(t, stream) })
 		waitFor(t, "the worker is seen", func() bool { h, ok := heartbeat(t, q); return ok && h.Unhealthy == "" })
 		if n := l.count("level=WARN", "is made anew", name); n != 1 {
@@ -246,7 +247,7 @@ func TestWorkerMakesNothingAnewWhereMoreIsMissing(t *testing.T) {
 	p.delete(t, "KV_WORKERS")
 	waitFor(t, "heartbeats are missed", func() bool {
 		_, err := q.Workers(patiently(t))
-		return errors.Is(err, dispatch.ErrMissing)
+		return errors.Is(err, driver.ErrMissing)
 	})
 	if p.has(t, "KV_WORKERS") {
 		t.Error("the heartbeats were made anew")
@@ -263,7 +264,7 @@ func TestOpenRefusesWhatHasLostAStream(t *testing.T) {
 			p, l := settle(t), new(lines)
 			name := p.delete(t, stream).Name
 			_, _, err := jetstream.OpenPair(patiently(t), p.nc, p.config)
-			var missing *dispatch.MissingError
+			var missing *driver.MissingError
 			if !errors.As(err, &missing) || missing.Stream != name {
 				t.Fatalf("got %v, want that %s is missing", err, name)
 			}
@@ -325,7 +326,7 @@ func TestOpenRefusesWhatHasLostItsLastStreams(t *testing.T) {
 	}
 	_, _, err := jetstream.OpenPair(patiently(t), p.nc, p.config)
 	for _, stream := range allStreams[3:6] {
-		if !errors.Is(err, dispatch.ErrMissing) || !strings.Contains(err.Error(), p.stream(stream)) {
+		if !errors.Is(err, driver.ErrMissing) || !strings.Contains(err.Error(), p.stream(stream)) {
 			t.Errorf("got %v, want that %s is missing", err, stream)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 )
@@ -84,8 +84,8 @@ func emptyIf(nothing bool) phase {
 	return backlogged
 }
 
-func (b *Broker) delivery(l *lane, m *nats.Msg, a ack) dispatch.Delivery {
-	d := dispatch.Delivery{Seq: a.seq, Time: a.time, Got: time.Now(), Deliveries: a.deliveries, Backlog: a.pending, Handle: m.Reply}
+func (b *Broker) delivery(l *lane, m *nats.Msg, a ack) driver.Delivery {
+	d := driver.Delivery{Seq: a.seq, Time: a.time, Got: time.Now(), Deliveries: a.deliveries, Backlog: a.pending, Handle: m.Reply}
 	d.Header, d.Body = inward(m.Header), m.Data
 	b.read(m.Subject, &d)
 	d.Route = l.Route

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 )
@@ -20,7 +20,7 @@ type refusals struct {
 	mu    sync.Mutex
 	last  error // the latest that was handed on
 	count int
-	heeds map[int]func(*dispatch.PermissionError) (answered bool)
+	heeds map[int]func(*driver.PermissionError) (answered bool)
 }
 
 // heard has the refusals of each connection, so that its error handler is taken once.
@@ -42,7 +42,7 @@ func refusalsOf(nc *nats.Conn) *refusals {
 	if r := heard.on[nc]; r != nil {
 		return r
 	}
-	r := &refusals{heeds: map[int]func(*dispatch.PermissionError) bool{}}
+	r := &refusals{heeds: map[int]func(*driver.PermissionError) bool{}}
 	heard.on[nc] = r
 	before := nc.ErrorHandler()
 	nc.SetErrorHandler(func(nc *nats.Conn, s *nats.Subscription, err error) {
@@ -61,7 +61,7 @@ func refusalsOf(nc *nats.Conn) *refusals {
 var violation = regexp.MustCompile(`(?i)permissions violation for (publish|subscription) to ("(?:[^"\\]|\\.)*")`)
 
 // refused is the word of a server as an error of ours; nil if it is another one.
-func refused(err error) *dispatch.PermissionError {
+func refused(err error) *driver.PermissionError {
 	if !errors.Is(err, nats.ErrPermissionViolation) {
 		return nil
 	}
@@ -74,9 +74,9 @@ func refused(err error) *dispatch.PermissionError {
 		subject = plain
 	}
 	if strings.EqualFold(found[1], "publish") {
-		return &dispatch.PermissionError{Operation: dispatch.Publish, Subject: subject}
+		return &driver.PermissionError{Operation: driver.Publish, Subject: subject}
 	}
-	return &dispatch.PermissionError{Operation: dispatch.Subscribe, Subject: subject}
+	return &driver.PermissionError{Operation: driver.Subscribe, Subject: subject}
 }
 
 // tell hands an error on, and reports whether it was an answer that was expected.
@@ -86,7 +86,7 @@ func (r *refusals) tell(err error) (answered bool) {
 		return false
 	}
 	r.mu.Lock()
-	heeds := make([]func(*dispatch.PermissionError) bool, 0, len(r.heeds))
+	heeds := make([]func(*driver.PermissionError) bool, 0, len(r.heeds))
 	for _, h := range r.heeds {
 		heeds = append(heeds, h)
 	}
@@ -101,7 +101,7 @@ func (r *refusals) tell(err error) (answered bool) {
 }
 
 // heed has f told of every refusal, until stop.
-func (r *refusals) heed(f func(*dispatch.PermissionError) (answered bool)) (stop func()) {
+func (r *refusals) heed(f func(*driver.PermissionError) (answered bool)) (stop func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.count++
@@ -116,9 +116,9 @@ func (r *refusals) heed(f func(*dispatch.PermissionError) (answered bool)) (stop
 
 // bound gives a context that ends when something is refused that concerns what is
 // done under it; the refusal is its cause.
-func (r *refusals) bound(ctx context.Context, concerns func(*dispatch.PermissionError) bool) (context.Context, func()) {
+func (r *refusals) bound(ctx context.Context, concerns func(*driver.PermissionError) bool) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := r.heed(func(e *dispatch.PermissionError) bool {
+	stop := r.heed(func(e *driver.PermissionError) bool {
 		if concerns(e) {
 			cancel(e)
 		}
@@ -129,7 +129,7 @@ func (r *refusals) bound(ctx context.Context, concerns func(*dispatch.Permission
 
 // refusal is why the context of bound ended, if that is why; else err.
 func refusal(ctx context.Context, err error) error {
-	var e *dispatch.PermissionError
+	var e *driver.PermissionError
 	if err != nil && errors.As(context.Cause(ctx), &e) {
 		return e
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -45,7 +45,7 @@ func TestDeliveriesResumeAfterARestartOfTheServer(t *testing.T) {
 	idle, busy := laneOf(1), laneOf(2)
 	sub := subscribe(t, p.broker, 3, idle, busy)
 	seen := map[deferred.ID]bool{}
-	finish := func(d dispatch.Delivery) {
+	finish := func(d driver.Delivery) {
 		done(t, p.broker, d)
 		sub.Release(d.Lane(), 1)
 		seen[d.ID] = true
@@ -70,9 +70,9 @@ func TestDeliveriesResumeAfterARestartOfTheServer(t *testing.T) {
 
 func TestListIsCompleteInSpiteOfARestartOfTheServer(t *testing.T) {
 	restart, p, _ := alone(t)
-	writes := make([]dispatch.Write, 3000)
+	writes := make([]driver.Write, 3000)
 	for i := range writes {
-		writes[i] = dispatch.Write{Key: dispatch.Key{Space: dispatch.Records, Name: strconv.Itoa(i)}}
+		writes[i] = driver.Write{Key: driver.Key{Space: driver.Records, Name: strconv.Itoa(i)}}
 	}
 	for _, w := range p.store.Write(patiently(t), writes) {
 		if w.Err != nil {
@@ -80,7 +80,7 @@ func TestListIsCompleteInSpiteOfARestartOfTheServer(t *testing.T) {
 		}
 	}
 	n := 0
-	for _, err := range p.store.List(patiently(t), dispatch.Query{Space: dispatch.Records}) {
+	for _, err := range p.store.List(patiently(t), driver.Query{Space: driver.Records}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,22 +111,22 @@ func TestAnswerThatDoesNotComeIsUnknown(t *testing.T) {
 	restart, p, _ := alone(t)
 	mute(t, p, "QUEUE")
 	mute(t, p, "KV_STATE")
-	key := dispatch.Key{Space: dispatch.Records, Name: "a"}
+	key := driver.Key{Space: driver.Records, Name: "a"}
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := p.store.Write(ctx, []dispatch.Write{{Key: key}})[0].Err; !errors.Is(err, dispatch.ErrUnknown) {
+	if err := p.store.Write(ctx, []driver.Write{{Key: key}})[0].Err; !errors.Is(err, driver.ErrUnknown) {
 		t.Errorf("write: got %v, want ErrUnknown", err)
 	}
-	if err := p.broker.Put(ctx, []dispatch.Message{call(greet, "x")})[0].Err; err == nil || errors.Is(err, dispatch.ErrUnknown) {
+	if err := p.broker.Put(ctx, []driver.Message{call(greet, "x")})[0].Err; err == nil || errors.Is(err, driver.ErrUnknown) {
 		t.Errorf("put when the context has ended: got %v, want that nothing was stored", err)
 	}
 	unknown := make(chan error, 1)
-	go func() { unknown <- p.broker.Put(t.Context(), []dispatch.Message{call(greet, "a")})[0].Err }()
+	go func() { unknown <- p.broker.Put(t.Context(), []driver.Message{call(greet, "a")})[0].Err }()
 	for !stands(t, p.broker, "a") {
 	}
 	restart()
-	if err := <-unknown; !errors.Is(err, dispatch.ErrUnknown) {
+	if err := <-unknown; !errors.Is(err, driver.ErrUnknown) {
 		t.Errorf("put over a broken connection: got %v, want ErrUnknown", err)
 	}
 }
@@ -137,18 +137,18 @@ func TestRefusalOfTheServerIsNoUnknownAnswer(t *testing.T) {
 	if err := p.js.DeleteStream(t.Context(), p.stream("KV_STATE")); err != nil {
 		t.Fatal(err)
 	}
-	key := dispatch.Key{Space: dispatch.Records, Name: "a"}
+	key := driver.Key{Space: driver.Records, Name: "a"}
 	for what, err := range map[string]error{
-		"stream gone": p.store.Write(patiently(t), []dispatch.Write{{Key: key}})[0].Err,
-		"too large":   p.broker.Put(patiently(t), []dispatch.Message{{Route: dispatch.Ready, Queue: "q", Name: "n", Body: make([]byte, 2<<20)}})[0].Err,
-		"bad key":     p.store.Write(patiently(t), []dispatch.Write{{Key: dispatch.Key{Space: dispatch.Records, Name: "a b"}}})[0].Err,
+		"stream gone": p.store.Write(patiently(t), []driver.Write{{Key: key}})[0].Err,
+		"too large":   p.broker.Put(patiently(t), []driver.Message{{Route: driver.Ready, Queue: "q", Name: "n", Body: make([]byte, 2<<20)}})[0].Err,
+		"bad key":     p.store.Write(patiently(t), []driver.Write{{Key: driver.Key{Space: driver.Records, Name: "a b"}}})[0].Err,
 		"bad id":      p.broker.Remove(patiently(t), "*"),
 	} {
-		if err == nil || errors.Is(err, dispatch.ErrUnknown) {
+		if err == nil || errors.Is(err, driver.ErrUnknown) {
 			t.Errorf("%s: got %v, want that nothing was stored", what, err)
 		}
 	}
-	if _, err := p.store.Watch(t.Context(), []dispatch.Key{{Space: dispatch.Workers, Name: "a"}}); err == nil {
+	if _, err := p.store.Watch(t.Context(), []driver.Key{{Space: driver.Workers, Name: "a"}}); err == nil {
 		t.Error("heartbeats can be watched")
 	}
 }

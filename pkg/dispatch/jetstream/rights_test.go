@@ -9,6 +9,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/jetstream"
 )
 
@@ -133,7 +134,7 @@ func TestSubmitterCannotCancelByAJoin(t *testing.T) {
 	if got := refusedSubject(t, err); got != "publish zasync.do.join.evil-4" {
 		t.Errorf("refused: %s", got)
 	}
-	eventually(t, "all commands are carried out", func() bool { return standing(t, dispatch.Page{Route: dispatch.Commands}) == 0 })
+	eventually(t, "all commands are carried out", func() bool { return standing(t, driver.Page{Route: driver.Commands}) == 0 })
 	for _, id := range []deferred.ID{"victim", "victim-2"} {
 		if r, err := w.Record(soon(t), id); err != nil || r.State.Settled() {
 			t.Errorf("%s is %s (%v)", id, r.State, err)

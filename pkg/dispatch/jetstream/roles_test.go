@@ -9,6 +9,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/jetstream"
 )
 
@@ -160,7 +161,7 @@ func TestSubmitterOfOneQueueCanDoWhatThePageWarnsOf(t *testing.T) {
 		t.Errorf("the call under an id that was guessed is performed (%v)", err)
 	}
 	eventually(t, "it is set aside", func() bool {
-		return standing(t, dispatch.Page{Route: dispatch.Ready, Queue: "billing", Name: "pay"}) == 0
+		return standing(t, driver.Page{Route: driver.Ready, Queue: "billing", Name: "pay"}) == 0
 	})
 	if r, err := w.Record(soon(t), deferred.ID("guessed"+u)); err != nil || r.Queue != "reports" {
 		t.Errorf("the id is that of a call in %s (%v)", r.Queue, err)

@@ -9,7 +9,7 @@ import (
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // The store of a server is one for all streams. What anybody may publish must
@@ -55,10 +55,10 @@ type tier struct {
 
 // limits asks for those on streams of ours.
 func (s *site) limits(ctx context.Context) (*tier, error) {
-	ctx, free := s.refusals.bound(ctx, func(e *dispatch.PermissionError) bool { return e.Subject == s.api("INFO") })
+	ctx, free := s.refusals.bound(ctx, func(e *driver.PermissionError) bool { return e.Subject == s.api("INFO") })
 	defer free()
 	m, err := s.js.Conn().RequestWithContext(ctx, s.api("INFO"), nil)
-	if errors.Is(refusal(ctx, err), dispatch.ErrNotPermitted) { // then the server says itself what there is no room for
+	if errors.Is(refusal(ctx, err), driver.ErrNotPermitted) { // then the server says itself what there is no room for
 		t := new(tier)
 		t.Limits.MaxStore = -1
 		return t, nil

@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/jetstream"
 )
 
 const patience = 30 * time.Second
 
-var greet = dispatch.Lane{Route: dispatch.Ready, Queue: "default", Name: "greet"}
+var greet = driver.Lane{Route: driver.Ready, Queue: "default", Name: "greet"}
 
 func patiently(tb testing.TB) context.Context {
 	tb.Helper()
@@ -22,11 +22,11 @@ func patiently(tb testing.TB) context.Context {
 	return ctx
 }
 
-func call(l dispatch.Lane, id string) dispatch.Message {
-	return dispatch.Message{Route: l.Route, Queue: l.Queue, Name: l.Name, ID: deferred.ID(id)}
+func call(l driver.Lane, id string) driver.Message {
+	return driver.Message{Route: l.Route, Queue: l.Queue, Name: l.Name, ID: deferred.ID(id)}
 }
 
-func put(tb testing.TB, b *jetstream.Broker, messages ...dispatch.Message) {
+func put(tb testing.TB, b *jetstream.Broker, messages ...driver.Message) {
 	tb.Helper()
 	for _, s := range b.Put(patiently(tb), messages) {
 		if s.Err != nil {
@@ -36,11 +36,11 @@ func put(tb testing.TB, b *jetstream.Broker, messages ...dispatch.Message) {
 }
 
 // insist puts a message over a connection that may be breaking.
-func insist(tb testing.TB, b *jetstream.Broker, m dispatch.Message) {
+func insist(tb testing.TB, b *jetstream.Broker, m driver.Message) {
 	tb.Helper()
 	ctx := patiently(tb)
 	for {
-		err := b.Put(ctx, []dispatch.Message{m})[0].Err
+		err := b.Put(ctx, []driver.Message{m})[0].Err
 		if err == nil {
 			return
 		}
@@ -50,7 +50,7 @@ func insist(tb testing.TB, b *jetstream.Broker, m dispatch.Message) {
 	}
 }
 
-func subscribe(tb testing.TB, b *jetstream.Broker, n int, lanes ...dispatch.Lane) dispatch.Subscription {
+func subscribe(tb testing.TB, b *jetstream.Broker, n int, lanes ...driver.Lane) driver.Subscription {
 	tb.Helper()
 	sub, err := b.Subscribe(tb.Context())
 	if err != nil {
@@ -63,7 +63,7 @@ func subscribe(tb testing.TB, b *jetstream.Broker, n int, lanes ...dispatch.Lane
 	return sub
 }
 
-func next(tb testing.TB, sub dispatch.Subscription) dispatch.Delivery {
+func next(tb testing.TB, sub driver.Subscription) driver.Delivery {
 	tb.Helper()
 	d, err := sub.Next(patiently(tb))
 	if err != nil {
@@ -72,9 +72,9 @@ func next(tb testing.TB, sub dispatch.Subscription) dispatch.Delivery {
 	return d
 }
 
-func done(tb testing.TB, b *jetstream.Broker, d dispatch.Delivery) {
+func done(tb testing.TB, b *jetstream.Broker, d driver.Delivery) {
 	tb.Helper()
-	if err := b.Settle(tb.Context(), []dispatch.Settlement{{Delivery: d, Verdict: dispatch.Done}}); err != nil {
+	if err := b.Settle(tb.Context(), []driver.Settlement{{Delivery: d, Verdict: driver.Done}}); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -95,6 +95,6 @@ func gone(tb testing.TB, b *jetstream.Broker, id deferred.ID) {
 	}
 }
 
-func laneOf(i int) dispatch.Lane {
-	return dispatch.Lane{Route: dispatch.Ready, Queue: "default", Name: "lane" + strconv.Itoa(i)}
+func laneOf(i int) driver.Lane {
+	return driver.Lane{Route: driver.Ready, Queue: "default", Name: "lane" + strconv.Itoa(i)}
 }

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 )
@@ -18,11 +18,11 @@ type Store struct {
 	exchange *exchange
 }
 
-var _ dispatch.Store = (*Store)(nil)
+var _ driver.Store = (*Store)(nil)
 
 // Write writes each value on its own terms, all at once.
-func (s *Store) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
-	written := make([]dispatch.Written, len(writes))
+func (s *Store) Write(ctx context.Context, writes []driver.Write) []driver.Written {
+	written := make([]driver.Written, len(writes))
 	requests := make([]*nats.Msg, len(writes))
 	for i := range writes {
 		requests[i], written[i].Err = s.request(&writes[i], writes[i].Expect)
@@ -31,13 +31,13 @@ func (s *Store) Write(ctx context.Context, writes []dispatch.Write) []dispatch.W
 	s.writeOverMarkers(ctx, writes, written)
 	for i := range written {
 		if errors.Is(written[i].Err, errWrongLast) {
-			written[i].Err = fmt.Errorf("jetstream: write %s: %w", writes[i].Name, dispatch.ErrConflict)
+			written[i].Err = fmt.Errorf("jetstream: write %s: %w", writes[i].Name, driver.ErrConflict)
 		}
 	}
 	return written
 }
 
-func (s *Store) send(ctx context.Context, requests []*nats.Msg, written []dispatch.Written) {
+func (s *Store) send(ctx context.Context, requests []*nats.Msg, written []driver.Written) {
 	for i, a := range s.exchange.ask(ctx, requests) {
 		if requests[i] != nil {
 			written[i].Revision, written[i].Err = acknowledged(a)
@@ -51,18 +51,18 @@ const markerTTL = time.Hour
 
 // request is the publish that writes. It has no client library's helper, since
 // none writes on condition and with a time to live.
-func (s *Store) request(w *dispatch.Write, expect uint64) (*nats.Msg, error) {
+func (s *Store) request(w *driver.Write, expect uint64) (*nats.Msg, error) {
 	if err := checkKey(w.Key); err != nil {
 		return nil, err
 	}
 	m := &nats.Msg{Subject: s.put(w.Space, w.Name), Data: w.Value, Header: nats.Header{}}
-	if expect != dispatch.Unconditional {
+	if expect != driver.Unconditional {
 		m.Header[headerExpect] = []string{strconv.FormatUint(expect, 10)}
 	}
 	ttl := w.TTL
 	if w.Delete {
 		m.Data = nil
-		if ttl = markerTTL; w.Space == dispatch.Workers {
+		if ttl = markerTTL; w.Space == driver.Workers {
 			ttl = 0 // all of this space vanishes, and sooner
 		}
 		m.Header[headerOperation] = []string{"DEL"}
@@ -75,7 +75,7 @@ func (s *Store) request(w *dispatch.Write, expect uint64) (*nats.Msg, error) {
 
 // writeOverMarkers writes again what was to stand where none is, and met the
 // marker of a deleted entry. Only a conflict costs this second look.
-func (s *Store) writeOverMarkers(ctx context.Context, writes []dispatch.Write, written []dispatch.Written) {
+func (s *Store) writeOverMarkers(ctx context.Context, writes []driver.Write, written []driver.Written) {
 	reads := make([]*nats.Msg, len(writes))
 	met := false
 	for i := range writes {
@@ -99,12 +99,12 @@ func (s *Store) writeOverMarkers(ctx context.Context, writes []dispatch.Write, w
 }
 
 // Read gives an entry per key, in order. With several replicas any of them answers.
-func (s *Store) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *Store) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	return s.read(ctx, keys, s.direct, entry)
 }
 
 // read asks for each key, all at once.
-func (s *Store) read(ctx context.Context, keys []dispatch.Key, ask func(dispatch.Key) *nats.Msg, read func(dispatch.Key, answer) (dispatch.Entry, error)) ([]dispatch.Entry, error) {
+func (s *Store) read(ctx context.Context, keys []driver.Key, ask func(driver.Key) *nats.Msg, read func(driver.Key, answer) (driver.Entry, error)) ([]driver.Entry, error) {
 	requests := make([]*nats.Msg, len(keys))
 	for i, k := range keys {
 		if err := checkKey(k); err != nil {
@@ -112,7 +112,7 @@ func (s *Store) read(ctx context.Context, keys []dispatch.Key, ask func(dispatch
 		}
 		requests[i] = ask(k)
 	}
-	entries := make([]dispatch.Entry, len(keys))
+	entries := make([]driver.Entry, len(keys))
 	for i, a := range s.exchange.ask(ctx, requests) {
 		e, err := read(keys[i], a)
 		if err = s.exchange.lookout.explain(s.bucketStream(keys[i].Space), err); err != nil {
@@ -125,30 +125,30 @@ func (s *Store) read(ctx context.Context, keys []dispatch.Key, ask func(dispatch
 
 // direct asks for the last message of a key. The key stands in the subject, so
 // that a server can permit reading some keys and not others.
-func (s *Store) direct(k dispatch.Key) *nats.Msg {
+func (s *Store) direct(k driver.Key) *nats.Msg {
 	return &nats.Msg{Subject: s.api("DIRECT.GET." + s.bucketStream(k.Space) + "." + s.keySubject(k.Space, k.Name))}
 }
 
-func entry(k dispatch.Key, a answer) (dispatch.Entry, error) {
+func entry(k driver.Key, a answer) (driver.Entry, error) {
 	if a.err != nil {
-		return dispatch.Entry{}, unread(a.err)
+		return driver.Entry{}, unread(a.err)
 	}
 	switch status(a.msg) {
 	case "":
 		return entryOf(k, a.msg), nil
 	case "404":
-		return dispatch.Entry{Key: k}, nil
+		return driver.Entry{Key: k}, nil
 	}
-	return dispatch.Entry{}, statusError(a.msg)
+	return driver.Entry{}, statusError(a.msg)
 }
 
 // entryOf is a stored message as the entry of a key; a marker is none.
-func entryOf(k dispatch.Key, m *nats.Msg) dispatch.Entry {
+func entryOf(k driver.Key, m *nats.Msg) driver.Entry {
 	if isMarker(m.Header) {
-		return dispatch.Entry{Key: k}
+		return driver.Entry{Key: k}
 	}
 	at, _ := time.Parse(time.RFC3339Nano, stamped(m.Header, headerTimeStamp)) // the server's own
-	return dispatch.Entry{Key: k, Value: m.Data, Revision: sequence(m), Time: at}
+	return driver.Entry{Key: k, Value: m.Data, Revision: sequence(m), Time: at}
 }
 
 func statusError(m *nats.Msg) error {

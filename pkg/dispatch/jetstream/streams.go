@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
@@ -81,12 +81,12 @@ var errUnseen = errors.New("the stream may not be looked at")
 func (s *site) info(ctx context.Context, name string) (natsjs.Stream, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer s.refusals.heed(func(e *dispatch.PermissionError) (answered bool) {
+	defer s.refusals.heed(func(e *driver.PermissionError) (answered bool) {
 		switch {
-		case e.Operation == dispatch.Publish && has(e.Subject, ".STREAM.INFO."+name):
+		case e.Operation == driver.Publish && has(e.Subject, ".STREAM.INFO."+name):
 			cancel(errUnseen)
 			return true
-		case e.Operation == dispatch.Subscribe && strings.HasPrefix(e.Subject, s.inbox):
+		case e.Operation == driver.Subscribe && strings.HasPrefix(e.Subject, s.inbox):
 			cancel(e)
 		}
 		return false
@@ -120,7 +120,7 @@ func (s *site) makeAll(ctx context.Context, missing []natsjs.StreamConfig, losse
 
 // makeMissing makes a stream, unless another program was faster, and checks it.
 func (s *site) makeMissing(ctx context.Context, want *natsjs.StreamConfig, t *tier) (*natsjs.StreamInfo, error) {
-	ctx, free := s.refusals.bound(ctx, func(e *dispatch.PermissionError) bool { return has(e.Subject, ".STREAM.CREATE."+want.Name) })
+	ctx, free := s.refusals.bound(ctx, func(e *driver.PermissionError) bool { return has(e.Subject, ".STREAM.CREATE."+want.Name) })
 	defer free()
 	stream, err := s.makePatiently(ctx, want, t)
 	if errors.Is(err, natsjs.ErrStreamNameAlreadyInUse) {
@@ -154,9 +154,9 @@ func (s *site) streams() []natsjs.StreamConfig {
 		s.queueStream(),
 		s.delayStream(),
 		s.asideStream(),
-		s.bucket(dispatch.Records, true),
-		s.bucket(dispatch.Notes, true),
-		s.bucket(dispatch.Unhandled, false),
+		s.bucket(driver.Records, true),
+		s.bucket(driver.Notes, true),
+		s.bucket(driver.Unhandled, false),
 		s.heartbeats(),
 		s.settings(),
 	}
@@ -182,16 +182,16 @@ func (s *site) queueStream() natsjs.StreamConfig {
 	c := s.base(s.queue(), "zasync: calls that are ready or must wait first, and commands")
 	c.Retention = natsjs.WorkQueuePolicy
 	c.Subjects = []string{
-		s.on(dispatch.Ready, "*", "*"),
-		s.on(dispatch.Ready, "*", "*", "*"),
-		s.on(dispatch.Ready, "*", "*", "*", "*"),
-		s.on(dispatch.Later, "*", "*"),
-		s.on(dispatch.Later, "*", "*", "*"),
-		s.on(dispatch.Commands, "*", "*"),
+		s.on(driver.Ready, "*", "*"),
+		s.on(driver.Ready, "*", "*", "*"),
+		s.on(driver.Ready, "*", "*", "*", "*"),
+		s.on(driver.Later, "*", "*"),
+		s.on(driver.Later, "*", "*", "*"),
+		s.on(driver.Commands, "*", "*"),
 	}
 	c.SubjectTransform = &natsjs.SubjectTransformConfig{
-		Source:      s.on(dispatch.Ready, "*", "*"),
-		Destination: s.on(dispatch.Ready, "{{wildcard(1)}}", "{{wildcard(2)}}", unnumbered),
+		Source:      s.on(driver.Ready, "*", "*"),
+		Destination: s.on(driver.Ready, "{{wildcard(1)}}", "{{wildcard(2)}}", unnumbered),
 	}
 	c.FirstSeq = uint64(time.Now().UnixMicro()) //nolint:gosec // after 1970
 	return c
@@ -203,7 +203,7 @@ func (s *site) delayStream() natsjs.StreamConfig {
 	c := s.base(s.delay(), "zasync: schedules, and what became due")
 	c.Retention = natsjs.WorkQueuePolicy
 	c.Discard = natsjs.DiscardOld
-	c.Subjects = []string{s.on(dispatch.Delay, "*"), s.on(dispatch.Due, ">")}
+	c.Subjects = []string{s.on(driver.Delay, "*"), s.on(driver.Due, ">")}
 	c.AllowMsgSchedules, c.AllowRollup = true, true
 	return c
 }
@@ -211,7 +211,7 @@ func (s *site) delayStream() natsjs.StreamConfig {
 func (s *site) asideStream() natsjs.StreamConfig {
 	c := s.base(s.aside(), "zasync: messages that could not be understood")
 	c.Discard = natsjs.DiscardOld
-	c.Subjects = []string{s.on(dispatch.Aside, "*")}
+	c.Subjects = []string{s.on(driver.Aside, "*")}
 	c.MaxAge = s.config.AsideAge
 	c.MaxBytes = s.config.AsideBytes
 	return c
@@ -219,7 +219,7 @@ func (s *site) asideStream() natsjs.StreamConfig {
 
 // bucket is a key-value bucket made by hand, because the client's own kind
 // allows roll-ups, with which each of its writers could wipe it.
-func (s *site) bucket(space dispatch.Space, live bool) natsjs.StreamConfig {
+func (s *site) bucket(space driver.Space, live bool) natsjs.StreamConfig {
 	c := s.base(s.bucketStream(space), "zasync: "+string(space))
 	c.Subjects = []string{s.keySubject(space, ">")}
 	c.MaxMsgsPerSubject = 1
@@ -234,14 +234,14 @@ func (s *site) bucket(space dispatch.Space, live bool) natsjs.StreamConfig {
 // heartbeats are on file, though they are short-lived: a memory stream is gone
 // after a restart of a single server, and with it every living worker.
 func (s *site) heartbeats() natsjs.StreamConfig {
-	c := s.bucket(dispatch.Workers, false)
-	c.MaxAge = dispatch.HeartbeatTTL
+	c := s.bucket(driver.Workers, false)
+	c.MaxAge = driver.HeartbeatTTL
 	return c
 }
 
 // settings are a bucket like the client's own, for people to edit with any tool.
 func (s *site) settings() natsjs.StreamConfig {
-	c := s.bucket(dispatch.Settings, false)
+	c := s.bucket(driver.Settings, false)
 	c.AllowRollup = true
 	return c
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // names spells the streams, buckets and subjects of a namespace.
@@ -36,35 +36,35 @@ func (n names) delay() string { return n.upper + "DELAY" }
 func (n names) aside() string { return n.upper + "ASIDE" }
 
 // stream keeps the messages of a route.
-func (n names) stream(r dispatch.Route) string {
+func (n names) stream(r driver.Route) string {
 	switch r {
-	case dispatch.Delay, dispatch.Due:
+	case driver.Delay, driver.Due:
 		return n.delay()
-	case dispatch.Aside:
+	case driver.Aside:
 		return n.aside()
 	}
 	return n.queue()
 }
 
 // on joins tokens to a subject of a route.
-func (n names) on(r dispatch.Route, tokens ...string) string {
+func (n names) on(r driver.Route, tokens ...string) string {
 	return n.prefix + string(r) + "." + strings.Join(tokens, ".")
 }
 
 // subject is where a message is published. It checks every token, since a
 // wildcard or a blank in one would reach other messages, or break the protocol.
-func (n names) subject(m *dispatch.Message) (string, error) {
+func (n names) subject(m *driver.Message) (string, error) {
 	switch m.Route {
-	case dispatch.Ready, dispatch.Later:
+	case driver.Ready, driver.Later:
 		if m.ID == "" {
 			return n.on(m.Route, m.Queue, m.Name), checkCall(m.Queue, m.Name)
 		}
 		return n.on(m.Route, m.Queue, m.Name, string(m.ID)), first(checkCall(m.Queue, m.Name), m.ID.Check())
-	case dispatch.Delay:
+	case driver.Delay:
 		return n.on(m.Route, string(m.ID)), first(checkCall(m.Queue, m.Name), m.ID.Check())
-	case dispatch.Commands:
+	case driver.Commands:
 		return n.on(m.Route, m.Verb, string(m.ID)), first(checkVerb(m.Verb), m.ID.Check())
-	case dispatch.Aside:
+	case driver.Aside:
 		return n.on(m.Route, m.Verb), checkVerb(m.Verb)
 	}
 	return "", fmt.Errorf("jetstream: nothing can be put on the route %q", m.Route)
@@ -93,24 +93,24 @@ func first(errs ...error) error {
 // read fills in what the subject says of a message with a sequence. Anybody can
 // publish, so nothing is certain: what cannot be read stays as it is, and the
 // queue sets the message aside. Between name and id a shard may stand.
-func (n names) read(subject string, d *dispatch.Delivery) {
+func (n names) read(subject string, d *driver.Delivery) {
 	rest, _ := strings.CutPrefix(subject, n.prefix)
 	route, rest, _ := strings.Cut(rest, ".")
-	d.Route = dispatch.Route(route)
+	d.Route = driver.Route(route)
 	id := ""
 	switch d.Route {
-	case dispatch.Ready, dispatch.Later, dispatch.Due:
+	case driver.Ready, driver.Later, driver.Due:
 		d.Queue, rest, _ = strings.Cut(rest, ".")
 		d.Name, rest, _ = strings.Cut(rest, ".")
 		id = rest[strings.LastIndexByte(rest, '.')+1:]
-	case dispatch.Commands:
+	case driver.Commands:
 		d.Verb, id, _ = strings.Cut(rest, ".")
-	case dispatch.Aside:
+	case driver.Aside:
 		d.Verb = rest
 	default:
 		id = rest
 	}
-	if id == "" || id == unnumbered && d.Route == dispatch.Ready {
+	if id == "" || id == unnumbered && d.Route == driver.Ready {
 		id = strconv.FormatUint(d.Seq, 10)
 	}
 	d.ID = deferred.ID(id)
@@ -121,7 +121,7 @@ func (n names) read(subject string, d *dispatch.Delivery) {
 const unnumbered = "-"
 
 // filter selects the messages of a page; it may let others through.
-func (n names) filter(p *dispatch.Page) string {
+func (n names) filter(p *driver.Page) string {
 	queue, name := p.Queue, p.Name
 	if checkCall(queue, "x") != nil {
 		queue = "*"
@@ -130,9 +130,9 @@ func (n names) filter(p *dispatch.Page) string {
 		name = "*"
 	}
 	switch {
-	case p.Route == dispatch.Ready || p.Route == dispatch.Due:
+	case p.Route == driver.Ready || p.Route == driver.Due:
 		return n.on(p.Route, queue, name, ">")
-	case p.Route == dispatch.Later && queue != "*":
+	case p.Route == driver.Later && queue != "*":
 		return n.on(p.Route, queue, ">") // the last token is the name's or the id's
 	}
 	return n.on(p.Route, ">")
@@ -140,8 +140,8 @@ func (n names) filter(p *dispatch.Page) string {
 
 // durable is the name of a lane's consumer. It may not hold "/", which names
 // may; "=" and "+" names may not.
-func durable(l dispatch.Lane) string {
-	if l.Route != dispatch.Ready {
+func durable(l driver.Lane) string {
+	if l.Route != driver.Ready {
 		return string(l.Route)
 	}
 	return strings.ReplaceAll(l.Queue+"+"+l.Name, "/", "=")
@@ -149,8 +149,8 @@ func durable(l dispatch.Lane) string {
 
 // laneFilter is what a lane's consumer reads: one filter, since two cost the
 // server more than twice as much for each message.
-func (n names) laneFilter(l dispatch.Lane) string {
-	if l.Route != dispatch.Ready {
+func (n names) laneFilter(l driver.Lane) string {
+	if l.Route != driver.Ready {
 		return n.on(l.Route, ">")
 	}
 	return n.on(l.Route, l.Queue, l.Name, ">")

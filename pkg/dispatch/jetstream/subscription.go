@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"sync"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 )
@@ -34,19 +34,19 @@ type subscription struct {
 	pulls   uint64
 	lanes   []*lane          // by number
 	durable map[string]*lane // by consumer
-	groups  map[dispatch.Route]*group
+	groups  map[driver.Route]*group
 	mend    []*lane // missing, and nobody makes them yet
-	buffer  []dispatch.Delivery
+	buffer  []driver.Delivery
 }
 
-var _ dispatch.Subscription = (*subscription)(nil)
+var _ driver.Subscription = (*subscription)(nil)
 
 // ErrClosed is what Next gives when its subscription has been closed.
 var ErrClosed = errors.New("jetstream: the subscription is closed")
 
 // Subscribe opens a supply of deliveries for one worker. The context is for the
 // opening alone; the supply lasts until it is closed.
-func (b *Broker) Subscribe(ctx context.Context) (dispatch.Subscription, error) {
+func (b *Broker) Subscribe(ctx context.Context) (driver.Subscription, error) {
 	if err := b.exchange.ending.cause(); err != nil {
 		return nil, fmt.Errorf("jetstream: subscribe: %w", err)
 	}
@@ -55,7 +55,7 @@ func (b *Broker) Subscribe(ctx context.Context) (dispatch.Subscription, error) {
 		broker: b, nc: b.exchange.nc, log: b.log, stop: stop,
 		inbox: b.exchange.nc.NewInbox() + ".",
 		ready: make(chan struct{}, 1), absent: make(chan struct{}, 1), closed: make(chan struct{}),
-		durable: map[string]*lane{}, groups: map[dispatch.Route]*group{},
+		durable: map[string]*lane{}, groups: map[driver.Route]*group{},
 	}
 	var err error
 	if s.sub, err = s.nc.Subscribe(s.inbox+"*.*", s.receive); err != nil {
@@ -75,7 +75,7 @@ func (b *Broker) Subscribe(ctx context.Context) (dispatch.Subscription, error) {
 }
 
 // Want lets messages of the lane come while fewer than n of its group are held.
-func (s *subscription) Want(l dispatch.Lane, n int) {
+func (s *subscription) Want(l driver.Lane, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
@@ -99,12 +99,12 @@ func (s *subscription) Want(l dispatch.Lane, n int) {
 }
 
 // lane gives the lane, new if need be; nil if its names cannot be ones.
-func (s *subscription) lane(l dispatch.Lane) *lane {
+func (s *subscription) lane(l driver.Lane) *lane {
 	name := durable(l)
 	if there := s.durable[name]; there != nil {
 		return there
 	}
-	if l.Route == dispatch.Ready && checkCall(l.Queue, l.Name) != nil {
+	if l.Route == driver.Ready && checkCall(l.Queue, l.Name) != nil {
 		return nil
 	}
 	g := s.groups[l.Route]
@@ -136,7 +136,7 @@ func (s *subscription) trim(l *lane) {
 }
 
 // Next waits for a delivery.
-func (s *subscription) Next(ctx context.Context) (dispatch.Delivery, error) {
+func (s *subscription) Next(ctx context.Context) (driver.Delivery, error) {
 	for {
 		if d, ok := s.take(); ok {
 			return d, nil
@@ -145,23 +145,23 @@ func (s *subscription) Next(ctx context.Context) (dispatch.Delivery, error) {
 		case <-s.ready:
 		case <-s.closed:
 			if why := s.broker.exchange.ended(); why != nil {
-				return dispatch.Delivery{}, fmt.Errorf("%w: %w", ErrClosed, why)
+				return driver.Delivery{}, fmt.Errorf("%w: %w", ErrClosed, why)
 			}
-			return dispatch.Delivery{}, ErrClosed
+			return driver.Delivery{}, ErrClosed
 		case <-ctx.Done():
-			return dispatch.Delivery{}, context.Cause(ctx)
+			return driver.Delivery{}, context.Cause(ctx)
 		}
 	}
 }
 
-func (s *subscription) take() (d dispatch.Delivery, ok bool) {
+func (s *subscription) take() (d driver.Delivery, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.buffer) == 0 {
 		return d, false
 	}
 	d = s.buffer[0]
-	s.buffer[0] = dispatch.Delivery{} // let go of its body
+	s.buffer[0] = driver.Delivery{} // let go of its body
 	s.buffer = s.buffer[1:]
 	if len(s.buffer) > 0 {
 		signal(s.ready) // for another caller of Next
@@ -176,7 +176,7 @@ func (s *subscription) take() (d dispatch.Delivery, ok bool) {
 }
 
 // Release says that n deliveries of the lane's group are held no longer.
-func (s *subscription) Release(l dispatch.Lane, n int) {
+func (s *subscription) Release(l driver.Lane, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if g := s.groups[l.Route]; g != nil {

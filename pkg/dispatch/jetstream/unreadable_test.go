@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // Whoever publishes past the store may use keys that the store takes from nobody.
@@ -22,9 +23,9 @@ func TestKeyThatIsNoIDHidesNothing(t *testing.T) {
 		}
 	}
 	failed := `{"id":"failed","state":"failed","attempt":1,"retries":0,"seen":true,"settled":"2026-01-01T00:00:00Z","failure":{"kind":"error","message":"no"}}`
-	for _, space := range []dispatch.Space{dispatch.Records, dispatch.Unhandled} {
-		w := dispatch.Write{Key: dispatch.Key{Space: space, Name: "failed"}, Value: []byte(failed)}
-		if err := p.store.Write(patiently(t), []dispatch.Write{w})[0].Err; err != nil {
+	for _, space := range []driver.Space{driver.Records, driver.Unhandled} {
+		w := driver.Write{Key: driver.Key{Space: space, Name: "failed"}, Value: []byte(failed)}
+		if err := p.store.Write(patiently(t), []driver.Write{w})[0].Err; err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -53,7 +54,7 @@ func TestKeyThatIsNoIDHidesNothing(t *testing.T) {
 	}
 	defer func() { _ = feed.Leave(t.Context()) }()
 	eventually(t, "the annotation of what is gone is deleted", func() bool {
-		for e, err := range p.store.List(patiently(t), dispatch.Query{Space: dispatch.Notes}) {
+		for e, err := range p.store.List(patiently(t), driver.Query{Space: driver.Notes}) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
@@ -53,7 +53,7 @@ func TestLanesThatCannotBeServedForOneCauseAreSaidInOneLine(t *testing.T) {
 				put(t, p.broker, call(greet, "a"))
 				next(t, subscribe(t, p.broker, 1, greet))
 			}
-			var lanes []dispatch.Lane
+			var lanes []driver.Lane
 			for i := range many {
 				lanes = append(lanes, laneOf(i+1))
 				if alter == nil {
@@ -70,7 +70,7 @@ func TestLanesThatCannotBeServedForOneCauseAreSaidInOneLine(t *testing.T) {
 	}
 }
 
-func (p *place) shortLease(t *testing.T, l dispatch.Lane) {
+func (p *place) shortLease(t *testing.T, l driver.Lane) {
 	t.Helper()
 	if _, err := p.js.CreateConsumer(patiently(t), p.stream("QUEUE"), natsjs.ConsumerConfig{
 		Durable: fmt.Sprintf("%s+%s", l.Queue, l.Name), FilterSubject: fmt.Sprintf("%s.q.%s.%s.>", p.config.Namespace, l.Queue, l.Name),
@@ -85,7 +85,7 @@ func TestLanesThatAreServedAgainAreSaidInOneLine(t *testing.T) {
 	p, l := claim(t), new(lines)
 	p.config.Logger = l.logger()
 	p.open(t)
-	lanes := []dispatch.Lane{laneOf(1), laneOf(2), laneOf(3)}
+	lanes := []driver.Lane{laneOf(1), laneOf(2), laneOf(3)}
 	for _, lane := range lanes {
 		p.shortLease(t, lane)
 	}
@@ -100,8 +100,8 @@ func TestLanesThatAreServedAgainAreSaidInOneLine(t *testing.T) {
 	}
 	p.delete(t, "KV_STATE")
 	waitFor(t, "who reads is told that the stream is missing", func() bool { // that has the lanes tried at once
-		_, err := p.store.ReadLatest(patiently(t), []dispatch.Key{{Space: dispatch.Records, Name: "a"}})
-		return errors.Is(err, dispatch.ErrMissing)
+		_, err := p.store.ReadLatest(patiently(t), []driver.Key{{Space: driver.Records, Name: "a"}})
+		return errors.Is(err, driver.ErrMissing)
 	})
 	waitFor(t, "it is said to be over", func() bool { return l.count("all lanes are served again") > 0 })
 	if n := l.count("all lanes are served again"); n != 1 {

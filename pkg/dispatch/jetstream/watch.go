@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
 )
@@ -22,11 +22,11 @@ const (
 // connection for good. It
 // listens to what the streams publish again, and so costs the server next to
 // nothing; only records and notes can be watched.
-func (s *Store) Watch(ctx context.Context, keys []dispatch.Key) (<-chan dispatch.Entry, error) {
+func (s *Store) Watch(ctx context.Context, keys []driver.Key) (<-chan driver.Entry, error) {
 	if err := s.exchange.ending.cause(); err != nil {
 		return nil, fmt.Errorf("jetstream: watch: %w", err)
 	}
-	w := &watch{names: s.names, entries: make(chan dispatch.Entry, watchBuffer)}
+	w := &watch{names: s.names, entries: make(chan driver.Entry, watchBuffer)}
 	w.unheed = s.exchange.refusals.heed(w.refused)
 	for _, k := range keys {
 		if err := w.add(s.exchange, k); err != nil {
@@ -62,14 +62,14 @@ type watch struct {
 	subs    []*nats.Subscription
 	closed  bool
 	fault   error // the server does not let us listen
-	entries chan dispatch.Entry
+	entries chan driver.Entry
 }
 
 // refused ends a watch that the server does not permit: its reader is told, or
 // reads only.
-func (w *watch) refused(e *dispatch.PermissionError) (answered bool) {
+func (w *watch) refused(e *driver.PermissionError) (answered bool) {
 	w.mu.Lock()
-	ours := e.Operation == dispatch.Subscribe && slices.ContainsFunc(w.subs, func(s *nats.Subscription) bool { return s.Subject == e.Subject })
+	ours := e.Operation == driver.Subscribe && slices.ContainsFunc(w.subs, func(s *nats.Subscription) bool { return s.Subject == e.Subject })
 	if ours {
 		w.fault = e
 	}
@@ -86,8 +86,8 @@ func (w *watch) refusal() error {
 	return w.fault
 }
 
-func (w *watch) add(x *exchange, k dispatch.Key) error {
-	if k.Space != dispatch.Records && k.Space != dispatch.Notes {
+func (w *watch) add(x *exchange, k driver.Key) error {
+	if k.Space != driver.Records && k.Space != driver.Notes {
 		return fmt.Errorf("jetstream: the space %q cannot be watched", k.Space)
 	}
 	exact := k
@@ -99,7 +99,7 @@ func (w *watch) add(x *exchange, k dispatch.Key) error {
 	w.mu.Lock() // until it is known which ones are ours
 	defer w.mu.Unlock()
 	sub, err := x.nc.Subscribe(base+k.Name, func(m *nats.Msg) {
-		w.give(entryOf(dispatch.Key{Space: k.Space, Name: strings.TrimPrefix(m.Subject, base)}, m))
+		w.give(entryOf(driver.Key{Space: k.Space, Name: strings.TrimPrefix(m.Subject, base)}, m))
 	})
 	if err != nil {
 		return fmt.Errorf("jetstream: watch: %w", x.unsent(err))
@@ -110,7 +110,7 @@ func (w *watch) add(x *exchange, k dispatch.Key) error {
 
 // give passes an entry on. What the reader does not take in time is lost, as the
 // contract of the seam allows; nobody waits for a reader.
-func (w *watch) give(e dispatch.Entry) {
+func (w *watch) give(e driver.Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {

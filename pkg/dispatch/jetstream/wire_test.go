@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
@@ -15,27 +15,27 @@ import (
 var zasync = newNames(&Config{Namespace: "zasync"})
 
 func TestSubjectsAreReadAsTheyAreWritten(t *testing.T) {
-	for subject, m := range map[string]dispatch.Message{
-		"zasync.q.low/eu.mail/send.A-1":     {Route: dispatch.Ready, Queue: "low/eu", Name: "mail/send", ID: "A-1"},
-		"zasync.later.default.greet.x":      {Route: dispatch.Later, Queue: "default", Name: "greet", ID: "x"},
-		"zasync.do.cancel.x":                {Route: dispatch.Commands, Verb: "cancel", ID: "x"},
-		"zasync.at.x":                       {Route: dispatch.Delay, Queue: "q", Name: "n", ID: "x"},
-		"zasync.later.default.greet":        {Route: dispatch.Later, Queue: "default", Name: "greet"},
-		"zasync.aside.id-in-use":            {Route: dispatch.Aside, Verb: "id-in-use"},
-		"zasync.q.default.greet":            {Route: dispatch.Ready, Queue: "default", Name: "greet"},
-		"zasync.later.default.greet.12_3-x": {Route: dispatch.Later, Queue: "default", Name: "greet", ID: "12_3-x"},
+	for subject, m := range map[string]driver.Message{
+		"zasync.q.low/eu.mail/send.A-1":     {Route: driver.Ready, Queue: "low/eu", Name: "mail/send", ID: "A-1"},
+		"zasync.later.default.greet.x":      {Route: driver.Later, Queue: "default", Name: "greet", ID: "x"},
+		"zasync.do.cancel.x":                {Route: driver.Commands, Verb: "cancel", ID: "x"},
+		"zasync.at.x":                       {Route: driver.Delay, Queue: "q", Name: "n", ID: "x"},
+		"zasync.later.default.greet":        {Route: driver.Later, Queue: "default", Name: "greet"},
+		"zasync.aside.id-in-use":            {Route: driver.Aside, Verb: "id-in-use"},
+		"zasync.q.default.greet":            {Route: driver.Ready, Queue: "default", Name: "greet"},
+		"zasync.later.default.greet.12_3-x": {Route: driver.Later, Queue: "default", Name: "greet", ID: "12_3-x"},
 	} {
 		got, err := zasync.subject(&m)
 		if err != nil || got != subject {
 			t.Errorf("subject of %+v is %q, %v; want %q", m, got, err, subject)
 		}
-		d := dispatch.Delivery{Seq: 7}
+		d := driver.Delivery{Seq: 7}
 		zasync.read(subject, &d)
 		want := m
 		if want.ID == "" {
 			want.ID = "7"
 		}
-		if want.Route == dispatch.Delay {
+		if want.Route == driver.Delay {
 			want.Queue, want.Name = "", ""
 		}
 		if diff := cmp.Diff(want, d.Message); diff != "" {
@@ -45,7 +45,7 @@ func TestSubjectsAreReadAsTheyAreWritten(t *testing.T) {
 }
 
 func TestSubjectOfAnyDepthIsRead(t *testing.T) {
-	for subject, want := range map[string]dispatch.Message{
+	for subject, want := range map[string]driver.Message{
 		"zasync.q.default.greet.-":     {Route: "q", Queue: "default", Name: "greet", ID: "7"},
 		"zasync.q.default.greet.p03.x": {Route: "q", Queue: "default", Name: "greet", ID: "x"},
 		"zasync.later.default.greet.-": {Route: "later", Queue: "default", Name: "greet", ID: "-"},
@@ -56,7 +56,7 @@ func TestSubjectOfAnyDepthIsRead(t *testing.T) {
 		"":                             {ID: "7"},
 		"zasync.":                      {ID: "7"},
 	} {
-		d := dispatch.Delivery{Seq: 7}
+		d := driver.Delivery{Seq: 7}
 		zasync.read(subject, &d)
 		if diff := cmp.Diff(want, d.Message); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", subject, diff)
@@ -65,20 +65,20 @@ func TestSubjectOfAnyDepthIsRead(t *testing.T) {
 }
 
 func TestMessageThatWouldReachOthersIsRefused(t *testing.T) {
-	good := dispatch.Message{Route: dispatch.Ready, Queue: "q", Name: "n", ID: "i", Verb: "v"}
+	good := driver.Message{Route: driver.Ready, Queue: "q", Name: "n", ID: "i", Verb: "v"}
 	for _, bad := range []string{"*", ">", "a.b", "a b", "a\r\nPUB x 0", "", "é", strings.Repeat("x", 65)} {
-		for what, m := range map[string]dispatch.Message{
+		for what, m := range map[string]driver.Message{
 			"queue": {Route: good.Route, Queue: bad, Name: "n", ID: "i"},
-			"name":  {Route: dispatch.Delay, Queue: "q", Name: bad, ID: "i"},
-			"id":    {Route: dispatch.Commands, Verb: "v", ID: deferred.ID(bad)},
-			"verb":  {Route: dispatch.Aside, Verb: bad},
+			"name":  {Route: driver.Delay, Queue: "q", Name: bad, ID: "i"},
+			"id":    {Route: driver.Commands, Verb: "v", ID: deferred.ID(bad)},
+			"verb":  {Route: driver.Aside, Verb: bad},
 		} {
 			if got, err := zasync.subject(&m); err == nil {
 				t.Errorf("%s %q is published to %q", what, bad, got)
 			}
 		}
 	}
-	for _, route := range []dispatch.Route{dispatch.Due, "", "*", "live"} {
+	for _, route := range []driver.Route{driver.Due, "", "*", "live"} {
 		good.Route = route
 		if _, err := zasync.subject(&good); err == nil {
 			t.Errorf("a message can be put on the route %q", route)
@@ -144,15 +144,15 @@ func FuzzSubject(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, subject string) {
-		d := dispatch.Delivery{Seq: 7}
+		d := driver.Delivery{Seq: 7}
 		zasync.read(subject, &d)
 		if d.ID == "" {
 			t.Fatalf("%q has no id: %+v", subject, d)
 		}
 		if again, err := zasync.subject(&d.Message); err == nil {
-			e := dispatch.Delivery{Seq: 7}
+			e := driver.Delivery{Seq: 7}
 			zasync.read(again, &e)
-			if diff := cmp.Diff(d.Message, e.Message); diff != "" && d.Route != dispatch.Aside {
+			if diff := cmp.Diff(d.Message, e.Message); diff != "" && d.Route != driver.Aside {
 				t.Fatalf("%q, written again as %q (-first +second):\n%s", subject, again, diff)
 			}
 		}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // maxAside bounds what is kept aside; the oldest go first.
@@ -27,9 +27,9 @@ type Broker struct {
 
 	mu     sync.Mutex
 	seq    uint64 // of the latest message
-	routes map[dispatch.Route]*journal[message]
+	routes map[driver.Route]*journal[message]
 	ids    map[deferred.ID][]*message
-	lanes  map[dispatch.Lane]*lane
+	lanes  map[driver.Lane]*lane
 }
 
 func newBroker(lease time.Duration) *Broker {
@@ -38,12 +38,12 @@ func newBroker(lease time.Duration) *Broker {
 		// As on a server, so that the ids it gives are not those of an earlier one. Fake
 		// time begins before the least number that a server gives.
 		seq:    uint64(max(1<<50, time.Now().UnixMicro())),
-		routes: make(map[dispatch.Route]*journal[message]),
+		routes: make(map[driver.Route]*journal[message]),
 		ids:    make(map[deferred.ID][]*message),
-		lanes:  make(map[dispatch.Lane]*lane),
+		lanes:  make(map[driver.Lane]*lane),
 	}
-	for _, r := range []dispatch.Route{
-		dispatch.Ready, dispatch.Later, dispatch.Commands, dispatch.Delay, dispatch.Due, dispatch.Aside,
+	for _, r := range []driver.Route{
+		driver.Ready, driver.Later, driver.Commands, driver.Delay, driver.Due, driver.Aside,
 	} {
 		b.routes[r] = new(journal[message])
 	}
@@ -51,8 +51,8 @@ func newBroker(lease time.Duration) *Broker {
 }
 
 // Put implements [dispatch.Broker].
-func (b *Broker) Put(ctx context.Context, messages []dispatch.Message) []dispatch.Stored {
-	answers := make([]dispatch.Stored, len(messages))
+func (b *Broker) Put(ctx context.Context, messages []driver.Message) []driver.Stored {
+	answers := make([]driver.Stored, len(messages))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := range messages {
@@ -65,26 +65,26 @@ func (b *Broker) Put(ctx context.Context, messages []dispatch.Message) []dispatc
 	return answers
 }
 
-func (b *Broker) put(p *dispatch.Message) (uint64, error) {
+func (b *Broker) put(p *driver.Message) (uint64, error) {
 	if err := b.check(p); err != nil {
 		return 0, err
 	}
 	switch like := b.like(p); {
 	case like != nil && p.Unique:
-		return 0, dispatch.ErrExists
-	case like != nil && p.Route == dispatch.Delay:
+		return 0, driver.ErrExists
+	case like != nil && p.Route == driver.Delay:
 		b.remove(like)
 	}
 	return b.store(*p).seq, nil
 }
 
-func (b *Broker) check(p *dispatch.Message) error {
+func (b *Broker) check(p *driver.Message) error {
 	switch {
-	case b.routes[p.Route] == nil || p.Route == dispatch.Due:
+	case b.routes[p.Route] == nil || p.Route == driver.Due:
 		return fmt.Errorf("dispatch/memory: put: nothing is put on route %q", p.Route)
-	case p.ID == "" && (p.Route == dispatch.Delay || p.Route == dispatch.Commands):
+	case p.ID == "" && (p.Route == driver.Delay || p.Route == driver.Commands):
 		return fmt.Errorf("dispatch/memory: put: a message on route %q needs an id", p.Route)
-	case p.Route == dispatch.Delay && p.At.UTC().Year() > 2200:
+	case p.Route == driver.Delay && p.At.UTC().Year() > 2200:
 		return fmt.Errorf("dispatch/memory: put: no schedule can be made for the year %d", p.At.UTC().Year())
 	}
 	headers := 0
@@ -92,13 +92,13 @@ func (b *Broker) check(p *dispatch.Message) error {
 		headers += len(key) + len(value) + len(": \r\n")
 	}
 	if headers > maxHeaders || headers+len(p.Body) > maxSize {
-		return fmt.Errorf("dispatch/memory: put: %w", dispatch.ErrTooLarge)
+		return fmt.Errorf("dispatch/memory: put: %w", driver.ErrTooLarge)
 	}
 	return nil
 }
 
 // like finds a message of the same subject.
-func (b *Broker) like(p *dispatch.Message) *message {
+func (b *Broker) like(p *driver.Message) *message {
 	for _, m := range b.ids[p.ID] {
 		if m.like(p) {
 			return m
@@ -108,16 +108,16 @@ func (b *Broker) like(p *dispatch.Message) *message {
 }
 
 // store adds a message and lets it wait, for its time or for who wants it.
-func (b *Broker) store(p dispatch.Message) *message {
+func (b *Broker) store(p driver.Message) *message {
 	b.seq++
 	m := newMessage(p, b.seq)
 	route := b.routes[m.Route]
 	route.add(m.seq, m)
 	b.ids[m.ID] = append(b.ids[m.ID], m)
 	switch m.Route {
-	case dispatch.Delay:
+	case driver.Delay:
 		b.sleep(m, scheduled, m.At)
-	case dispatch.Aside:
+	case driver.Aside:
 		if route.len() > maxAside {
 			b.remove(route.first())
 		}
@@ -153,7 +153,7 @@ func (b *Broker) Remove(ctx context.Context, id deferred.ID) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if m := b.like(&dispatch.Message{Route: dispatch.Delay, ID: id}); m != nil {
+	if m := b.like(&driver.Message{Route: driver.Delay, ID: id}); m != nil {
 		b.remove(m)
 	}
 	return nil
@@ -161,7 +161,7 @@ func (b *Broker) Remove(ctx context.Context, id deferred.ID) error {
 
 // Settle implements [dispatch.Broker]. As on a server, a settlement is about the
 // message, not about the delivery: a late one counts, whoever holds it now.
-func (b *Broker) Settle(ctx context.Context, settlements []dispatch.Settlement) error {
+func (b *Broker) Settle(ctx context.Context, settlements []driver.Settlement) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("dispatch/memory: settle: %w", err)
 	}
@@ -181,17 +181,17 @@ func (b *Broker) Settle(ctx context.Context, settlements []dispatch.Settlement) 
 	return errors.Join(errs...)
 }
 
-func (b *Broker) settle(m *message, s *dispatch.Settlement) {
+func (b *Broker) settle(m *message, s *driver.Settlement) {
 	switch {
 	case m == nil:
-	case s.Verdict == dispatch.Done:
+	case s.Verdict == driver.Done:
 		b.remove(m)
 	case m.state == waiting: // it has been taken away already
-	case s.Verdict == dispatch.Extend && m.state == held:
+	case s.Verdict == driver.Extend && m.state == held:
 		m.until = time.Now().Add(b.lease)
-	case s.Verdict == dispatch.GiveBack && s.After > 0:
+	case s.Verdict == driver.GiveBack && s.After > 0:
 		b.sleep(m, resting, time.Now().Add(s.After))
-	case s.Verdict == dispatch.GiveBack:
+	case s.Verdict == driver.GiveBack:
 		b.offerAgain(m)
 	}
 }

@@ -1,6 +1,8 @@
 package memory
 
-import "zasync/pkg/dispatch"
+import (
+	"zasync/pkg/dispatch/driver"
+)
 
 // A lane has the messages that wait in it: what was handed out before comes
 // first, as on a server. Messages that are gone stay in it until they are met.
@@ -10,7 +12,7 @@ type lane struct {
 	wanted       []*subscription
 }
 
-func (b *Broker) lane(l dispatch.Lane) *lane {
+func (b *Broker) lane(l driver.Lane) *lane {
 	if b.lanes[l] == nil {
 		b.lanes[l] = new(lane)
 	}

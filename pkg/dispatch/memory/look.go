@@ -7,21 +7,22 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // pageSize is how many messages are copied under one lock.
 const pageSize = 256
 
 // Find implements [dispatch.Broker].
-func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery, error) {
+func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]driver.Delivery, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("dispatch/memory: find: %w", err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var found []dispatch.Delivery
+	var found []driver.Delivery
 	for _, m := range b.ids[id] {
-		if m.Route != dispatch.Aside && (m.Route != dispatch.Commands || m.Verb == dispatch.VerbJoin) {
+		if m.Route != driver.Aside && (m.Route != driver.Commands || m.Verb == dispatch.VerbJoin) {
 			found = append(found, m.seen())
 		}
 	}
@@ -29,12 +30,12 @@ func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]dispatch.Delivery,
 }
 
 // Pending implements [dispatch.Broker].
-func (b *Broker) Pending(ctx context.Context, p dispatch.Page) iter.Seq2[dispatch.Delivery, error] {
-	return func(yield func(dispatch.Delivery, error) bool) {
+func (b *Broker) Pending(ctx context.Context, p driver.Page) iter.Seq2[driver.Delivery, error] {
+	return func(yield func(driver.Delivery, error) bool) {
 		rest := p
 		for {
 			if err := ctx.Err(); err != nil {
-				yield(dispatch.Delivery{}, fmt.Errorf("dispatch/memory: pending: %w", err))
+				yield(driver.Delivery{}, fmt.Errorf("dispatch/memory: pending: %w", err))
 				return
 			}
 			page := b.page(rest)
@@ -53,7 +54,7 @@ func (b *Broker) Pending(ctx context.Context, p dispatch.Page) iter.Seq2[dispatc
 
 // page copies the first messages of p. A limit below 1 is none: it is what is
 // left of one that was 0.
-func (b *Broker) page(p dispatch.Page) []dispatch.Delivery {
+func (b *Broker) page(p driver.Page) []driver.Delivery {
 	size := pageSize
 	if p.Limit > 0 {
 		size = min(size, p.Limit)
@@ -64,7 +65,7 @@ func (b *Broker) page(p dispatch.Page) []dispatch.Delivery {
 	if route == nil {
 		return nil
 	}
-	var page []dispatch.Delivery
+	var page []driver.Delivery
 	for m := range route.after(p.After) {
 		if (p.Queue != "" && m.Queue != p.Queue) || (p.Name != "" && m.Name != p.Name) {
 			continue

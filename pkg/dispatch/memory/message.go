@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // state is what a message waits for.
@@ -24,11 +24,11 @@ const (
 
 // A message is in the broker, whose lock guards it.
 type message struct {
-	dispatch.Message // not to be changed: deliveries get copies
-	seq              uint64
-	stored           time.Time
-	numbered         bool // the id is the sequence
-	deliveries       int
+	driver.Message // not to be changed: deliveries get copies
+	seq            uint64
+	stored         time.Time
+	numbered       bool // the id is the sequence
+	deliveries     int
 
 	state state
 	// until is when the state ends. It alone counts: the timer may ring earlier,
@@ -37,7 +37,7 @@ type message struct {
 	timer *time.Timer
 }
 
-func newMessage(p dispatch.Message, seq uint64) *message {
+func newMessage(p driver.Message, seq uint64) *message {
 	m := &message{Message: p, seq: seq, stored: time.Now()}
 	m.Header, m.Body = maps.Clone(p.Header), bytes.Clone(p.Body)
 	if m.ID == "" {
@@ -47,27 +47,27 @@ func newMessage(p dispatch.Message, seq uint64) *message {
 }
 
 // like reports whether p, of the same id, has the same subject.
-func (m *message) like(p *dispatch.Message) bool {
+func (m *message) like(p *driver.Message) bool {
 	if m.numbered || m.Route != p.Route {
 		return false
 	}
-	return m.Route == dispatch.Delay || m.Queue == p.Queue && m.Name == p.Name && m.Verb == p.Verb
+	return m.Route == driver.Delay || m.Queue == p.Queue && m.Name == p.Name && m.Verb == p.Verb
 }
 
-func (m *message) lane() dispatch.Lane {
-	d := dispatch.Delivery{Message: m.Message}
+func (m *message) lane() driver.Lane {
+	d := driver.Delivery{Message: m.Message}
 	return d.Lane()
 }
 
 // seen is the message as it is found.
-func (m *message) seen() dispatch.Delivery {
-	d := dispatch.Delivery{Message: m.Message, Seq: m.seq, Time: m.stored, Got: time.Now(), Deliveries: m.deliveries}
+func (m *message) seen() driver.Delivery {
+	d := driver.Delivery{Message: m.Message, Seq: m.seq, Time: m.stored, Got: time.Now(), Deliveries: m.deliveries}
 	d.Header, d.Body = maps.Clone(m.Header), bytes.Clone(m.Body)
 	return d
 }
 
 // handOut begins a lease.
-func (b *Broker) handOut(m *message, backlog int) dispatch.Delivery {
+func (b *Broker) handOut(m *message, backlog int) driver.Delivery {
 	m.deliveries++
 	b.sleep(m, held, time.Now().Add(b.lease))
 	d := m.seen()
@@ -106,6 +106,6 @@ func (b *Broker) wake(m *message) {
 func (b *Broker) fire(m *message) {
 	b.remove(m)
 	p := m.Message
-	p.Route, p.At, p.Unique = dispatch.Due, time.Time{}, false
+	p.Route, p.At, p.Unique = driver.Due, time.Time{}, false
 	b.store(p)
 }

@@ -10,6 +10,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/memory"
 )
 
@@ -17,7 +18,7 @@ import (
 type life struct {
 	*testing.T
 	*dispatch.Queue
-	store dispatch.Store
+	store driver.Store
 }
 
 func live(t *testing.T, test func(l *life)) {
@@ -64,7 +65,7 @@ func (l *life) submit(c deferred.Call) {
 // stored are the notes that take up room, read or not.
 func (l *life) stored() (notes int) {
 	l.Helper()
-	for _, err := range l.store.List(l.Context(), dispatch.Query{Space: dispatch.Notes}) {
+	for _, err := range l.store.List(l.Context(), driver.Query{Space: driver.Notes}) {
 		if err != nil {
 			l.Fatal(err)
 		}

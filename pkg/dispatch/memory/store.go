@@ -9,15 +9,15 @@ import (
 	"sync"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 // A Store is a [dispatch.Store] in memory. [New] makes one.
 type Store struct {
 	mu       sync.Mutex
 	revision uint64 // of the latest write
-	spaces   map[dispatch.Space]*space
-	watches  map[dispatch.Key][]*watch // by the key as it was asked for
+	spaces   map[driver.Space]*space
+	watches  map[driver.Key][]*watch // by the key as it was asked for
 }
 
 // A space has its entries by name, and in the order of their revisions.
@@ -27,17 +27,17 @@ type space struct {
 }
 
 type entry struct {
-	dispatch.Entry
+	driver.Entry
 	end *time.Timer // of its time to live; nil if it has none
 }
 
 func newStore() *Store {
-	return &Store{spaces: make(map[dispatch.Space]*space), watches: make(map[dispatch.Key][]*watch)}
+	return &Store{spaces: make(map[driver.Space]*space), watches: make(map[driver.Key][]*watch)}
 }
 
 // Write implements [dispatch.Store].
-func (s *Store) Write(ctx context.Context, writes []dispatch.Write) []dispatch.Written {
-	answers := make([]dispatch.Written, len(writes))
+func (s *Store) Write(ctx context.Context, writes []driver.Write) []driver.Written {
+	answers := make([]driver.Written, len(writes))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range writes {
@@ -50,21 +50,21 @@ func (s *Store) Write(ctx context.Context, writes []dispatch.Write) []dispatch.W
 	return answers
 }
 
-func (s *Store) write(w *dispatch.Write) (uint64, error) {
+func (s *Store) write(w *driver.Write) (uint64, error) {
 	if w.TTL < 0 || w.TTL%time.Second != 0 {
 		return 0, fmt.Errorf("dispatch/memory: write %s %q: time to live %v is not in whole seconds", w.Space, w.Name, w.TTL)
 	}
 	if len(w.Value) > maxSize {
-		return 0, fmt.Errorf("dispatch/memory: write %s %q: %w", w.Space, w.Name, dispatch.ErrTooLarge)
+		return 0, fmt.Errorf("dispatch/memory: write %s %q: %w", w.Space, w.Name, driver.ErrTooLarge)
 	}
 	sp := s.space(w.Space)
 	old := sp.entries[w.Name]
-	if w.Expect != dispatch.Unconditional && w.Expect != old.revision() {
-		return 0, dispatch.ErrConflict
+	if w.Expect != driver.Unconditional && w.Expect != old.revision() {
+		return 0, driver.ErrConflict
 	}
 	sp.remove(old)
 	s.revision++
-	e := dispatch.Entry{Key: w.Key}
+	e := driver.Entry{Key: w.Key}
 	if !w.Delete {
 		e.Value, e.Revision, e.Time = bytes.Clone(w.Value), s.revision, time.Now()
 		s.add(sp, e, timeToLive(w))
@@ -73,14 +73,14 @@ func (s *Store) write(w *dispatch.Write) (uint64, error) {
 	return s.revision, nil
 }
 
-func timeToLive(w *dispatch.Write) time.Duration {
-	if w.Space == dispatch.Workers && w.TTL == 0 {
-		return dispatch.HeartbeatTTL
+func timeToLive(w *driver.Write) time.Duration {
+	if w.Space == driver.Workers && w.TTL == 0 {
+		return driver.HeartbeatTTL
 	}
 	return w.TTL
 }
 
-func (s *Store) add(sp *space, stored dispatch.Entry, ttl time.Duration) {
+func (s *Store) add(sp *space, stored driver.Entry, ttl time.Duration) {
 	e := &entry{Entry: stored}
 	if ttl > 0 {
 		e.end = time.AfterFunc(ttl, func() { s.expire(sp, e) })
@@ -98,7 +98,7 @@ func (s *Store) expire(sp *space, e *entry) {
 	}
 }
 
-func (s *Store) space(name dispatch.Space) *space {
+func (s *Store) space(name driver.Space) *space {
 	sp := s.spaces[name]
 	if sp == nil {
 		sp = &space{entries: make(map[string]*entry)}
@@ -126,20 +126,20 @@ func (e *entry) revision() uint64 {
 }
 
 // copy gives the entry to a caller, who may do with the bytes what he likes.
-func (e *entry) copy() dispatch.Entry {
+func (e *entry) copy() driver.Entry {
 	c := e.Entry
 	c.Value = bytes.Clone(c.Value)
 	return c
 }
 
 // Read implements [dispatch.Store].
-func (s *Store) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *Store) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("dispatch/memory: read: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	entries := make([]dispatch.Entry, len(keys))
+	entries := make([]driver.Entry, len(keys))
 	for i, k := range keys {
 		entries[i].Key = k
 		if e := s.space(k.Space).entries[k.Name]; e != nil {
@@ -150,16 +150,16 @@ func (s *Store) Read(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry
 }
 
 // ReadLatest implements [dispatch.Store]: there is one map only.
-func (s *Store) ReadLatest(ctx context.Context, keys []dispatch.Key) ([]dispatch.Entry, error) {
+func (s *Store) ReadLatest(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	return s.Read(ctx, keys)
 }
 
 // List implements [dispatch.Store]. What is written while the list is read may
 // be in it or not.
-func (s *Store) List(ctx context.Context, q dispatch.Query) iter.Seq2[dispatch.Entry, error] {
-	return func(yield func(dispatch.Entry, error) bool) {
+func (s *Store) List(ctx context.Context, q driver.Query) iter.Seq2[driver.Entry, error] {
+	return func(yield func(driver.Entry, error) bool) {
 		if err := ctx.Err(); err != nil {
-			yield(dispatch.Entry{}, fmt.Errorf("dispatch/memory: list: %w", err))
+			yield(driver.Entry{}, fmt.Errorf("dispatch/memory: list: %w", err))
 			return
 		}
 		for _, e := range s.selected(q) {
@@ -171,12 +171,12 @@ func (s *Store) List(ctx context.Context, q dispatch.Query) iter.Seq2[dispatch.E
 }
 
 // Count tells how many entries a space has.
-func (s *Store) Count(_ context.Context, space dispatch.Space) (int, error) {
-	return len(s.selected(dispatch.Query{Space: space})), nil
+func (s *Store) Count(_ context.Context, space driver.Space) (int, error) {
+	return len(s.selected(driver.Query{Space: space})), nil
 }
 
 // selected gives entries, which never change, so that they can be read unlocked.
-func (s *Store) selected(q dispatch.Query) []*entry {
+func (s *Store) selected(q driver.Query) []*entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []*entry

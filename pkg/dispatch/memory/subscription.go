@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/driver"
 )
 
 var errClosed = errors.New("dispatch/memory: the subscription is closed")
@@ -20,21 +20,21 @@ type subscription struct {
 	// The broker's lock guards the rest.
 	wants  []want // in the order in which they were first wanted
 	turn   int    // the index in wants that is served next
-	held   map[dispatch.Route]int
+	held   map[driver.Route]int
 	closed bool
 }
 
 type want struct {
-	lane dispatch.Lane
+	lane driver.Lane
 	n    int
 }
 
 // Subscribe implements [dispatch.Broker].
-func (b *Broker) Subscribe(ctx context.Context) (dispatch.Subscription, error) {
+func (b *Broker) Subscribe(ctx context.Context) (driver.Subscription, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("dispatch/memory: subscribe: %w", err)
 	}
-	return &subscription{broker: b, wake: make(chan struct{}, 1), held: make(map[dispatch.Route]int)}, nil
+	return &subscription{broker: b, wake: make(chan struct{}, 1), held: make(map[driver.Route]int)}, nil
 }
 
 func (s *subscription) signal() {
@@ -45,7 +45,7 @@ func (s *subscription) signal() {
 }
 
 // Want implements [dispatch.Subscription].
-func (s *subscription) Want(lane dispatch.Lane, n int) {
+func (s *subscription) Want(lane driver.Lane, n int) {
 	s.broker.mu.Lock()
 	defer s.broker.mu.Unlock()
 	if s.closed {
@@ -63,7 +63,7 @@ func (s *subscription) Want(lane dispatch.Lane, n int) {
 }
 
 // Release implements [dispatch.Subscription].
-func (s *subscription) Release(lane dispatch.Lane, n int) {
+func (s *subscription) Release(lane driver.Lane, n int) {
 	s.broker.mu.Lock()
 	defer s.broker.mu.Unlock()
 	s.held[lane.Route] -= min(n, s.held[lane.Route])
@@ -71,10 +71,10 @@ func (s *subscription) Release(lane dispatch.Lane, n int) {
 }
 
 // Next implements [dispatch.Subscription].
-func (s *subscription) Next(ctx context.Context) (dispatch.Delivery, error) {
+func (s *subscription) Next(ctx context.Context) (driver.Delivery, error) {
 	for {
 		if err := ctx.Err(); err != nil {
-			return dispatch.Delivery{}, fmt.Errorf("dispatch/memory: next: %w", err)
+			return driver.Delivery{}, fmt.Errorf("dispatch/memory: next: %w", err)
 		}
 		d, err := s.take()
 		if err != nil || d.Handle != "" {
@@ -90,11 +90,11 @@ func (s *subscription) Next(ctx context.Context) (dispatch.Delivery, error) {
 
 // take gives a message of the first lane that may have one, beginning behind the
 // lane that was served last; a delivery without a handle if there is none.
-func (s *subscription) take() (dispatch.Delivery, error) {
+func (s *subscription) take() (driver.Delivery, error) {
 	s.broker.mu.Lock()
 	defer s.broker.mu.Unlock()
 	if s.closed {
-		return dispatch.Delivery{}, errClosed
+		return driver.Delivery{}, errClosed
 	}
 	for i := range s.wants {
 		at := (s.turn + i) % len(s.wants)
@@ -109,7 +109,7 @@ func (s *subscription) take() (dispatch.Delivery, error) {
 			return s.broker.handOut(m, lane.waiting), nil
 		}
 	}
-	return dispatch.Delivery{}, nil
+	return driver.Delivery{}, nil
 }
 
 // Health implements [dispatch.Subscription]: nothing can be missing.

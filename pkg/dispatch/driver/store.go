@@ -1,8 +1,7 @@
-package dispatch
+package driver
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"time"
 )
@@ -90,25 +89,3 @@ type Query struct {
 	Prefix string // of the name; it ends at a dot
 	After  uint64
 }
-
-// Errors of the seams. Every other error means that nothing was stored.
-var (
-	// ErrConflict: the entry has another revision than the write expects.
-	ErrConflict = errors.New("dispatch: another revision is stored")
-	// ErrUnknown: no answer came. The operation may have happened or not.
-	ErrUnknown = errors.New("dispatch: no answer; it may be stored or not")
-	// ErrUnavailable: the server does not do it for the moment: it is away, or elects
-	// a leader. Nothing was stored, and it may be tried again.
-	ErrUnavailable = errors.New("dispatch: the server cannot do it for the moment")
-	// ErrClosed: the queue, or the connection under it, is closed for good. Nothing
-	// is done any more; what waited ends. The error says why: open another queue.
-	ErrClosed = errors.New("dispatch: the queue is closed")
-	// ErrTooLarge: the value or message is larger than the server takes, and
-	// will be however often it is tried.
-	ErrTooLarge = errors.New("dispatch: too large for the server")
-	// ErrFull: there is no room for it now. Nothing was stored, and it may be tried
-	// again once there is room.
-	ErrFull = errors.New("dispatch: there is no room for it now, try again later")
-	// ErrExists: a message that must be the only one under its id is not.
-	ErrExists = errors.New("dispatch: a message with this id is queued already")
-)
