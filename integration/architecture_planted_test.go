@@ -102,11 +102,11 @@ func TestArchitectureGuardCatchesPackages(t *testing.T) {
 		"pkg/dispatch/memory/doc.go":      "// Package memory is in another file.\npackage memory",
 		"pkg/dispatch/helpers/a.go":       "// Package helpers helps.\npackage helpers",
 		"pkg/dispatch/shared/a_test.go":   "// Package shared is shared by tests.\npackage shared_test",
-		"pkg/dispatch/dispatchtest/a.go":  "package",
+		"pkg/dispatch/driver/a.go":        "package",
 		"pkg/workerpool/types/unnamed.go": "package types",
 	})
 	want := []string{
-		"pkg/dispatch/dispatchtest/a.go:1:8: expected 'IDENT', found 'EOF'",
+		"pkg/dispatch/driver/a.go:1:8: expected 'IDENT', found 'EOF'",
 		"pkg/dispatch: no file has a package comment",
 		"pkg/dispatch/helpers: a package must not be called helpers",
 		"pkg/dispatch/memory: interface Wide has 7 methods, more than 6",

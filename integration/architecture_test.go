@@ -25,9 +25,13 @@ type law struct {
 // that none fits has no place in it.
 var laws = []law{
 	{of: "pkg/deferred", others: []string{"github.com/vmihailenco/msgpack/..."}},
-	{of: "pkg/dispatch", own: []string{"pkg/deferred"}},
-	{of: "pkg/dispatch/jetstream/...", own: []string{"pkg/deferred", "pkg/dispatch", "pkg/dispatch/jetstream/..."}, nats: true},
-	{of: "pkg/dispatch/...", own: []string{"pkg/deferred", "pkg/dispatch"}},
+	{of: "pkg/dispatch", own: []string{"pkg/deferred", "pkg/dispatch/driver", "pkg/dispatch/internal/..."}},
+	{of: "pkg/dispatch/driver", own: []string{"pkg/deferred"}},
+	{of: "pkg/dispatch/driver/drivertest", own: []string{"pkg/deferred", "pkg/dispatch/driver"}},
+	{of: "pkg/dispatch/internal/suite", own: []string{"pkg/deferred", "pkg/dispatch", "pkg/dispatch/driver/..."}},
+	{of: "pkg/dispatch/jetstream/...", own: []string{"pkg/deferred", "pkg/dispatch", "pkg/dispatch/driver", "pkg/dispatch/jetstream/..."}, nats: true},
+	{of: "pkg/dispatch/memory", own: []string{"pkg/deferred", "pkg/dispatch", "pkg/dispatch/driver"}},
+	{of: "pkg/dispatch/...", own: []string{"pkg/deferred"}},
 	{of: "pkg/workerpool/...", own: []string{"pkg/deferred", "pkg/workerpool/..."}},
 	{of: "pkg/ztest/...", own: []string{"..."}, nats: true},
 	{of: "cmd/...", own: []string{"..."}, nats: true},
@@ -38,7 +42,7 @@ var laws = []law{
 
 // inTests is what of this module every test may import besides: its own package,
 // and a queue in memory, which is worth nothing without the package that drives it.
-var inTests = []string{"pkg/dispatch", "pkg/dispatch/memory", "pkg/dispatch/dispatchtest"}
+var inTests = []string{"pkg/dispatch", "pkg/dispatch/memory", "pkg/dispatch/driver/...", "pkg/dispatch/internal/suite"}
 
 // natsModules are those of NATS and of its makers.
 var natsModules = []string{"github.com/nats-io/...", "github.com/synadia-io/..."}

@@ -7,10 +7,10 @@
 // [Queue.List]) and hands calls to workers ([Queue.Join]). jetstream.Open gives
 // one over NATS; memory.New gives one that lives in this process.
 //
-// A queue holds policy; mechanics are behind two seams. A [Broker] keeps
-// messages, each the carrier of a duty that is not finished; a [Store] keeps one
-// record per deferred, changed only by compare-and-set. What keeps every promise
-// is the order of writes between the two:
+// A queue holds policy; mechanics are behind the two seams of package driver. A
+// [driver.Broker] keeps messages, each the carrier of a duty that is not finished; a
+// [driver.Store] keeps one record per deferred, changed only by compare-and-set. What
+// keeps every promise is the order of writes between the two:
 //
 //	submit:  put the message
 //	attempt: compare-and-set "running", with the attempt's token

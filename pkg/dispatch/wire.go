@@ -139,7 +139,7 @@ func message(c *deferred.Call, route driver.Route) (driver.Message, error) {
 	asciiOf(h)
 	if route == driver.Commands {
 		h[HeaderQueue], h[HeaderName] = c.QueueName(), c.Name
-		return driver.Message{Route: route, Verb: VerbJoin, ID: c.ID, Header: h, Body: args.Data}, nil
+		return driver.Message{Route: route, Verb: driver.VerbJoin, ID: c.ID, Header: h, Body: args.Data}, nil
 	}
 	return driver.Message{Route: route, Queue: c.QueueName(), Name: c.Name, ID: c.ID, Header: h, Body: args.Data}, nil
 }
@@ -154,13 +154,9 @@ func headerJSON(v any) ([]byte, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), err
 }
 
-// VerbJoin makes a join a command. One that cancels what it does not need is given
-// by those only who may: a server permits each verb by itself.
-const VerbJoin = "join"
-
 // bringsCall reports whether the message brings a call, and is no word about one.
 func bringsCall(m *driver.Message) bool {
-	return m.Route != driver.Aside && (m.Route != driver.Commands || m.Verb == VerbJoin)
+	return m.Route != driver.Aside && (m.Route != driver.Commands || m.Verb == driver.VerbJoin)
 }
 
 // callNames gives the queue and the name of the call that a message brings.

@@ -11,7 +11,7 @@ import (
 // A Broker keeps messages until they are settled, and hands them out, each to
 // one subscription at a time, again when a delivery is not settled or extended
 // within the lease. Implementations are safe for concurrent use;
-// dispatchtest.TestBroker is their contract as code.
+// drivertest.TestBroker is their contract as code.
 type Broker interface {
 	// Put stores messages, each on its own; the answers are in their order.
 	Put(ctx context.Context, messages []Message) []Stored
@@ -137,3 +137,7 @@ type Page struct {
 	After       uint64 // skips those up to and with this sequence
 	Limit       int    // 0: no limit
 }
+
+// VerbJoin makes a join a command. One that cancels what it does not need is given
+// by those only who may: a server permits each verb by itself.
+const VerbJoin = "join"

@@ -8,7 +8,7 @@ import (
 
 // A Store keeps small values under keys, with compare-and-set. It is the only
 // authority on the state of a deferred. Implementations are safe for concurrent
-// use; dispatchtest.TestStore is their contract as code.
+// use; drivertest.TestStore is their contract as code.
 type Store interface {
 	// Write writes each value on its own terms; one that fails does not keep
 	// the others from being written. The answers are in the order of the writes.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 
 	"github.com/nats-io/nats.go"
@@ -32,7 +31,7 @@ func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]driver.Delivery, e
 		last(driver.Later, "*", "*"),
 		last(driver.Delay),
 		last(driver.Due, "*", "*"),
-		last(driver.Commands, dispatch.VerbJoin),
+		last(driver.Commands, driver.VerbJoin),
 	}
 	if seq, err := strconv.ParseUint(string(id), 10, 63); err == nil && seq > 0 { // the server's numbering
 		requests = append(requests, b.get(getRequest{Seq: seq}, b.queue()))
@@ -49,7 +48,7 @@ func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]driver.Delivery, e
 			continue
 		}
 		d := b.seen(a.msg)
-		if d.ID == id && (d.Route != driver.Commands || d.Verb == dispatch.VerbJoin) && !contains(found, d) {
+		if d.ID == id && (d.Route != driver.Commands || d.Verb == driver.VerbJoin) && !contains(found, d) {
 			found = append(found, d)
 		}
 	}

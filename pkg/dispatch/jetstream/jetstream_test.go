@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"zasync/pkg/dispatch/dispatchtest"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/driver/drivertest"
 	"zasync/pkg/dispatch/jetstream"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -137,7 +137,7 @@ func (p *place) open(tb testing.TB) {
 
 func TestStoreKeepsItsContract(t *testing.T) {
 	t.Parallel()
-	dispatchtest.TestStore(t, inParallel, func(t *testing.T) driver.Store {
+	drivertest.TestStore(t, inParallel, func(t *testing.T) driver.Store {
 		t.Helper()
 		return settle(t).store
 	})
@@ -145,9 +145,9 @@ func TestStoreKeepsItsContract(t *testing.T) {
 
 func TestBrokerKeepsItsContract(t *testing.T) {
 	t.Parallel()
-	dispatchtest.TestBroker(t, inParallel, func(t *testing.T) dispatchtest.Brokering {
+	drivertest.TestBroker(t, inParallel, func(t *testing.T) drivertest.Brokering {
 		t.Helper()
 		p := settle(t)
-		return dispatchtest.Brokering{Broker: p.broker, Lease: p.config.Lease}
+		return drivertest.Brokering{Broker: p.broker, Lease: p.config.Lease}
 	})
 }

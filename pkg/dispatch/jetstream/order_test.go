@@ -3,7 +3,8 @@ package jetstream_test
 import (
 	"testing"
 
-	"zasync/pkg/dispatch/dispatchtest"
+	"zasync/pkg/dispatch/internal/suite"
+	"zasync/pkg/dispatch/driver/drivertest"
 )
 
 // inParallel runs a case on the real clock beside others: most of its time is
@@ -13,60 +14,60 @@ func inParallel(t *testing.T, f func(t *testing.T)) {
 	f(t)
 }
 
-func pair(t *testing.T) dispatchtest.Pair {
+func pair(t *testing.T) suite.Pair {
 	p := settle(t)
-	return dispatchtest.Pair{Store: p.store, Broker: p.broker, Lease: p.config.Lease}
+	return suite.Pair{Store: p.store, Broker: p.broker, Lease: p.config.Lease}
 }
 
 func TestRulesOfTheOrderOfWrites(t *testing.T) {
 	t.Parallel()
-	dispatchtest.TestRules(t, inParallel, pair)
+	suite.TestRules(t, inParallel, pair)
 }
 
 func TestEveryOperationMayFailOrBeTheLast(t *testing.T) {
 	t.Parallel()
-	dispatchtest.TestOrder(t, inParallel, pair, fewer)
+	suite.TestOrder(t, inParallel, pair, fewer)
 }
 
 func TestRulesOfWhatWaits(t *testing.T) {
 	t.Parallel()
-	dispatchtest.TestRulesOfWaiting(t, inParallel, pair)
+	suite.TestRulesOfWaiting(t, inParallel, pair)
 }
 
 func TestQueueKeepsItsWord(t *testing.T) {
 	t.Parallel()
-	dispatchtest.TestQueue(t, inParallel, pair)
+	suite.TestQueue(t, inParallel, pair)
 }
 
 // Over a server each case takes its seconds of real time, so every fifth is
 // told here; the pair in memory, which is held to the same contract, tells all.
 func TestEveryOperationOfWhatWaitsMayFailOrBeTheLast(t *testing.T) {
 	t.Parallel()
-	dispatchtest.TestOrderOfWaiting(t, inParallel, pair, 5*fewer)
+	suite.TestOrderOfWaiting(t, inParallel, pair, 5*fewer)
 }
 
 func TestEveryOperationOfWhatIsKeptMayFailOrBeTheLast(t *testing.T) {
 	t.Parallel()
-	dispatchtest.TestOrderOfKeeping(t, inParallel, pair, 15*fewer)
+	suite.TestOrderOfKeeping(t, inParallel, pair, 15*fewer)
 }
 
 func TestRandomGraphSettlesAsItsEdgesSay(t *testing.T) {
 	t.Parallel()
-	dispatchtest.TestGraph(t, inParallel, pair, 1000)
+	suite.TestGraph(t, inParallel, pair, 1000)
 }
 
 func TestDeferredsKeepTheirWord(t *testing.T) {
 	t.Parallel()
-	dispatchtest.TestDeferreds(t, inParallel, pair)
+	suite.TestDeferreds(t, inParallel, pair)
 }
 
 // Ten thousand take ten seconds here, and many more under the race detector
 // beside other tests; the pair in memory joins them all.
 func TestJoinOfThousandsStaysCheap(t *testing.T) {
-	dispatchtest.TestWide(t, dispatchtest.RealClock, pair, 2_000)
+	suite.TestWide(t, drivertest.RealClock, pair, 2_000)
 }
 
 func TestLeasesThatHadAGap(t *testing.T) {
 	t.Parallel()
-	dispatchtest.TestLeases(t, inParallel, pair)
+	suite.TestLeases(t, inParallel, pair)
 }

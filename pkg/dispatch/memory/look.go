@@ -6,7 +6,6 @@ import (
 	"iter"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 )
 
@@ -22,7 +21,7 @@ func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]driver.Delivery, e
 	defer b.mu.Unlock()
 	var found []driver.Delivery
 	for _, m := range b.ids[id] {
-		if m.Route != driver.Aside && (m.Route != driver.Commands || m.Verb == dispatch.VerbJoin) {
+		if m.Route != driver.Aside && (m.Route != driver.Commands || m.Verb == driver.VerbJoin) {
 			found = append(found, m.seen())
 		}
 	}

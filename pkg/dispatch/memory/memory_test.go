@@ -9,20 +9,20 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch/dispatchtest"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/driver/drivertest"
 	"zasync/pkg/dispatch/memory"
 )
 
 func TestStoreKeepsTheContract(t *testing.T) {
-	dispatchtest.TestStore(t, synctest.Test, func(*testing.T) driver.Store {
+	drivertest.TestStore(t, synctest.Test, func(*testing.T) driver.Store {
 		return memory.New(memory.Config{}).Store
 	})
 }
 
 func TestBrokerKeepsTheContract(t *testing.T) {
-	dispatchtest.TestBroker(t, synctest.Test, func(*testing.T) dispatchtest.Brokering {
-		return dispatchtest.Brokering{Broker: memory.New(memory.Config{}).Broker, Lease: memory.DefaultLease}
+	drivertest.TestBroker(t, synctest.Test, func(*testing.T) drivertest.Brokering {
+		return drivertest.Brokering{Broker: memory.New(memory.Config{}).Broker, Lease: memory.DefaultLease}
 	})
 }
 
