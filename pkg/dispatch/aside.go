@@ -12,6 +12,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // setAside keeps a message that cannot be used where it is seen, as it came, or as
@@ -125,7 +126,7 @@ func (f *feed) malformed(ctx context.Context, h *holding, cause error) {
 		err = f.settleMalformed(ctx, h, cause)
 	}
 	if err != nil {
-		f.letCome(h, growing(d.Deliveries), "cannot set aside", err)
+		f.letCome(h, liveness.RedeliveryDelay(d.Deliveries), "cannot set aside", err)
 		return
 	}
 	f.acknowledge(ctx, h)
@@ -150,7 +151,7 @@ func (f *feed) settleMalformed(ctx context.Context, h *holding, cause error) (er
 			if !r.State.Settled() {
 				r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindMalformed, Message: cut(cause.Error())})
 			}
-			err = h.write(ctx, r, f.clock.now())
+			err = h.write(ctx, r, f.clock.Now())
 		}
 		switch {
 		case errors.Is(err, driver.ErrConflict), errors.Is(err, driver.ErrUnknown):
@@ -162,7 +163,7 @@ func (f *feed) settleMalformed(ctx context.Context, h *holding, cause error) (er
 		default:
 			return f.finish(ctx, h)
 		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
+		if err := liveness.Pause(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,8 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/complaints"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // noteEvery is how often the annotations of one attempt are written. A handler
@@ -135,7 +137,7 @@ func (l *attemptLedger) annotated() bool {
 
 // rest writes what was kept at the end of each interval in which something was.
 func (l *attemptLedger) rest(ctx context.Context) {
-	for pause(ctx, noteEvery) == nil {
+	for liveness.Pause(ctx, noteEvery) == nil {
 		if !l.flush(ctx) {
 			return
 		}
@@ -159,7 +161,7 @@ func (l *attemptLedger) flush(ctx context.Context) (wrote bool) {
 	l.mu.Unlock()
 	for _, n := range kept {
 		if err := l.annotate(ctx, l.attempt.ID, n); err != nil {
-			l.wrong.Say(string(l.attempt.ID), Complaint{
+			l.wrong.Say(string(l.attempt.ID), complaints.Complaint{
 				Level: slog.LevelWarn, Says: "annotation not stored", Err: err, Of: []any{"id", l.attempt.ID, "key", n.Key},
 			})
 			l.mu.Lock()

@@ -18,7 +18,7 @@ func (f *feed) bound(ctx context.Context) {
 	if err != nil || n <= f.config.MaxRecords {
 		return
 	}
-	room, now := f.config.MaxRecords/20, f.clock.now()
+	room, now := f.config.MaxRecords/20, f.clock.Now()
 	settled, limit := 0, n-f.config.MaxRecords+room
 	var succeeded, others []forgettable
 	for e, err := range f.store.List(ctx, driver.Query{Space: driver.Records}) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 const (
@@ -26,8 +27,8 @@ func (f *feed) met(ctx context.Context, h *holding) error {
 		return err
 	}
 	if left {
-		now := f.clock.now()
-		return f.put(ctx, alarm(h.record, now.Add(growingFrom(now.Sub(h.record.Settled), carriedLook, carriedSeldom))))
+		now := f.clock.Now()
+		return f.put(ctx, alarm(h.record, now.Add(liveness.GrowingDelay(now.Sub(h.record.Settled), carriedLook, carriedSeldom))))
 	}
 	if h.call != nil { // as after a commit: time enough to have the message acknowledged
 		h.least = f.kept(h.record)
@@ -51,9 +52,4 @@ func (f *feed) carriedElsewhere(ctx context.Context, h *holding) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// growingFrom is when to look again at what has been as it is for so long.
-func growingFrom(elapsed, least, most time.Duration) time.Duration {
-	return min(max(elapsed, least), most)
 }

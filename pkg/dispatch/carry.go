@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // look reads what a decision rests on, and decides. Whose answer is enough is for the
@@ -68,7 +69,7 @@ func (h *holding) facts(ctx context.Context, latest bool) (x facts, err error) {
 		h.parent = parent.record
 	}
 	x = facts{
-		record: h.record, latest: h.latest, parent: h.parent, call: h.call, command: h.command, sent: h.delivery.Time, digest: h.digest, now: f.clock.now(), foreign: foreign(&h.delivery),
+		record: h.record, latest: h.latest, parent: h.parent, call: h.call, command: h.command, sent: h.delivery.Time, digest: h.digest, now: f.clock.Now(), foreign: foreign(&h.delivery),
 		self: f.worker.Incarnation, performing: f.performs(h.delivery.ID, h),
 		maxDeaths: f.config.MaxDeaths, grace: f.config.ParentGrace,
 	}
@@ -76,7 +77,7 @@ func (h *holding) facts(ctx context.Context, latest bool) (x facts, err error) {
 		x.sent = h.call.submitted
 	}
 	if r := h.record; r != nil && r.State == deferred.Running && r.Token.Worker != x.self {
-		x.ownerAlive = f.beat.alive(ctx, r.Token.Worker)
+		x.ownerAlive = f.beat.Alive(ctx, r.Token.Worker)
 	}
 	return x, nil
 }
@@ -99,7 +100,7 @@ func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
 	case rest:
 		err = f.rest(ctx, h, d.until)
 	case giveBack, early:
-		f.letCome(h, growing(h.delivery.Deliveries), d.why, nil)
+		f.letCome(h, liveness.RedeliveryDelay(h.delivery.Deliveries), d.why, nil)
 		return true
 	case disown:
 		err = f.disown(ctx, h, d.why)
@@ -143,7 +144,7 @@ func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
 	case errors.Is(err, driver.ErrConflict), errors.Is(err, driver.ErrUnknown):
 		return false
 	case err != nil:
-		f.letCome(h, growing(h.delivery.Deliveries), "cannot "+string(d.deed), err)
+		f.letCome(h, liveness.RedeliveryDelay(h.delivery.Deliveries), "cannot "+string(d.deed), err)
 		return true
 	}
 	f.acknowledge(ctx, h)
@@ -164,7 +165,7 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 	if r.State != deferred.Succeeded {
 		r.Args = args
 	}
-	err = h.write(ctx, r, f.clock.now())
+	err = h.write(ctx, r, f.clock.Now())
 	for _, lessen := range []func(){ // better settled with less than never
 		func() { r.Args = deferred.Content{} },
 		func() { f.refer(ctx, h, r, d.deed) },
@@ -176,7 +177,7 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 			break
 		}
 		lessen()
-		err = h.write(ctx, r, f.clock.now())
+		err = h.write(ctx, r, f.clock.Now())
 	}
 	return err
 }
@@ -190,7 +191,7 @@ func (f *feed) conclusive(ctx context.Context, h *holding, r *deferred.Record, d
 			Kind: deferred.KindPoison, Message: fmt.Sprintf("%d workers died while they performed it", r.Counts.Deaths),
 		}))
 	case expire:
-		r.Settle(deferred.Expired, f.ofAttempt(ctx, r, expiry(r, f.clock.now())))
+		r.Settle(deferred.Expired, f.ofAttempt(ctx, r, expiry(r, f.clock.Now())))
 	case passThrough:
 		settleAs(r, h.parent, inline)
 		r.Skipped = true

@@ -8,6 +8,8 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/complaints"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // Claim writes that this worker performs the call. Nothing starts before that
@@ -15,7 +17,7 @@ import (
 func (f *feed) Claim(ctx context.Context, o deferred.Offer) (*deferred.Attempt, error) {
 	a, err := f.claimOffer(ctx, o)
 	if err != nil && !errors.Is(err, deferred.ErrTaken) && ctx.Err() == nil {
-		f.wrong.Say(string(o.ID), Complaint{Level: slog.LevelWarn, Says: "call not claimed", Err: err, Of: []any{"id", o.ID, "name", o.Lane.Name}})
+		f.wrong.Say(string(o.ID), complaints.Complaint{Level: slog.LevelWarn, Says: "call not claimed", Err: err, Of: []any{"id", o.ID, "name", o.Lane.Name}})
 	}
 	return a, err
 }
@@ -32,7 +34,7 @@ func (f *feed) claimOffer(ctx context.Context, o deferred.Offer) (*deferred.Atte
 			break
 		}
 		if !errors.Is(err, driver.ErrConflict) && !errors.Is(err, driver.ErrUnknown) {
-			f.letCome(h, growing(h.delivery.Deliveries), "cannot claim", err)
+			f.letCome(h, liveness.RedeliveryDelay(h.delivery.Deliveries), "cannot claim", err)
 			return nil, err
 		}
 		if gone := f.claimAnew(ctx, h); gone != nil {
@@ -40,7 +42,7 @@ func (f *feed) claimOffer(ctx context.Context, o deferred.Offer) (*deferred.Atte
 		}
 	}
 	// Time has passed since the call was looked at.
-	now := f.clock.now()
+	now := f.clock.Now()
 	if h.record.Attempt == 1 && !h.call.BeginBy.IsZero() && now.After(h.call.BeginBy) {
 		f.afterwards(h, func(ctx context.Context) { f.expireClaimed(ctx, h) })
 		return nil, deferred.ErrTaken
@@ -62,7 +64,7 @@ func (f *feed) tryClaim(ctx context.Context, h *holding) (stored bool, err error
 	}
 	r.State, r.Attempt = deferred.Running, r.Attempt+1
 	r.Token = deferred.Token{Worker: f.worker.Incarnation, Attempt: r.Attempt}
-	r.Started, r.Failure, r.NotBefore, r.Args = f.clock.now(), nil, time.Time{}, deferred.Content{}
+	r.Started, r.Failure, r.NotBefore, r.Args = f.clock.Now(), nil, time.Time{}, deferred.Content{}
 	err = h.write(ctx, r, time.Time{})
 	if !errors.Is(err, driver.ErrUnknown) {
 		return err == nil, err
@@ -91,7 +93,7 @@ func parentOf(c *carried) *deferred.RecordedParent {
 func (f *feed) claimAnew(ctx context.Context, h *holding) error {
 	d, err := h.look(ctx)
 	if err != nil {
-		f.letCome(h, growing(h.delivery.Deliveries), "cannot read the record", err)
+		f.letCome(h, liveness.RedeliveryDelay(h.delivery.Deliveries), "cannot read the record", err)
 		return err
 	}
 	if d.deed == claim || d.deed == takeOver {
@@ -118,7 +120,7 @@ func (q *Queue) readBack(ctx context.Context, id deferred.ID) (sighting, error) 
 		if err == nil {
 			return back, nil
 		}
-		if pause(ctx, wait) != nil {
+		if liveness.Pause(ctx, wait) != nil {
 			return sighting{}, err
 		}
 	}
@@ -148,7 +150,7 @@ func (f *feed) Decline(o deferred.Offer, reason string) {
 	if h.attempt == nil {
 		after := time.Duration(0)
 		if n := h.delivery.Deliveries; n > 1 {
-			after = growing(n - 1)
+			after = liveness.RedeliveryDelay(n - 1)
 		}
 		f.letCome(h, after, reason, nil)
 		return
@@ -185,7 +187,7 @@ func (f *feed) withoutInput(ctx context.Context, h *holding, cause error) {
 	var size *deferred.SizeError
 	gone := errors.Is(cause, deferred.ErrNotFound) && h.delivery.Deliveries >= inputTries
 	if !gone && !errors.As(cause, &size) && !errors.Is(cause, errParts) {
-		f.unclaim(ctx, h, growing(h.delivery.Deliveries), "its input cannot be read: "+cause.Error())
+		f.unclaim(ctx, h, liveness.RedeliveryDelay(h.delivery.Deliveries), "its input cannot be read: "+cause.Error())
 		return
 	}
 	f.settleClaimed(ctx, h, func(r *deferred.Record) {

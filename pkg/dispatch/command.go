@@ -111,14 +111,14 @@ func (q *Queue) putCommand(ctx context.Context, m driver.Message, c *deferred.Co
 // on: a process without a worker has its own clock only. The message that it has just
 // stored bears a fresh stamp. If it is gone already, so is what there was to write.
 func (q *Queue) learnTime(ctx context.Context, c *deferred.Command) {
-	if !q.clock.unknown(time.Now()) {
+	if !q.clock.Unknown(time.Now()) {
 		return
 	}
 	short, cancel := context.WithTimeout(ctx, time.Second) // it may not be permitted
 	defer cancel()
 	for d, err := range q.broker.Pending(short, driver.Page{Route: driver.Commands, After: c.Seq - 1, Limit: 1}) {
 		if err == nil && d.Seq == c.Seq {
-			q.clock.sample(d.Got, d.Time, true)
+			q.clock.Sample(d.Got, d.Time, true)
 		}
 	}
 }

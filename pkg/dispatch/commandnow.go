@@ -94,7 +94,7 @@ func (q *Queue) applyTo(ctx context.Context, r *deferred.Record, c *deferred.Com
 		change(r, c)
 		return nil
 	}
-	r.Settled = q.clock.now()
+	r.Settled = q.clock.Now()
 	return err
 }
 

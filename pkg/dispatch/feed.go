@@ -12,6 +12,8 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/complaints"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // feed is one worker's supply of calls, and its share of the housekeeping.
@@ -23,12 +25,12 @@ type feed struct {
 	*Queue
 	worker deferred.Worker
 	log    *slog.Logger
-	wrong  *Complaints
+	wrong  *complaints.Log
 	calls  driver.Subscription
 	house  driver.Subscription
 	offers chan deferred.Offer
 	broken chan error // why the supply ended by itself
-	beat   *beat
+	beat   *liveness.Monitor
 	turns  *sweeper
 	leases leases
 	commit chan struct{}                           // bounds the outcomes on their way, which hold no credit
@@ -73,9 +75,9 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 		held:   map[deferred.ID]*holding{},
 		leases: newLeases(q.config.Lease),
 	}
-	f.wrong = NewComplaints(f.log)
-	f.beat, f.turns = newBeat(q.store, q.clock, w, f.wrong), newSweeper(q.store, w.Incarnation)
-	if err := insist(ctx, func() error { return f.beat.once(ctx, joinLimit) }); err != nil {
+	f.wrong = complaints.New(f.log)
+	f.beat, f.turns = liveness.NewMonitor(q.store, q.clock, w, f.wrong), newSweeper(q.store, w.Incarnation)
+	if err := insist(ctx, func() error { return f.beat.Beat(ctx, joinLimit) }); err != nil {
 		return nil, err
 	}
 	var err error
@@ -85,7 +87,7 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 	if f.house, err = q.broker.Subscribe(ctx); err != nil {
 		return nil, errors.Join(err, f.calls.Close())
 	}
-	f.beat.health = f.calls.Health
+	f.beat.Health = f.calls.Health
 	// The loops live until Leave, not until the context of the joining ends:
 	// the intake first, then, when what was taken is done, the rest.
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -111,7 +113,7 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 		f.mu.Unlock()
 		do(run)
 	}
-	f.loops.Go(func() { f.beat.run(run) })
+	f.loops.Go(func() { f.beat.Run(run) })
 	f.loops.Go(func() { f.renew(run) })
 	f.loops.Go(func() { f.watchOver(run) })
 	f.loops.Go(func() { f.sweep(run) })
@@ -152,7 +154,7 @@ func (f *feed) supply(intake, ctx context.Context) {
 			}
 			return
 		}
-		f.clock.observe(&d)
+		f.clock.Observe(&d)
 		f.leases.add(d)
 		h := &holding{feed: f, delivery: d}
 		c, err := parse(&d)
@@ -185,7 +187,7 @@ func (f *feed) examine(ctx context.Context, h *holding) {
 	for {
 		d, err := h.look(ctx)
 		if err != nil {
-			f.letCome(h, growing(h.delivery.Deliveries), "cannot read the record", err)
+			f.letCome(h, liveness.RedeliveryDelay(h.delivery.Deliveries), "cannot read the record", err)
 			return
 		}
 		if !f.leases.kept(&h.delivery) {
@@ -214,7 +216,7 @@ func (f *feed) examine(ctx context.Context, h *holding) {
 // acknowledged in vain, if its message is older than such a record is kept. It is
 // performed all the same: a call that runs twice is better than one that is lost.
 func (f *feed) warnIfDone(h *holding) {
-	age := f.clock.now().Sub(h.delivery.Time)
+	age := f.clock.Now().Sub(h.delivery.Time)
 	if h.record == nil && h.delivery.Deliveries > 1 && age > cmp.Or(h.call.Keep, f.config.KeepSucceeded) {
 		f.log.Warn("call may have been performed before: its message came again, and is older than its record would be kept",
 			"id", h.delivery.ID, "name", h.delivery.Name, "age", age)

@@ -21,7 +21,7 @@ func (f *feed) putFired(ctx context.Context, messages []driver.Message) error {
 	for _, m := range messages {
 		err := f.put(ctx, m)
 		if errors.Is(err, driver.ErrFull) && m.Route == driver.Ready {
-			m.Route, m.At = driver.Delay, f.clock.now()
+			m.Route, m.At = driver.Delay, f.clock.Now()
 			err = f.put(ctx, m)
 		}
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // goldenOthers are the files of what is not a call that somebody submits.
@@ -91,7 +92,7 @@ func moved(t *testing.T, name string) driver.Message {
 	d.Route = driver.Due
 	f := &feed{Queue: q, log: q.log, house: nobody{}, leases: newLeases(time.Minute)}
 	q.broker = acknowledged{r}
-	f.clock.start = noon.Add(time.Hour) // so that it is due
+	f.clock.Start = noon.Add(time.Hour) // so that it is due
 	d.Got = time.Now()
 	f.leases.add(d)
 	f.move(t.Context(), t.Context(), &holding{feed: f, delivery: d})
@@ -231,7 +232,7 @@ func TestUnhandledFailuresAreListedAsReleased(t *testing.T) {
 }
 
 func TestHeartbeatsAreWrittenAndReadAsReleased(t *testing.T) {
-	for name, say := range map[string]Heartbeat{
+	for name, say := range map[string]liveness.Heartbeat{
 		"heartbeat":           {WorkerStatus: deferred.WorkerStatus{Running: 2, Performed: 40}},
 		"heartbeat-hung":      {WorkerStatus: deferred.WorkerStatus{Running: 2, Hung: 1, Performed: 40}},
 		"heartbeat-unhealthy": {WorkerStatus: deferred.WorkerStatus{Performed: 40}, Unhealthy: "a stream is missing"},
@@ -240,31 +241,31 @@ func TestHeartbeatsAreWrittenAndReadAsReleased(t *testing.T) {
 	}
 }
 
-func heartbeatIsAsReleased(t *testing.T, name string, say Heartbeat) {
+func heartbeatIsAsReleased(t *testing.T, name string, say liveness.Heartbeat) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r, q := recording()
-		b := newBeat(q.store, newClock(), deferred.Worker{
+		b := liveness.NewMonitor(q.store, liveness.NewClock(), deferred.Worker{
 			Name: "w1", Incarnation: "I", Slots: 10, Lanes: []deferred.Lane{{Queue: "default", Name: "demo/greet"}},
 			Status: func() deferred.WorkerStatus { return say.WorkerStatus },
 		}, nil)
 		if say.Unhealthy != "" {
-			b.health = func() error { return errors.New(say.Unhealthy) }
+			b.Health = func() error { return errors.New(say.Unhealthy) }
 		}
-		b.say.Host, b.say.PID = "host", 7
-		if err := b.once(t.Context(), beatEvery); err != nil {
+		b.Say.Host, b.Say.PID = "host", 7
+		if err := b.Beat(t.Context(), liveness.BeatEvery); err != nil {
 			t.Fatal(err)
 		}
-		e, g := r.entries[b.key()], readGolden(t, name)
+		e, g := r.entries[b.Key()], readGolden(t, name)
 		if got := "workers." + e.Name; got != g.Subject {
 			t.Errorf("its key is %s now", got)
 		}
 		if diff := cmp.Diff(fields(t, []byte(g.Body)), fields(t, e.Value)); diff != "" {
 			t.Errorf("its fields are others now (-released +now):\n%s", diff)
 		}
-		r.entries = map[driver.Key]driver.Entry{b.key(): {Key: b.key(), Value: []byte(g.Body), Revision: 1}}
+		r.entries = map[driver.Key]driver.Entry{b.Key(): {Key: b.Key(), Value: []byte(g.Body), Revision: 1}}
 		beats, err := q.Workers(t.Context())
-		if diff := cmp.Diff([]Heartbeat{b.say}, beats); diff != "" || err != nil {
+		if diff := cmp.Diff([]liveness.Heartbeat{b.Say}, beats); diff != "" || err != nil {
 			t.Errorf("it means something else now: %v %s", err, diff)
 		}
 	})

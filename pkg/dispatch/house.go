@@ -10,6 +10,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // keepHouse does this worker's share of what needs no slot and no handler:
@@ -28,7 +29,7 @@ func (f *feed) keepHouse(intake, ctx context.Context) {
 			}
 			return
 		}
-		f.clock.observe(&d)
+		f.clock.Observe(&d)
 		f.leases.add(d)
 		h := &holding{feed: f, delivery: d}
 		switch {
@@ -64,7 +65,7 @@ func (f *feed) afterwards(h *holding, do func(ctx context.Context)) {
 func (f *feed) rescue(h *holding) {
 	if v := recover(); v != nil {
 		f.log.Error("panic", "id", h.delivery.ID, "name", h.delivery.Name, "err", v, "stack", string(debug.Stack()))
-		f.letCome(h, growing(h.delivery.Deliveries), "panic", nil)
+		f.letCome(h, liveness.RedeliveryDelay(h.delivery.Deliveries), "panic", nil)
 	}
 }
 
@@ -192,7 +193,7 @@ func (f *feed) untilDone(ctx context.Context, h *holding, forward func() error) 
 			}
 		}
 		if err != nil {
-			f.letCome(h, growing(h.delivery.Deliveries), "cannot keep house", err)
+			f.letCome(h, liveness.RedeliveryDelay(h.delivery.Deliveries), "cannot keep house", err)
 			return
 		}
 		if f.carry(ctx, h, d) {
@@ -214,8 +215,8 @@ func (f *feed) move(intake, ctx context.Context, h *holding) {
 	if latest := d.Time.Add(longestLead); due.After(latest) {   // no worker has written that
 		due = latest
 	}
-	for wait := due.Sub(f.clock.now()); wait > 0; wait = due.Sub(f.clock.now()) {
-		if pause(intake, wait) != nil {
+	for wait := due.Sub(f.clock.Now()); wait > 0; wait = due.Sub(f.clock.Now()) {
+		if liveness.Pause(intake, wait) != nil {
 			f.letCome(h, 0, "the worker leaves", nil)
 			return
 		}
@@ -234,7 +235,7 @@ func (f *feed) move(intake, ctx context.Context, h *holding) {
 		m = wakeOf(id, "", 0)
 	}
 	if err := f.put(ctx, m); err != nil {
-		f.letCome(h, growing(d.Deliveries), "cannot move", err)
+		f.letCome(h, liveness.RedeliveryDelay(d.Deliveries), "cannot move", err)
 		return
 	}
 	f.acknowledge(ctx, h)

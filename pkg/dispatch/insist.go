@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 const (
@@ -41,7 +42,7 @@ func (t *tries) more(ctx context.Context) bool {
 	}
 	wait := t.wait
 	t.wait = min(2*t.wait, insistLast)
-	return pause(ctx, wait) == nil
+	return liveness.Pause(ctx, wait) == nil
 }
 
 // retriable: the same may succeed soon.

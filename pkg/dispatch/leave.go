@@ -41,7 +41,7 @@ func (f *feed) Leave(ctx context.Context) error {
 	f.loops.Wait()
 	f.turns.last(ctx)
 	f.log.Debug("feed closed", "incarnation", f.worker.Incarnation)
-	return errors.Join(err, f.beat.last(ctx))
+	return errors.Join(err, f.beat.Leave(ctx))
 }
 
 // over waits for the end of some work.

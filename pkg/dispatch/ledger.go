@@ -82,7 +82,7 @@ func (q *Queue) preview(d *driver.Delivery) (deferred.Record, bool) {
 	switch {
 	case c.Join != nil, c.Promise != "", d.Route == driver.Later && c.After != nil:
 		r.State = deferred.Waiting
-	case r.NotBefore.After(q.clock.now()):
+	case r.NotBefore.After(q.clock.Now()):
 		r.State = deferred.Scheduled
 	}
 	return r, true

@@ -20,7 +20,7 @@ type noteSweep struct {
 // sweep looks at the annotations that have come of age since the last time, and
 // in a new round at those again whose deferreds were still there.
 func (s *noteSweep) sweep(ctx context.Context, f *feed) {
-	now := f.clock.now()
+	now := f.clock.Now()
 	if now.Sub(s.began) >= f.config.KeepSucceeded {
 		s.after, s.began = 0, now
 	}

@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // nameLimit is how long the name of a worker is looked for: not everybody may
@@ -24,7 +25,7 @@ func (q *Queue) ofAttempt(ctx context.Context, r *deferred.Record, f *deferred.F
 	ctx, cancel := context.WithTimeout(ctx, nameLimit)
 	defer cancel()
 	entries, err := q.store.Read(ctx, []driver.Key{{Space: driver.Workers, Name: r.Token.Worker}})
-	var beat Heartbeat
+	var beat liveness.Heartbeat
 	if err == nil && json.Unmarshal(entries[0].Value, &beat) == nil {
 		f.Worker = cutAt(beat.Name, maxSaid) // anybody may have written it
 	}

@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // noteScheduled records that the call is scheduled, before it is parked: a second
@@ -112,20 +113,9 @@ func (q *Queue) putAll(ctx context.Context, messages []driver.Message) error {
 		if messages = unknown; len(messages) == 0 {
 			return nil
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := liveness.Pause(ctx, wait); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

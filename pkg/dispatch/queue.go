@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // Config is the policy of a queue. The zero Config is a good one.
@@ -61,7 +62,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.MaxRecords, 1_000_000)
 	orDefault(&c.SweepEvery, time.Minute)
 	if c.RetryDelay == nil {
-		c.RetryDelay = retryDelay
+		c.RetryDelay = liveness.RetryDelay
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -83,7 +84,7 @@ type Queue struct {
 	broker driver.Broker
 	config Config
 	log    *slog.Logger
-	clock  *clock
+	clock  *liveness.Clock
 	hub    *hub
 	voice  voice
 	life   *life
@@ -100,7 +101,7 @@ var (
 func New(s driver.Store, b driver.Broker, c Config) *Queue {
 	c = c.withDefaults()
 	l := newLife()
-	return &Queue{store: s, broker: b, config: c, log: c.Logger, clock: newClock(), hub: newHub(s, l), life: l}
+	return &Queue{store: s, broker: b, config: c, log: c.Logger, clock: liveness.NewClock(), hub: newHub(s, l), life: l}
 }
 
 // Open gives the handle of an id, whether or not anything is known of it yet.

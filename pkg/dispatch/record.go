@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // next is the record to write: a copy of the one that was read, with the call
@@ -142,7 +143,7 @@ func (q *Queue) writeOf(r *deferred.Record, revision uint64, keep time.Duration)
 	}
 	ttl := q.retention(r)
 	if ttl > 0 {
-		ttl = max(ttl, wholeSeconds(keep))
+		ttl = max(ttl, liveness.WholeSeconds(keep))
 	}
 	return driver.Write{Key: recordKey(r.ID), Value: data, Expect: revision, TTL: ttl}, nil
 }

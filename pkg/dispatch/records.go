@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // readAtOnce is how many records are asked for in one go.
@@ -72,7 +73,7 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func(
 		}
 		read, latest = f.store.ReadLatest, true
 		if len(ids) > len(unsure) {
-			if err := pause(ctx, wait); err != nil {
+			if err := liveness.Pause(ctx, wait); err != nil {
 				return err
 			}
 			wait = min(2*wait, time.Second)

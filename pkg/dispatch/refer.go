@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // A record with a large result refers to its sources: to the one that it took
@@ -61,7 +62,7 @@ func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 			}
 			return nil
 		}
-		end := laterOf(f.end(r), f.clock.now().Add(f.least(r)))
+		end := liveness.Latest(f.end(r), f.clock.Now().Add(f.least(r)))
 		if _, err := f.letGo(ctx, sources(r), r.ID, end.Add(outlive)); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/complaints"
 )
 
 // renew extends everything held, four times in a lease, from one timer and
@@ -45,7 +46,7 @@ func (f *feed) extend(ctx context.Context, held []driver.Delivery, at time.Time)
 	}
 	if err := f.broker.Settle(ctx, extends); err != nil {
 		if ctx.Err() == nil {
-			f.wrong.Say("", Complaint{Level: slog.LevelWarn, Says: notRenewed, Over: "leases are renewed again", Err: err, Of: []any{"leases", len(extends)}})
+			f.wrong.Say("", complaints.Complaint{Level: slog.LevelWarn, Says: notRenewed, Over: "leases are renewed again", Err: err, Of: []any{"leases", len(extends)}})
 		}
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 const (
@@ -38,11 +39,11 @@ func (q *Queue) retention(r *deferred.Record) time.Duration {
 	if !r.State.Settled() || r.Parent != nil && !r.Parent.Released || r.Carried || holdsMembers(r) || r.Holds {
 		return 0
 	}
-	left := max(q.end(r).Sub(q.clock.now()), time.Second)
+	left := max(q.end(r).Sub(q.clock.Now()), time.Second)
 	if r.ResultOf == "" { // its sources are kept for so long, and no longer
 		left = max(left, q.least(r))
 	}
-	return wholeSeconds(left)
+	return liveness.WholeSeconds(left)
 }
 
 // retentionUnmet is that of a record that has not met its call. It says that
@@ -57,21 +58,9 @@ func retentionUnmet(r *deferred.Record) time.Duration {
 	return 0
 }
 
-// wholeSeconds rounds up to what a store can count.
-func wholeSeconds(d time.Duration) time.Duration {
-	return (d + time.Second - 1).Truncate(time.Second)
-}
-
 // end is when the time is over for which a settled record is kept.
 func (q *Queue) end(r *deferred.Record) time.Time {
-	return laterOf(r.Settled.Add(q.kept(r)), r.Needed)
-}
-
-func laterOf(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
+	return liveness.Latest(r.Settled.Add(q.kept(r)), r.Needed)
 }
 
 // least is for how long it is kept at least once nothing needs it any more.

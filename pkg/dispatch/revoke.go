@@ -8,6 +8,8 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/complaints"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // watchDelay is how long an attempt runs before its record is watched for a
@@ -34,7 +36,7 @@ func (f *feed) watchOver(ctx context.Context) {
 			for _, h := range f.unwatched(now.Add(-watchDelay)) {
 				f.watch(ctx, h)
 			}
-			for _, m := range f.overdue(f.clock.now()) {
+			for _, m := range f.overdue(f.clock.Now()) {
 				f.loops.Go(func() { f.sayOverdue(ctx, m) }) // nor does the pulse wait for it
 			}
 		case <-ctx.Done():
@@ -71,7 +73,7 @@ func (f *feed) watch(ctx context.Context, h *holding) {
 	f.hub.follow(watching, id, func(r *deferred.Record, revision uint64) bool {
 		return revision < h.claimed || f.inForce(h, r) // an older one is of a replica that lags behind
 	}, func(err error) {
-		f.wrong.Say(string(id), Complaint{Level: slog.LevelWarn, Says: "record of an attempt not watched: a cancel may not reach it", Err: err, Of: []any{"id", id}})
+		f.wrong.Say(string(id), complaints.Complaint{Level: slog.LevelWarn, Says: "record of an attempt not watched: a cancel may not reach it", Err: err, Of: []any{"id", id}})
 	})
 }
 
@@ -121,8 +123,8 @@ func expiryOf(id deferred.ID, revision uint64) driver.Message {
 // it is carried out even if this worker dies.
 func (f *feed) sayOverdue(ctx context.Context, m driver.Message) {
 	if err := f.put(ctx, m); err != nil {
-		f.wrong.Say(string(m.ID), Complaint{Level: slog.LevelWarn, Says: "deadline not told", Err: err, Of: []any{"id", m.ID}})
-		_ = pause(ctx, time.Second)
+		f.wrong.Say(string(m.ID), complaints.Complaint{Level: slog.LevelWarn, Says: "deadline not told", Err: err, Of: []any{"id", m.ID}})
+		_ = liveness.Pause(ctx, time.Second)
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if h := f.held[m.ID]; h != nil {

@@ -8,6 +8,8 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/complaints"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // Settle commits how an attempt ended: the record first, under the attempt's
@@ -114,7 +116,7 @@ func (f *feed) follow(ctx context.Context, h *holding) (err error) {
 	case deferred.Scheduled:
 		f.log.Info("call will be tried again", "id", h.delivery.ID, "name", h.record.Name, "attempt", h.record.Attempt, "not_before", h.record.NotBefore)
 		if err = f.stillScheduled(ctx, h); err == nil {
-			err = f.park(ctx, h, sooner(h.record.NotBefore, h.record.Deadline))
+			err = f.park(ctx, h, liveness.Earliest(h.record.NotBefore, h.record.Deadline))
 		}
 	case deferred.Waiting:
 		f.untilDone(ctx, h, func() error { return driver.ErrConflict })
@@ -126,7 +128,7 @@ func (f *feed) follow(ctx context.Context, h *holding) (err error) {
 		err = f.finish(ctx, h)
 	}
 	if err != nil { // the message is there still, and a redelivery goes on from here
-		f.letCome(h, growing(h.delivery.Deliveries), "cannot finish", err)
+		f.letCome(h, liveness.RedeliveryDelay(h.delivery.Deliveries), "cannot finish", err)
 		return nil
 	}
 	f.acknowledge(ctx, h)
@@ -156,7 +158,7 @@ func (f *feed) conclude(r *deferred.Record, h *holding, o deferred.Outcome) {
 		r.State, r.Args = deferred.Waiting, c.Args
 		r.Waits = &deferred.Waits{Mode: deferred.AdoptInner, On: []deferred.ID{o.Adopt}}
 	case deferred.Scheduled:
-		r.State, r.NotBefore = deferred.Scheduled, f.clock.now().Add(bearable(o.Retry.After))
+		r.State, r.NotBefore = deferred.Scheduled, f.clock.Now().Add(bearable(o.Retry.After))
 	default:
 		f.concludeFailure(r, h, o)
 	}
@@ -179,19 +181,11 @@ func (f *feed) concludeFailure(r *deferred.Record, h *holding, o deferred.Outcom
 	if delay == 0 {
 		delay = f.config.RetryDelay(r.Counts.Failures)
 	}
-	r.State, r.Failure, r.NotBefore = deferred.Scheduled, o.Failure, f.clock.now().Add(bearable(delay))
+	r.State, r.Failure, r.NotBefore = deferred.Scheduled, o.Failure, f.clock.Now().Add(bearable(delay))
 }
 
 // bearable is a wait for the next attempt as long as one that can be asked for in a call.
 func bearable(d time.Duration) time.Duration { return min(max(d, 0), deferred.MaxDelay) }
-
-// sooner is the earlier of two times, of which the second may be none.
-func sooner(a, b time.Time) time.Time {
-	if b.IsZero() || a.Before(b) {
-		return a
-	}
-	return b
-}
 
 const notStored = "outcome not stored"
 
@@ -214,7 +208,7 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 		r := h.record.Clone()
 		r.Counts.Commits += refused
 		change(&r)
-		err := h.write(ctx, &r, f.clock.now())
+		err := h.write(ctx, &r, f.clock.Now())
 		again := refusedForNow(err)
 		if refused > 0 && !again {
 			f.wrong.Over(string(r.ID), notStored)
@@ -224,11 +218,11 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 		}
 		if again {
 			refused++
-			f.wrong.Say(string(r.ID), Complaint{
+			f.wrong.Say(string(r.ID), complaints.Complaint{
 				Level: slog.LevelWarn, Says: notStored, Over: "outcomes are stored again",
 				Err: err, Of: []any{"id", r.ID, "name", r.Name, "attempt", r.Attempt},
 			})
-			if err := pause(ctx, wait); err != nil {
+			if err := liveness.Pause(ctx, wait); err != nil {
 				return err
 			}
 			continue
@@ -239,7 +233,7 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 			return err
 		case back.revision < h.revision && stale < 10: // of a leader that does not know yet what we wrote ourselves, as after an election
 			stale++
-			if err := pause(ctx, wait); err != nil {
+			if err := liveness.Pause(ctx, wait); err != nil {
 				return err
 			}
 		case b == nil || b.Token != token:
@@ -257,7 +251,7 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 
 func (f *feed) expireClaimed(ctx context.Context, h *holding) {
 	f.settleClaimed(ctx, h, func(r *deferred.Record) {
-		r.Settle(deferred.Expired, expiry(r, f.clock.now()))
+		r.Settle(deferred.Expired, expiry(r, f.clock.Now()))
 		r.Attempt = 0
 	})
 }

@@ -155,7 +155,7 @@ func (s *standing) lost(ctx context.Context, i int, r *deferred.Record) (bool, e
 }
 
 // early: who was to submit the members may do so still.
-func (s *standing) early() bool { return s.feed.clock.now().Before(s.feed.graceEnd(s.h.record)) }
+func (s *standing) early() bool { return s.feed.clock.Now().Before(s.feed.graceEnd(s.h.record)) }
 
 func (q *Queue) graceEnd(r *deferred.Record) time.Time { return r.Submitted.Add(q.config.ParentGrace) }
 

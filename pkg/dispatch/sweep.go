@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 const overdue = 5 * time.Second // a schedule fires within a fraction of that
@@ -15,7 +16,7 @@ const overdue = 5 * time.Second // a schedule fires within a fraction of that
 func (f *feed) sweep(ctx context.Context) {
 	every := f.config.SweepEvery
 	var swept noteSweep
-	for wait := every; pause(ctx, wait) == nil; {
+	for wait := every; liveness.Pause(ctx, wait) == nil; {
 		began := time.Now()
 		if f.turns.turn(ctx) {
 			f.sweepOnce(ctx)
@@ -29,7 +30,7 @@ func (f *feed) sweep(ctx context.Context) {
 }
 
 func (f *feed) sweepOnce(ctx context.Context) {
-	late := f.clock.now().Add(-overdue)
+	late := f.clock.Now().Add(-overdue)
 	for d, err := range f.broker.Pending(ctx, driver.Page{Route: driver.Delay}) {
 		if err != nil {
 			return
@@ -38,7 +39,7 @@ func (f *feed) sweepOnce(ctx context.Context) {
 			continue
 		}
 		m := d.Message
-		m.At = f.clock.now()
+		m.At = f.clock.Now()
 		if err := f.put(ctx, m); err != nil {
 			f.log.Warn("overdue schedule not put again", "id", d.ID, "name", d.Name, "err", err)
 			return

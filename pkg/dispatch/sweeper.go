@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // sweeperKey is written by the worker that sweeps, each second, beside the heartbeats,
@@ -49,7 +50,7 @@ func (s *sweeper) turn(ctx context.Context) bool {
 
 // run keeps the turn of who has it.
 func (s *sweeper) run(ctx context.Context) {
-	tick := time.NewTicker(beatEvery)
+	tick := time.NewTicker(liveness.BeatEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -72,7 +73,7 @@ func (s *sweeper) keep(ctx context.Context) {
 // write takes the turn, or keeps it. A word that was not stored, or that got no answer,
 // loses it: then others sweep, or this one when the key is gone.
 func (s *sweeper) write(ctx context.Context, expect uint64) {
-	short, cancel := context.WithTimeout(ctx, beatEvery)
+	short, cancel := context.WithTimeout(ctx, liveness.BeatEvery)
 	defer cancel()
 	value, _ := json.Marshal(map[string]string{"incarnation": s.incarnation}) // a string
 	w := s.store.Write(short, []driver.Write{{Key: sweeperKey, Value: value, Expect: expect}})[0]

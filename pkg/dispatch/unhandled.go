@@ -9,6 +9,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // Failures that nobody took on are listed under a space of their own, so that
@@ -42,7 +43,7 @@ func (q *Queue) list(ctx context.Context, r *deferred.Record) error {
 	if err != nil {
 		return fmt.Errorf("dispatch: unhandled %s: %w", r.ID, err)
 	}
-	w := q.store.Write(ctx, []driver.Write{{Key: unhandledKey(r.ID), Value: value, Expect: driver.Unconditional, TTL: max(wholeSeconds(q.kept(r)), time.Second)}})[0]
+	w := q.store.Write(ctx, []driver.Write{{Key: unhandledKey(r.ID), Value: value, Expect: driver.Unconditional, TTL: max(liveness.WholeSeconds(q.kept(r)), time.Second)}})[0]
 	return w.Err
 }
 
@@ -126,7 +127,7 @@ func (q *Queue) showUnhandled(ctx context.Context, entries []driver.Entry, yield
 			}
 		case r == nil || !r.Unhandled():
 			q.unlistUnlessTrue(ctx, entries[i])
-		case q.clock.now().Sub(r.Settled) < q.config.UnhandledGrace:
+		case q.clock.Now().Sub(r.Settled) < q.config.UnhandledGrace:
 		case !yield(*r, nil):
 			return false
 		}

@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 // A wake says no more than "look at this record again": something that it waits
@@ -44,7 +45,7 @@ func (f *feed) wait(ctx context.Context, h *holding) error {
 func (f *feed) evaluate(ctx context.Context, h *holding) (decision, error) {
 	r := h.record
 	limit := waitLimit(r)
-	if !limit.IsZero() && !f.clock.now().Before(limit) {
+	if !limit.IsZero() && !f.clock.Now().Before(limit) {
 		return decision{deed: expire, why: "its time has passed"}, nil
 	}
 	if r.Waits == nil {
@@ -101,9 +102,9 @@ func (f *feed) weigh(ctx context.Context, h *holding, latest bool) (decision, er
 	case full, s.fired: // in the second case by hand, or by a worker that has seen more
 		return f.again(h, limit), nil
 	case s.apart:
-		return resting(sooner(f.clock.now().Add(parentLook), limit), "what it waits for does not know of it"), nil
+		return resting(liveness.Earliest(f.clock.Now().Add(parentLook), limit), "what it waits for does not know of it"), nil
 	case s.unseen:
-		return resting(sooner(f.graceEnd(r), limit), "nobody has seen yet what it waits for"), nil
+		return resting(liveness.Earliest(f.graceEnd(r), limit), "nobody has seen yet what it waits for"), nil
 	}
 	return resting(limit, "waits to be woken"), nil
 }
@@ -128,12 +129,12 @@ func resting(limit time.Time, why string) decision {
 
 // again looks soon, and less and less often, since nobody will say when.
 func (f *feed) again(h *holding, limit time.Time) decision {
-	now := f.clock.now()
-	after := growingFrom(now.Sub(h.record.Submitted)/8, parentLook, parentSeldom)
+	now := f.clock.Now()
+	after := liveness.GrowingDelay(now.Sub(h.record.Submitted)/8, parentLook, parentSeldom)
 	if h.looks > 0 {
 		after = min(after, h.looks)
 	}
-	return resting(sooner(now.Add(after), limit), "it may not be woken by all that it waits for")
+	return resting(liveness.Earliest(now.Add(after), limit), "it may not be woken by all that it waits for")
 }
 
 // afterParent: the parent of a callback has settled.
@@ -162,7 +163,7 @@ func (f *feed) afterParent(h *holding, s *standing) (decision, error) {
 func (f *feed) forward(ctx context.Context, h *holding) error {
 	c := callOf(h.record)
 	route := driver.Ready
-	if f.clock.now().Before(c.NotBefore) {
+	if f.clock.Now().Before(c.NotBefore) {
 		route = driver.Later
 	}
 	m, err := c.again(route)

@@ -49,7 +49,7 @@ func (w *watcher) follow(ctx context.Context) error {
 	}
 	var err error
 	if w.record, err = w.queue.Record(ctx, w.id); errors.Is(err, deferred.ErrNotFound) {
-		w.record.Submitted = w.queue.clock.now() // annotations that are there are left over
+		w.record.Submitted = w.queue.clock.Now() // annotations that are there are left over
 	}
 	tick := time.NewTicker(reread)
 	defer tick.Stop()

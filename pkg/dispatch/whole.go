@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/internal/liveness"
 )
 
 const (
@@ -102,7 +103,7 @@ func (a *assembly) read(ctx context.Context, r *deferred.Record, ids []deferred.
 		if wait > time.Second/2 {
 			return nil, fmt.Errorf("%w: %s, of whose result that of %s is made", deferred.ErrNotFound, ids[missing], r.ID)
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := liveness.Pause(ctx, wait); err != nil {
 			return nil, err
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/complaints"
 
 	"github.com/nats-io/nats.go"
 )
@@ -20,7 +20,7 @@ type Broker struct {
 	*site
 	exchange *exchange
 	log      *slog.Logger
-	wrong    *dispatch.Complaints
+	wrong    *complaints.Log
 }
 
 var _ driver.Broker = (*Broker)(nil)

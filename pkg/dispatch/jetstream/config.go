@@ -11,6 +11,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/internal/complaints"
 
 	"github.com/nats-io/nats.go"
 )
@@ -120,7 +121,7 @@ func OpenPair(ctx context.Context, nc *nats.Conn, c Config) (*Store, *Broker, er
 	if err != nil {
 		return nil, nil, err
 	}
-	wrong := dispatch.NewComplaints(c.Logger)
+	wrong := complaints.New(c.Logger)
 	x.lookout = newLookout(site, wrong)
 	return &Store{names: site.names, exchange: x}, &Broker{site: site, exchange: x, log: c.Logger, wrong: wrong}, nil
 }

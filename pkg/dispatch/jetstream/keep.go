@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"time"
 
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/complaints"
 
 	"github.com/nats-io/nats.go"
 )
@@ -148,7 +148,7 @@ func (s *subscription) complain(l *lane, err error) {
 	if errors.Is(err, driver.ErrMissing) {
 		return
 	}
-	c := dispatch.Complaint{
+	c := complaints.Complaint{
 		Level: slog.LevelWarn, Says: unserved, Over: "all lanes are served again", Err: err, Of: []any{"queue", l.Queue, "name", l.Name},
 	}
 	var setting *SettingError

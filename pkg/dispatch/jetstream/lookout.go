@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/complaints"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
@@ -20,7 +20,7 @@ import (
 // that no promise rests on it makes anew, with a warning. Any other is for a person.
 type lookout struct {
 	*site
-	wrong *dispatch.Complaints
+	wrong *complaints.Log
 
 	streams []string // in their order
 
@@ -42,7 +42,7 @@ const (
 	lookRound = time.Minute // and else
 )
 
-func newLookout(s *site, wrong *dispatch.Complaints) *lookout {
+func newLookout(s *site, wrong *complaints.Log) *lookout {
 	l := &lookout{site: s, wrong: wrong, sights: map[string]*sight{}, changed: make(chan struct{})}
 	for _, c := range s.streams() { // which were seen just now
 		l.streams = append(l.streams, c.Name)
@@ -182,7 +182,7 @@ func (l *lookout) note(stream string, missing error) {
 	if missing == nil {
 		l.wrong.Over(stream, says)
 	} else {
-		l.wrong.Say(stream, dispatch.Complaint{
+		l.wrong.Say(stream, complaints.Complaint{
 			Level: slog.LevelError, Says: says, Over: "all streams are there again", Cause: stream, Err: missing, Of: []any{"stream", stream},
 		})
 	}

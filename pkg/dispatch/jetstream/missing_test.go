@@ -13,6 +13,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 	"zasync/pkg/dispatch/jetstream"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
@@ -54,7 +55,7 @@ func (p *place) has(t *testing.T, stream string) bool {
 }
 
 // heartbeat is that of the only worker.
-func heartbeat(t *testing.T, q *dispatch.Queue) (h dispatch.Heartbeat, ok bool) {
+func heartbeat(t *testing.T, q *dispatch.Queue) (h liveness.Heartbeat, ok bool) {
 	t.Helper()
 	workers, err := q.Workers(patiently(t))
 	if err != nil || len(workers) != 1 {

@@ -2,7 +2,6 @@
 
 package jetstream_test
 
-const (
-	fewer  = 1    // the long stories leave out no operation
-	atOnce = "24" // tests wait for leases and heartbeats more than they work
-)
+// atOnce is how many tests run at a time: they wait for leases and heartbeats more
+// than they work.
+const atOnce = "24"

@@ -26,7 +26,7 @@ func TestRulesOfTheOrderOfWrites(t *testing.T) {
 
 func TestEveryOperationMayFailOrBeTheLast(t *testing.T) {
 	t.Parallel()
-	suite.TestOrder(t, inParallel, pair, fewer)
+	suite.TestOrder(t, inParallel, pair, 1)
 }
 
 func TestRulesOfWhatWaits(t *testing.T) {
@@ -43,12 +43,12 @@ func TestQueueKeepsItsWord(t *testing.T) {
 // told here; the pair in memory, which is held to the same contract, tells all.
 func TestEveryOperationOfWhatWaitsMayFailOrBeTheLast(t *testing.T) {
 	t.Parallel()
-	suite.TestOrderOfWaiting(t, inParallel, pair, 5*fewer)
+	suite.TestOrderOfWaiting(t, inParallel, pair, 5)
 }
 
 func TestEveryOperationOfWhatIsKeptMayFailOrBeTheLast(t *testing.T) {
 	t.Parallel()
-	suite.TestOrderOfKeeping(t, inParallel, pair, 15*fewer)
+	suite.TestOrderOfKeeping(t, inParallel, pair, 15)
 }
 
 func TestRandomGraphSettlesAsItsEdgesSay(t *testing.T) {

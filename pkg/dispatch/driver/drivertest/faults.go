@@ -100,7 +100,7 @@ func (f *Faults) Trace() []string {
 	return f.trace[:len(f.trace):len(f.trace)]
 }
 
-// faulty is the name of the chosen operation, if it has come.
+// Faulty is the name of the chosen operation, if it has come.
 func (f *Faults) Faulty() string {
 	if trace := f.Trace(); 0 < f.at && f.at <= len(trace) {
 		return trace[f.at-1]

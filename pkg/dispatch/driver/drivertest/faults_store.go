@@ -78,7 +78,7 @@ func (s faultyStore) Watch(ctx context.Context, keys []driver.Key) (<-chan drive
 	return s.inner.Watch(ctx, keys)
 }
 
-// only is a sequence of nothing but an error.
+// Only is a sequence of nothing but an error.
 func Only[T any](err error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T

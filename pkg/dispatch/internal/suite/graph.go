@@ -30,7 +30,7 @@ func TestGraph(t *testing.T, clock drivertest.Clock, open func(t *testing.T) Pai
 				defer cancel()
 				r := &rig{T: t, ctx: ctx, pair: open(t), inline: inline}
 				r.queue = dispatch.New(r.pair.Store, r.pair.Broker, dispatch.Config{Lease: r.pair.Lease, InlineResult: inline, Logger: silent()})
-				g := newGraph(r, nodes, 7)
+				g := newGraph(r, nodes/fewer, 7)
 				g.run()
 				g.check()
 			})

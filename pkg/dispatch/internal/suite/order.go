@@ -67,6 +67,7 @@ type plot struct {
 }
 
 func runStory(t *testing.T, clock drivertest.Clock, open func(t *testing.T) Pair, p plot, step int) {
+	step *= fewer
 	operations := map[string]int{}
 	t.Run("NothingFails", func(t *testing.T) { // returns when it is over, also where clock makes its tests parallel
 		t.Run("Counted", func(t *testing.T) {

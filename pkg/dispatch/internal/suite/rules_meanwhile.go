@@ -20,7 +20,8 @@ type meanwhile struct {
 	space   driver.Space
 	before  func(w driver.Write)
 	first   sync.Once
-	after   func() // the first deletion of a record
+	after   func() // the first deletion of a record; nil is nothing
+	deleted sync.Once
 	refused chan bool
 }
 
@@ -33,8 +34,7 @@ func (s *meanwhile) Write(ctx context.Context, writes []driver.Write) []driver.W
 	}
 	written := s.Store.Write(ctx, writes)
 	if s.after != nil && len(writes) > 0 && writes[0].Delete && writes[0].Space == driver.Records {
-		s.after()
-		s.after = nil
+		s.deleted.Do(s.after)
 	}
 	if at >= 0 {
 		s.refused <- errors.Is(written[at].Err, driver.ErrConflict)

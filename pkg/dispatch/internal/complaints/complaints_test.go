@@ -1,4 +1,4 @@
-package dispatch_test
+package complaints_test
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"zasync/pkg/dispatch"
+	"zasync/pkg/dispatch/internal/complaints"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -18,8 +18,8 @@ import (
 // said collects lines of a log, without their times.
 type said struct{ bytes.Buffer }
 
-func (s *said) complaints() *dispatch.Complaints {
-	return dispatch.NewComplaints(slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+func (s *said) complaints() *complaints.Log {
+	return complaints.New(slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}
@@ -39,8 +39,8 @@ func (s *said) are(t *testing.T, want ...string) {
 	s.Reset()
 }
 
-func unserved(n int, err error) dispatch.Complaint {
-	return dispatch.Complaint{
+func unserved(n int, err error) complaints.Complaint {
+	return complaints.Complaint{
 		Level: slog.LevelWarn, Says: "not served", Over: "served again",
 		Err: fmt.Errorf("lane %d: %w", n, err), Of: []any{"name", n},
 	}

@@ -1,4 +1,7 @@
-package dispatch
+// Package complaints keeps a log readable while much goes wrong for one cause: each
+// cause is said at once, then once a minute with for how many it stands, and once when
+// it is over.
+package complaints
 
 import (
 	"context"
@@ -8,18 +11,16 @@ import (
 	"time"
 )
 
-// complaintEvery is how often what stays wrong is said. It is longer than anything
-// waits that tries again, so that what is not heard of for so long is over.
+// complaintEvery is how often the log repeats a cause. Every retry of the queue comes
+// sooner: so a cause without a complaint for that long is over.
 const complaintEvery = time.Minute
 
-// maxCauses bounds the causes that are told apart: a text may have a port in it.
+// maxCauses bounds the table of causes: the text of an error may have a port in it.
 const maxCauses = 32
 
-// Complaints say in a log what goes wrong for many, again and again: at once when a
-// cause first shows, then once a minute for how many it does, and once when it does
-// for nobody any more. They are for the worker and for implementations of the seams,
-// and safe for concurrent use.
-type Complaints struct {
+// A Log writes complaints. It is for workers and for implementations of the seams, and
+// safe for concurrent use.
+type Log struct {
 	log *slog.Logger
 
 	mu     sync.Mutex
@@ -48,13 +49,13 @@ type cause struct {
 	timer  *time.Timer
 }
 
-// NewComplaints gives complaints that are said in a log.
-func NewComplaints(log *slog.Logger) *Complaints {
-	return &Complaints{log: log, causes: map[string]*cause{}}
+// New gives complaints that are said in a log.
+func New(log *slog.Logger) *Log {
+	return &Log{log: log, causes: map[string]*cause{}}
 }
 
 // Say complains for one of many.
-func (c *Complaints) Say(who string, what Complaint) {
+func (c *Log) Say(who string, what Complaint) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := c.key(&what)
@@ -76,7 +77,7 @@ func (c *Complaints) Say(who string, what Complaint) {
 }
 
 // Over says that nothing that would be said so goes wrong for one of many any more.
-func (c *Complaints) Over(who, says string) {
+func (c *Log) Over(who, says string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	over, left := "", false
@@ -95,7 +96,7 @@ func (c *Complaints) Over(who, says string) {
 	}
 }
 
-func (c *Complaints) key(what *Complaint) string {
+func (c *Log) key(what *Complaint) string {
 	key := what.Says + "\x00" + what.Cause
 	if what.Cause == "" && what.Err != nil {
 		key += innermost(what.Err).Error()
@@ -114,7 +115,7 @@ func innermost(err error) error {
 }
 
 // sum says at the end of a period for how many it went wrong, if it did again.
-func (c *Complaints) sum(key string, now *cause) {
+func (c *Log) sum(key string, now *cause) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.causes[key] != now {
@@ -131,7 +132,7 @@ func (c *Complaints) sum(key string, now *cause) {
 	now.timer.Reset(complaintEvery)
 }
 
-func (c *Complaints) end(key string) {
+func (c *Log) end(key string) {
 	c.causes[key].timer.Stop()
 	delete(c.causes, key)
 }

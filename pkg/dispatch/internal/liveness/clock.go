@@ -1,8 +1,7 @@
-package dispatch
+package liveness
 
 import (
 	"math"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,12 +9,12 @@ import (
 	"zasync/pkg/dispatch/driver"
 )
 
-// clock tells the server's time, never ahead of it: the offset is the smallest
+// Clock tells the server's time, never ahead of it: the offset is the smallest
 // difference seen between receiving a delivery and the server's stamp on it,
 // which is the skew of the two clocks plus a latency above zero. It counts on
 // the monotonic clock, so a step of this machine's time changes nothing.
-type clock struct {
-	start  time.Time
+type Clock struct {
+	Start  time.Time
 	offset atomic.Int64 // nanoseconds; MaxInt64 until something was received
 
 	mu      sync.Mutex
@@ -26,26 +25,26 @@ type clock struct {
 	before  int64
 }
 
-func newClock() *clock {
+func NewClock() *Clock {
 	now := time.Now()
-	c := &clock{start: now, began: now, present: math.MaxInt64, before: math.MaxInt64}
+	c := &Clock{Start: now, began: now, present: math.MaxInt64, before: math.MaxInt64}
 	c.offset.Store(math.MaxInt64)
 	return c
 }
 
 // local is this machine's time as it would be had nobody set it since the start.
-func (c *clock) local(t time.Time) time.Time { return c.start.Round(0).Add(t.Sub(c.start)) }
+func (c *Clock) local(t time.Time) time.Time { return c.Start.Round(0).Add(t.Sub(c.Start)) }
 
 // window is how long a difference counts, at least. A stamp that was wrong, and
 // the drift of the clocks, are forgotten after two of them.
 const window = time.Minute
 
-// observe learns from a delivery. Its stamp may be as old as the backlog, so it
+// Observe learns from a delivery. Its stamp may be as old as the backlog, so it
 // is only ever too large, and never the one that a window rests on.
-func (c *clock) observe(d *driver.Delivery) { c.sample(d.Got, d.Time, false) }
+func (c *Clock) Observe(d *driver.Delivery) { c.Sample(d.Got, d.Time, false) }
 
-// sample learns from a stamp; fresh says that it is no older than a round trip.
-func (c *clock) sample(got, stamp time.Time, fresh bool) {
+// Sample learns from a stamp; fresh says that it is no older than a round trip.
+func (c *Clock) Sample(got, stamp time.Time, fresh bool) {
 	diff := int64(c.local(got).Sub(stamp))
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,9 +55,9 @@ func (c *clock) sample(got, stamp time.Time, fresh bool) {
 	c.offset.Store(min(c.present, c.before))
 }
 
-// unknown reports whether the time is to be asked for: nothing has told it for a while,
+// Unknown reports whether the time is to be asked for: nothing has told it for a while,
 // and it has not been asked for in vain just now.
-func (c *clock) unknown(now time.Time) bool {
+func (c *Clock) Unknown(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fresh && now.Sub(c.began) <= window || now.Sub(c.asked) <= window {
@@ -68,30 +67,11 @@ func (c *clock) unknown(now time.Time) bool {
 	return true
 }
 
-// now is the server's time.
-func (c *clock) now() time.Time {
+// Now is the server's time.
+func (c *Clock) Now() time.Time {
 	t := c.local(time.Now())
 	if offset := c.offset.Load(); offset != math.MaxInt64 {
 		t = t.Add(-time.Duration(offset))
 	}
 	return t
-}
-
-const (
-	firstRetry = time.Second
-	lastRetry  = time.Hour
-)
-
-func retryDelay(failures int) time.Duration {
-	d := lastRetry
-	if failures < 13 {
-		d = min(firstRetry<<max(failures-1, 0), lastRetry)
-	}
-	return d - d/10 + rand.N(d/5)
-}
-
-// growing is the wait before a message that cannot be used now is looked at
-// again: 50 ms, doubling with each delivery to 5 s.
-func growing(deliveries int) time.Duration {
-	return min(50*time.Millisecond<<min(max(deliveries-1, 0), 10), 5*time.Second)
 }

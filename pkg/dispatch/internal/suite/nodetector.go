@@ -1,0 +1,8 @@
+//go:build !race
+
+package suite
+
+const (
+	underDetector = false
+	fewer         = 1
+)

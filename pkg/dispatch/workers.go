@@ -1,0 +1,31 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
+)
+
+// A Heartbeat is what a living worker says about itself, once a second.
+type Heartbeat = liveness.Heartbeat
+
+// Workers gives the heartbeats of those that are alive.
+func (q *Queue) Workers(ctx context.Context) ([]Heartbeat, error) {
+	var beats []Heartbeat
+	for e, err := range q.store.List(ctx, driver.Query{Space: driver.Workers}) {
+		if err != nil {
+			return nil, fmt.Errorf("dispatch: list workers: %w", err)
+		}
+		var h Heartbeat
+		if e.Key == sweeperKey {
+			continue
+		}
+		if json.Unmarshal(e.Value, &h) == nil {
+			beats = append(beats, h)
+		}
+	}
+	return beats, nil
+}
