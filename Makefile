@@ -6,15 +6,17 @@ linter := bin/golangci-lint-$(LINT)
 # The servers of the tests write many small files, which is faster in memory.
 in_memory := $(shell test -w /dev/shm && df -Pk /dev/shm | awk 'NR == 2 && $$4 > 4000000 { print "TMPDIR=/dev/shm" }')
 go_test := $(in_memory) go test -timeout 15m
+# Tests wait for servers more than for a processor. The slowest packages begin first.
+slow := ./pkg/dispatch/jetstream ./integration ./cmd/zsubmit ./pkg/dispatch/memory
 
 .PHONY: all test race check fmt vet lint bench
 all: check test
 
 test: ## all tests, over servers that they start themselves
-	$(go_test) -parallel 4 ./... # most wait for a server, and not for a processor
+	$(go_test) -p 3 -parallel 4 $(slow) ./...
 
 race: ## the same, watching for data races; needs a C compiler
-	$(go_test) -parallel 2 -race ./... # these need the processor: more at once miss their leases
+	$(go_test) -p 3 -parallel 4 -race $(slow) ./...
 
 check: fmt vet lint
 

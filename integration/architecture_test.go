@@ -44,7 +44,7 @@ var laws = []law{
 
 // inTests is what of this module every test may import besides: its own package,
 // and a queue in memory, which is worth nothing without the package that drives it.
-var inTests = []string{"pkg/dispatch", "pkg/dispatch/memory", "pkg/dispatch/driver/...", "pkg/dispatch/internal/suite"}
+var inTests = []string{"pkg/dispatch", "pkg/dispatch/memory", "pkg/dispatch/driver/...", "pkg/dispatch/internal/..."}
 
 // natsModules are those of NATS and of its makers.
 var natsModules = []string{"github.com/nats-io/...", "github.com/synadia-io/..."}

@@ -2,6 +2,7 @@
 
 package jetstream_test
 
-// atOnce is how many tests run at a time: they wait for leases and heartbeats more
-// than they work.
-const atOnce = "24"
+const (
+	atOnce = "24" // tests wait for leases and heartbeats more than they work
+	oneOf  = 1
+)
