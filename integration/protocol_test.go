@@ -60,7 +60,7 @@ func TestTheProtocolKnowsTheHeadersOfTheCode(t *testing.T) {
 		documented[h] = true
 	}
 	written := map[string]bool{}
-	for _, dir := range []string{"../pkg/dispatch", "../pkg/dispatch/jetstream", "../pkg/deferred"} {
+	for _, dir := range []string{"../pkg/dispatch", "../pkg/dispatch/internal/wire", "../pkg/dispatch/jetstream", "../pkg/deferred"} {
 		eachFile(t, dir, func(f *ast.File) {
 			ast.Inspect(f, func(n ast.Node) bool {
 				if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING {

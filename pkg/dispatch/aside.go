@@ -13,6 +13,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // setAside keeps a message that cannot be used where it is seen, as it came, or as
@@ -25,8 +26,8 @@ func (q *Queue) setAside(ctx context.Context, d driver.Delivery, reason, detail 
 	if m.Header == nil {
 		m.Header = map[string]string{}
 	}
-	m.Header[HeaderReason], m.Header[HeaderSubject] = ascii(cutAt(detail, maxSaid)), ascii(cutAt(origin(&d.Message), maxSaid))
-	asciiOf(m.Header)
+	m.Header[wire.HeaderReason], m.Header[wire.HeaderSubject] = wire.ASCII(cutAt(detail, maxSaid)), wire.ASCII(cutAt(wire.Origin(&d.Message), maxSaid))
+	wire.SpellInASCII(m.Header)
 	err := q.put(ctx, m)
 	for _, room := range asideRooms {
 		if !errors.Is(err, driver.ErrTooLarge) {
@@ -59,10 +60,10 @@ type asideRoom struct{ body, headers int }
 // lessened is a message for the set-aside stream with as much of body and headers as
 // there is room for. The largest headers go first; its reason says what is missing.
 func lessened(m driver.Message, room asideRoom) driver.Message {
-	reason, subject := m.Header[HeaderReason], m.Header[HeaderSubject]
+	reason, subject := m.Header[wire.HeaderReason], m.Header[wire.HeaderSubject]
 	m.Header = maps.Clone(m.Header)
-	delete(m.Header, HeaderReason)
-	delete(m.Header, HeaderSubject)
+	delete(m.Header, wire.HeaderReason)
+	delete(m.Header, wire.HeaderSubject)
 	size := func(key string) int { return len(key) + len(m.Header[key]) }
 	keys := slices.SortedFunc(maps.Keys(m.Header), func(a, b string) int {
 		return cmp.Or(cmp.Compare(size(b), size(a)), cmp.Compare(a, b))
@@ -82,7 +83,7 @@ func lessened(m driver.Message, room asideRoom) driver.Message {
 		m.Body = m.Body[:room.body]
 		reason += fmt.Sprintf("; cut from %d bytes", n)
 	}
-	m.Header[HeaderReason], m.Header[HeaderSubject] = reason, subject
+	m.Header[wire.HeaderReason], m.Header[wire.HeaderSubject] = reason, subject
 	return m
 }
 
@@ -94,23 +95,12 @@ func cutAt(s string, most int) string {
 	return strings.ToValidUTF8(s[:most], "") + " [cut]"
 }
 
-// origin is the route and the names that a message came by, joined by dots.
-func origin(m *driver.Message) string {
-	s := string(m.Route)
-	for _, token := range []string{m.Queue, m.Name, m.Verb, string(m.ID)} {
-		if token != "" {
-			s += "." + token
-		}
-	}
-	return s
-}
-
 // stands reports whether a call that can be understood waits under the same id:
 // then the id is its own. What cannot be looked up counts as such.
 func (f *feed) stands(ctx context.Context, d driver.Delivery) bool {
 	found, err := f.find(ctx, d.ID)
 	for i := range found {
-		if _, fault := parse(&found[i]); fault == nil && !foreign(&found[i]) {
+		if _, fault := wire.Decode(&found[i]); fault == nil && !wire.Foreign(&found[i]) {
 			return true
 		}
 	}
@@ -122,7 +112,7 @@ func (f *feed) stands(ctx context.Context, d driver.Delivery) bool {
 func (f *feed) malformed(ctx context.Context, h *holding, cause error) {
 	d := h.delivery
 	err := f.setAside(ctx, d, "malformed", cause.Error())
-	if err == nil && d.ID.Check() == nil && !foreign(&d) && !f.stands(ctx, d) {
+	if err == nil && d.ID.Check() == nil && !wire.Foreign(&d) && !f.stands(ctx, d) {
 		err = f.settleMalformed(ctx, h, cause)
 	}
 	if err != nil {
@@ -146,7 +136,7 @@ func (f *feed) settleMalformed(ctx context.Context, h *holding, cause error) (er
 		r := h.next()
 		if !r.Seen {
 			d := &h.delivery
-			r.Queue, r.Name = callNames(&d.Message)
+			r.Queue, r.Name = wire.CallNames(&d.Message)
 			r.Seen, r.Digest, r.Submitted = true, digestMalformed, d.Time
 			if !r.State.Settled() {
 				r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindMalformed, Message: cut(cause.Error())})

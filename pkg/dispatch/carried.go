@@ -6,6 +6,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 const (
@@ -28,7 +29,7 @@ func (f *feed) met(ctx context.Context, h *holding) error {
 	}
 	if left {
 		now := f.clock.Now()
-		return f.put(ctx, alarm(h.record, now.Add(liveness.GrowingDelay(now.Sub(h.record.Settled), carriedLook, carriedSeldom))))
+		return f.put(ctx, wire.Alarm(h.record, now.Add(liveness.GrowingDelay(now.Sub(h.record.Settled), carriedLook, carriedSeldom))))
 	}
 	if h.call != nil { // as after a commit: time enough to have the message acknowledged
 		h.least = f.kept(h.record)
@@ -47,7 +48,7 @@ func (f *feed) carriedElsewhere(ctx context.Context, h *holding) (bool, error) {
 		if d.Route == h.delivery.Route && d.Seq == h.delivery.Seq {
 			continue
 		}
-		if c, err := parse(d); err == nil && c.digest() == h.record.Digest {
+		if c, err := wire.Decode(d); err == nil && c.Digest() == h.record.Digest {
 			return true, nil
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // look reads what a decision rests on, and decides. Whose answer is enough is for the
@@ -59,7 +60,7 @@ func (h *holding) facts(ctx context.Context, latest bool) (x facts, err error) {
 	}
 	h.parent = nil
 	if h.call != nil {
-		h.call.agree(h.record, h.digest)
+		h.call.AdoptTerms(h.record, h.digest)
 	}
 	if h.call != nil && h.call.After != nil {
 		parent, err := read(ctx, h.call.After.Parent)
@@ -69,12 +70,12 @@ func (h *holding) facts(ctx context.Context, latest bool) (x facts, err error) {
 		h.parent = parent.record
 	}
 	x = facts{
-		record: h.record, latest: h.latest, parent: h.parent, call: h.call, command: h.command, sent: h.delivery.Time, digest: h.digest, now: f.clock.Now(), foreign: foreign(&h.delivery),
+		record: h.record, latest: h.latest, parent: h.parent, call: h.call, command: h.command, sent: h.delivery.Time, digest: h.digest, now: f.clock.Now(), foreign: wire.Foreign(&h.delivery),
 		self: f.worker.Incarnation, performing: f.performs(h.delivery.ID, h),
 		maxDeaths: f.config.MaxDeaths, grace: f.config.ParentGrace,
 	}
 	if h.call != nil {
-		x.sent = h.call.submitted
+		x.sent = h.call.Submitted
 	}
 	if r := h.record; r != nil && r.State == deferred.Running && r.Token.Worker != x.self {
 		x.ownerAlive = f.beat.Alive(ctx, r.Token.Worker)

@@ -81,13 +81,6 @@ func (f *feed) tryClaim(ctx context.Context, h *holding) (stored bool, err error
 	return false, err
 }
 
-func parentOf(c *carried) *deferred.RecordedParent {
-	if c.After == nil {
-		return nil
-	}
-	return &deferred.RecordedParent{ID: c.After.Parent, On: c.After.On, Kinds: c.After.Kinds}
-}
-
 // claimAnew looks again after a conflict. Nil means that the call is still to
 // be claimed; any other answer, that what there was to do instead is under way.
 func (f *feed) claimAnew(ctx context.Context, h *holding) error {

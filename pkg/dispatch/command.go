@@ -3,13 +3,13 @@ package dispatch
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // Do gives a command as one durable message, and then carries it out as far as
@@ -62,7 +62,7 @@ func (q *Queue) give(ctx context.Context, c deferred.Command) error {
 	case !errors.Is(err, deferred.ErrNotFound) || !maybeEarly(c.Verb):
 		return err
 	}
-	m, err := commandMessage(c)
+	m, err := wire.CommandMessage(c)
 	if err != nil {
 		return err
 	}
@@ -126,11 +126,3 @@ func (q *Queue) learnTime(ctx context.Context, c *deferred.Command) {
 // maybeEarly: whoever holds the token of a promise may use it before the
 // promise has been seen.
 func maybeEarly(v deferred.Verb) bool { return v == deferred.Resolve || v == deferred.Reject }
-
-func commandMessage(c deferred.Command) (driver.Message, error) {
-	body, err := json.Marshal(c)
-	if err != nil {
-		return driver.Message{}, fmt.Errorf("dispatch: command: %w", err)
-	}
-	return driver.Message{Route: driver.Commands, Verb: string(c.Verb), ID: c.ID, Body: body}, nil
-}

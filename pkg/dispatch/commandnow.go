@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // doNow carries out a command whose message is stored. After a conflict, or a write
@@ -150,12 +151,12 @@ func (q *Queue) takeIn(ctx context.Context, r *deferred.Record) (args deferred.C
 		return args, err
 	}
 	for i := range found {
-		c, err := parse(&found[i])
-		if err != nil || r.Seen && r.Digest != c.digest() || !r.Seen && foreign(&found[i]) {
+		c, err := wire.Decode(&found[i])
+		if err != nil || r.Seen && r.Digest != c.Digest() || !r.Seen && wire.Foreign(&found[i]) {
 			continue
 		}
 		if !r.Seen {
-			c.into(r, c.digest())
+			c.ApplyTo(r, c.Digest())
 		}
 		args, r.Carried = c.Args, true
 	}

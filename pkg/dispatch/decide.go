@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // deed is what is to be done with a delivery.
@@ -51,7 +52,7 @@ type facts struct {
 	record  *deferred.Record  // nil: there is none
 	latest  bool              // the record is the leader's; else it may be of any age
 	parent  *deferred.Record  // of a callback; nil: there is none
-	call    *carried          // nil: the message is a command
+	call    *wire.Call        // nil: the message is a command
 	command *deferred.Command // nil: the message is a call
 	sent    time.Time         // when the command was, or the call
 	digest  string            // of the call
@@ -92,7 +93,7 @@ func (f *facts) enough(d decision) bool {
 func decide(f facts) decision {
 	r := f.record
 	if f.call != nil && f.foreign && (r == nil || !r.Seen) {
-		return decision{deed: disown, why: whyForeign}
+		return decision{deed: disown, why: wire.WhyForeign}
 	}
 	if f.call != nil && r != nil && r.Seen && r.Digest != "" && r.Digest != f.digest {
 		return decision{deed: setAside, why: "another call has this id"}

@@ -7,19 +7,20 @@ import (
 	"pgregory.net/rapid"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-func aCall() *carried {
-	c := &carried{submitted: noon.Add(-time.Minute)}
+func aCall() *wire.Call {
+	c := &wire.Call{Submitted: noon.Add(-time.Minute)}
 	c.ID, c.Name, c.Args = "a", "greet", deferred.JSON([]byte(`"world"`))
 	return c
 }
 
 func aRecord(s deferred.State) *deferred.Record {
 	return &deferred.Record{
-		ID: "a", Name: "greet", State: s, Attempt: 1, Seen: true, Digest: aCall().digest(),
+		ID: "a", Name: "greet", State: s, Attempt: 1, Seen: true, Digest: aCall().Digest(),
 		Token: deferred.Token{Worker: "other", Attempt: 1},
 	}
 }
@@ -28,7 +29,7 @@ func command(v deferred.Verb) *deferred.Command { return &deferred.Command{Verb:
 
 // theFacts are those of a call that may be performed, changed by the case.
 func theFacts(change func(*facts)) facts {
-	f := facts{call: aCall(), digest: aCall().digest(), now: noon, self: "me", maxDeaths: 3, grace: 10 * time.Minute}
+	f := facts{call: aCall(), digest: aCall().Digest(), now: noon, self: "me", maxDeaths: 3, grace: 10 * time.Minute}
 	change(&f)
 	return f
 }
@@ -169,7 +170,7 @@ func TestNoFactsLeadToAForbiddenDeed(t *testing.T) {
 				f.record.Token.Worker = rapid.SampledFrom([]string{"me", "other"}).Draw(t, "owner")
 			}
 			if rapid.IntRange(0, 3).Draw(t, "command") == 0 {
-				verbs := []deferred.Verb{deferred.Cancel, deferred.Hold, deferred.Release, deferred.Resolve, deferred.Add, deferred.Handle, verbWake, verbExpire}
+				verbs := []deferred.Verb{deferred.Cancel, deferred.Hold, deferred.Release, deferred.Resolve, deferred.Add, deferred.Handle, wire.VerbWake, wire.VerbExpire}
 				f.call, f.command = nil, command(rapid.SampledFrom(verbs).Draw(t, "verb"))
 			}
 		})

@@ -14,6 +14,7 @@ import (
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/complaints"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // feed is one worker's supply of calls, and its share of the housekeeping.
@@ -157,13 +158,13 @@ func (f *feed) supply(intake, ctx context.Context) {
 		f.clock.Observe(&d)
 		f.leases.add(d)
 		h := &holding{feed: f, delivery: d}
-		c, err := parse(&d)
+		c, err := wire.Decode(&d)
 		if err != nil {
 			f.handle(h, func() { f.malformed(ctx, h, err) })
 			continue
 		}
-		h.call, h.digest = c, c.digest()
-		if d.Deliveries > 1 || c.conditional() || foreign(&d) {
+		h.call, h.digest = c, c.Digest()
+		if d.Deliveries > 1 || c.Conditional() || wire.Foreign(&d) {
 			f.handle(h, func() { f.examine(intake, h) })
 			continue
 		}
@@ -173,12 +174,6 @@ func (f *feed) supply(intake, ctx context.Context) {
 			f.handle(h, func() { f.examine(intake, h) })
 		}
 	}
-}
-
-// conditional: whether the call is to be performed, or performed now, is for
-// more than its claim to tell.
-func (c *carried) conditional() bool {
-	return c.After != nil || c.Join != nil || c.Promise != "" || !c.due.IsZero() || !c.NotBefore.IsZero() || !c.BeginBy.IsZero() || !c.Deadline.IsZero()
 }
 
 // examine reads the record and offers the call, or does what is to be done
@@ -227,7 +222,7 @@ func (f *feed) offer(ctx context.Context, h *holding) {
 	d := &h.delivery
 	o := deferred.Offer{
 		ID: d.ID, Lane: deferred.Lane{Queue: d.Queue, Name: d.Name}, Labels: h.call.Labels, Size: len(d.Body),
-		Submitted: h.call.submitted, Deliveries: d.Deliveries, Backlog: d.Backlog,
+		Submitted: h.call.Submitted, Deliveries: d.Deliveries, Backlog: d.Backlog,
 		Suspect: h.suspicious(), Handle: h,
 	}
 	select {

@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // find gives the messages that stand for an id. A broker may miss one that moves
@@ -31,7 +32,7 @@ func (q *Queue) find(ctx context.Context, id deferred.ID) ([]driver.Delivery, er
 // between, and be gone. The leader is asked: what follows is to give the id up.
 func (q *Queue) nowhere(ctx context.Context, id deferred.ID) (bool, error) {
 	found, err := q.find(ctx, id)
-	found = slices.DeleteFunc(found, func(d driver.Delivery) bool { return foreign(&d) }) // no message of it, unless it was met
+	found = slices.DeleteFunc(found, func(d driver.Delivery) bool { return wire.Foreign(&d) }) // no message of it, unless it was met
 	if err != nil || len(found) > 0 {
 		return false, err
 	}

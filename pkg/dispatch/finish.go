@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // finish does what a settled record still owes: what hangs on it is fired and
@@ -97,7 +98,7 @@ func owes(r *deferred.Record) bool {
 func (f *feed) disarm(ctx context.Context, h *holding) error {
 	r := h.record
 	if !waitLimit(r).IsZero() {
-		if err := f.broker.Remove(ctx, alarmID(r.ID)); err != nil {
+		if err := f.broker.Remove(ctx, wire.AlarmID(r.ID)); err != nil {
 			return err
 		}
 	}
@@ -166,27 +167,17 @@ func (f *feed) fire(ctx context.Context, h *holding) (fired map[deferred.ID]bool
 		case cb.Fired || cb.Settled:
 			continue
 		case !cb.Waiter:
-			m, err := firedCall(r, cb)
+			m, err := wire.Fired(r, cb)
 			if err != nil {
 				return nil, err
 			}
 			messages = append(messages, m)
 		case cb.Takes(r):
-			messages = append(messages, wakeOf(cb.ID, r.ID, h.revision))
+			messages = append(messages, wire.WakeMessage(cb.ID, r.ID, h.revision))
 		}
 		fired[cb.ID] = true
 	}
 	return fired, f.putFired(ctx, messages)
-}
-
-func firedCall(r *deferred.Record, cb *deferred.RecordedCallback) (driver.Message, error) {
-	call := cb.Call
-	route := routeOf(&call)
-	if !cb.Takes(r) {
-		route = driver.Later
-	}
-	call.ID, call.After = cb.ID, &deferred.After{Parent: r.ID, On: cb.On, Kinds: cb.Kinds}
-	return message(&call, route)
 }
 
 func markFired(r *deferred.Record, fired map[deferred.ID]bool) {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 const goldenToken = deferred.PromiseToken("p." + goldenSecret)
@@ -90,7 +91,7 @@ func TestCommandsAreWrittenAsReleased(t *testing.T) {
 		if !c.written {
 			continue
 		}
-		m, err := commandMessage(c.command)
+		m, err := wire.CommandMessage(c.command)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,10 +101,10 @@ func TestCommandsAreWrittenAsReleased(t *testing.T) {
 
 // What workers put for one another.
 func TestWakesAreWrittenAndReadAsReleased(t *testing.T) {
-	compareGolden(t, "wake", wakeOf("j", "a", 0)) // by those who do not know how far their record has come
-	compareGolden(t, "wake-revision", wakeOf("j", "a", goldenSeq))
-	compareGolden(t, "alarm-moved", wakeOf("j", "", 0))
-	for name, want := range map[string]wake{"wake": {From: "a"}, "wake-revision": {From: "a", Revision: goldenSeq}, "alarm-moved": {}} {
+	compareGolden(t, "wake", wire.WakeMessage("j", "a", 0)) // by those who do not know how far their record has come
+	compareGolden(t, "wake-revision", wire.WakeMessage("j", "a", goldenSeq))
+	compareGolden(t, "alarm-moved", wire.WakeMessage("j", "", 0))
+	for name, want := range map[string]wire.Wake{"wake": {From: "a"}, "wake-revision": {From: "a", Revision: goldenSeq}, "alarm-moved": {}} {
 		h := holdingOf(t, name)
 		if h.from != want.From || h.sent != want.Revision || h.proven != 0 || h.command.ID != "j" {
 			t.Errorf("%s is from %q at %d for %q now", name, h.from, h.sent, h.command.ID)
@@ -115,7 +116,7 @@ func TestWakesAreWrittenAndReadAsReleased(t *testing.T) {
 }
 
 func TestExpiriesAreWrittenAndReadAsReleased(t *testing.T) {
-	compareGolden(t, "expire-revision", expiryOf("a", goldenSeq))
+	compareGolden(t, "expire-revision", wire.ExpireMessage("a", goldenSeq))
 	overdue := aRecord(deferred.Running)
 	overdue.Deadline = noon
 	for name, proven := range map[string]uint64{"expire": 0, "expire-revision": goldenSeq} {
@@ -132,6 +133,6 @@ func TestExpiriesAreWrittenAndReadAsReleased(t *testing.T) {
 func TestAlarmsAreWrittenAndMovedAsReleased(t *testing.T) {
 	join := waitingJoin()
 	join.Name, join.Queue = "all", "default"
-	compareGolden(t, "alarm", alarm(join, noon.Add(time.Minute)))
+	compareGolden(t, "alarm", wire.Alarm(join, noon.Add(time.Minute)))
 	compareGolden(t, "alarm-moved", moved(t, "alarm"))
 }

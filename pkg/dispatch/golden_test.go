@@ -14,6 +14,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // The golden files are the wire as it was released. Messages of every one of
@@ -170,15 +171,15 @@ func TestCallsOfEveryReleaseAreReadForEver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := readGolden(t, name)
 			d := g.delivery()
-			got, err := parse(&d)
+			got, err := wire.Decode(&d)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if want.sent.IsZero() {
 				want.sent = noon
 			}
-			wanted := carried{Call: want.call, submitted: want.sent, due: want.due}
-			if diff := cmp.Diff(wanted, *got, cmp.AllowUnexported(carried{}, deferred.Content{}, deferred.Join{})); diff != "" {
+			wanted := wire.Call{Call: want.call, Submitted: want.sent, Due: want.due}
+			if diff := cmp.Diff(wanted, *got, cmp.AllowUnexported(wire.Call{}, deferred.Content{}, deferred.Join{})); diff != "" {
 				t.Errorf("the message means something else now (-want +got):\n%s", diff)
 			}
 		})
@@ -190,7 +191,7 @@ func TestCallsOfEveryReleaseAreReadForEver(t *testing.T) {
 func TestJoinThatCancelsAndIsNoCommandIsMalformed(t *testing.T) {
 	g := readGolden(t, "join-all-terms")
 	d := g.delivery()
-	if _, err := parse(&d); err == nil || !strings.Contains(err.Error(), "zasync.do.join.<id>") {
+	if _, err := wire.Decode(&d); err == nil || !strings.Contains(err.Error(), "zasync.do.join.<id>") {
 		t.Errorf("got %v, want an error that names the subject to use", err)
 	}
 }
@@ -204,7 +205,7 @@ func TestCallsAreWrittenAsReleased(t *testing.T) {
 			if name == "call-delay" { // its time was counted from noon
 				c.call.NotBefore, c.call.Delay = time.Time{}, 90*time.Minute
 			}
-			m, err := message(&c.call, routeOf(&c.call))
+			m, err := wire.Encode(&c.call, wire.RouteOf(&c.call))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -219,11 +220,11 @@ func TestIDsAndDigestsAreComputedAsReleased(t *testing.T) {
 		{string(deferred.ChildID("parent", 0)), "2a78881649b99d4e3fe4bea066c37e6b"},
 		{string(deferred.ChildID("parent", 1)), "ae200c481ddac1dd296bbdf1363f8478"},
 		{string(deferred.ChildID("1795442839409062", 0)), "9654524eb1793befa2d8806675f3e854"},
-		{digest(&deferred.Call{Name: "demo/greet", Args: deferred.JSON([]byte(`"world"`))}), "0a0eb8582e6db921afb956c337919c71"},
-		{digest(&deferred.Call{Name: "greet"}), "f8d7e0505f681cc9ab79e291d1733a22"},
-		{digest(goldenCall("join-all")), "04bb2b552a9bfb9e4be921312210d5df"},
-		{digest(goldenCall("promise")), "f6f52475bbce499d92d1bb551300e45a"},
-		{digest(&deferred.Call{Name: "demo/greet", Args: content("text/json", "{ \"a\": 1 }"), After: &deferred.After{}}), "9b4a2ca1f00a83b3071aa99477047d4b"},
+		{wire.Digest(&deferred.Call{Name: "demo/greet", Args: deferred.JSON([]byte(`"world"`))}), "0a0eb8582e6db921afb956c337919c71"},
+		{wire.Digest(&deferred.Call{Name: "greet"}), "f8d7e0505f681cc9ab79e291d1733a22"},
+		{wire.Digest(goldenCall("join-all")), "04bb2b552a9bfb9e4be921312210d5df"},
+		{wire.Digest(goldenCall("promise")), "f6f52475bbce499d92d1bb551300e45a"},
+		{wire.Digest(&deferred.Call{Name: "demo/greet", Args: content("text/json", "{ \"a\": 1 }"), After: &deferred.After{}}), "9b4a2ca1f00a83b3071aa99477047d4b"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s is %s now", c.want, c.got)
@@ -316,5 +317,5 @@ func subjectOf(m driver.Message) string {
 	case driver.Aside:
 		return string(m.Route) + "." + m.Verb
 	}
-	return origin(&m)
+	return wire.Origin(&m)
 }

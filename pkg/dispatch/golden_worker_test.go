@@ -17,6 +17,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // goldenOthers are the files of what is not a call that somebody submits.
@@ -71,7 +72,7 @@ func recording() (*recorder, *Queue) {
 
 func TestParkedCallsAreWrittenAsReleased(t *testing.T) {
 	c := parkedCall()
-	h := &holding{call: &carried{Call: c, submitted: noon.Add(-time.Hour)}}
+	h := &holding{call: &wire.Call{Call: c, Submitted: noon.Add(-time.Hour)}}
 	m, err := h.schedule(noon.Add(time.Minute))
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +125,7 @@ func TestFiredCallbacksAreWrittenAsReleased(t *testing.T) {
 		compareGolden(t, name, r.put[i])
 		g := readGolden(t, name)
 		d := g.delivery()
-		if c, err := parse(&d); err != nil || c.ID != deferred.ChildID("parent", i) || c.After.Parent != "parent" {
+		if c, err := wire.Decode(&d); err != nil || c.ID != deferred.ChildID("parent", i) || c.After.Parent != "parent" {
 			t.Errorf("%s is read as %+v, %v", name, c, err)
 		}
 	}
@@ -146,7 +147,7 @@ func TestFiredCallbacksOfAKindAreWrittenAsReleased(t *testing.T) {
 	}
 	g := readGolden(t, "fired-kinds")
 	d := g.delivery()
-	if c, err := parse(&d); err != nil || !c.After.Takes(parent) {
+	if c, err := wire.Decode(&d); err != nil || !c.After.Takes(parent) {
 		t.Errorf("it is read as %+v, %v", c, err)
 	}
 }
@@ -157,9 +158,9 @@ func TestCallbacksThatHaveWaitedAreForwardedAsReleased(t *testing.T) {
 		c.Retries, c.Labels, c.After = 3, map[string]string{"k": "v"}, &deferred.After{Parent: "p", On: deferred.OnFailure, Kinds: []string{"refused"}}
 		c.BeginBy, c.Deadline, c.Timeout, c.Keep = noon.Add(time.Hour), noon.Add(2*time.Hour), time.Minute, 48*time.Hour
 	})
-	c := &carried{Call: after, submitted: noon.Add(-time.Hour)}
+	c := &wire.Call{Call: after, Submitted: noon.Add(-time.Hour)}
 	f := &feed{Queue: q, leases: newLeases(time.Minute)}
-	h := &holding{feed: f, delivery: driver.Delivery{Message: driver.Message{ID: "a"}, Got: time.Now()}, call: c, digest: c.digest()}
+	h := &holding{feed: f, delivery: driver.Delivery{Message: driver.Message{ID: "a"}, Got: time.Now()}, call: c, digest: c.Digest()}
 	f.leases.add(h.delivery)
 	if err := f.wait(t.Context(), h); err != nil {
 		t.Fatal(err)
@@ -173,7 +174,7 @@ func TestCallbacksThatHaveWaitedAreForwardedAsReleased(t *testing.T) {
 	compareGolden(t, "forwarded", r.put[1])
 	g := readGolden(t, "forwarded")
 	d := g.delivery()
-	if got, err := parse(&d); err != nil || got.digest() != c.digest() || !got.submitted.Equal(c.submitted) {
+	if got, err := wire.Decode(&d); err != nil || got.Digest() != c.Digest() || !got.Submitted.Equal(c.Submitted) {
 		t.Errorf("it is read as %+v, %v: another call than the one that waited", got, err)
 	}
 }
@@ -187,7 +188,7 @@ func TestMessagesAreSetAsideAsReleased(t *testing.T) {
 	compareGolden(t, "aside-command", r.put[0])
 	d := driver.Delivery{Message: driver.Message{
 		Route: driver.Ready, Queue: "default", Name: "demo/greet", ID: "a",
-		Header: map[string]string{HeaderContentType: deferred.TypeJSON, HeaderRetries: "many"}, Body: []byte("world"),
+		Header: map[string]string{wire.HeaderContentType: deferred.TypeJSON, wire.HeaderRetries: "many"}, Body: []byte("world"),
 	}}
 	if err := q.setAside(t.Context(), d, "malformed", "is not a number from 0 up"); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // holding is a call that this worker holds: the delivery, and what is known of
@@ -13,7 +14,7 @@ import (
 type holding struct {
 	feed     *feed
 	delivery driver.Delivery
-	call     *carried
+	call     *wire.Call
 	digest   string
 	sighting      // of its record
 	ahead    bool // of what a replica may know: this holding has written, or tried to

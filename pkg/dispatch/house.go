@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // keepHouse does this worker's share of what needs no slot and no handler:
@@ -33,7 +33,7 @@ func (f *feed) keepHouse(intake, ctx context.Context) {
 		f.leases.add(d)
 		h := &holding{feed: f, delivery: d}
 		switch {
-		case d.Route == driver.Commands && !bringsCall(&d.Message):
+		case d.Route == driver.Commands && !wire.BringsCall(&d.Message):
 			f.handle(h, func() { f.command(ctx, h) })
 		case d.Route == driver.Due:
 			f.handle(h, func() { f.move(intake, ctx, h) })
@@ -84,17 +84,17 @@ func (f *feed) command(ctx context.Context, h *holding) {
 // unchecked: they mean no more than "look again".
 func (h *holding) readCommand() error {
 	d, c := &h.delivery, h.command
-	fault := readBody(d.Body, c)
+	fault := wire.DecodeBody(d.Body, c)
 	c.Verb, c.ID, c.Seq = deferred.Verb(d.Verb), d.ID, d.Seq
 	switch c.Verb {
 	case deferred.Resolve, deferred.Reject, deferred.Add: // half of what they say would be something else
 		if fault != nil {
 			return fault
 		}
-	case verbWake:
+	case wire.VerbWake:
 		h.readWake()
 		return d.ID.Check()
-	case verbExpire:
+	case wire.VerbExpire:
 		h.readWake()
 		return d.ID.Check()
 	case deferred.Attach:
@@ -105,7 +105,7 @@ func (h *holding) readCommand() error {
 
 // readWake reads what the message of another worker proves. Earlier workers say less.
 func (h *holding) readWake() {
-	var w wake
+	var w wire.Wake
 	switch {
 	case len(h.delivery.Body) == 0 || json.Unmarshal(h.delivery.Body, &w) != nil:
 	case w.From != "":
@@ -115,28 +115,15 @@ func (h *holding) readWake() {
 	}
 }
 
-// readBody reads what a command says. A text that is no such JSON is a reason, as
-// it stands: nothing of it is taken for anything else.
-func readBody(body []byte, c *deferred.Command) error {
-	if len(body) == 0 {
-		return nil
-	}
-	err := json.Unmarshal(body, c)
-	if err != nil {
-		*c = deferred.Command{Reason: string(body)}
-	}
-	return err
-}
-
 // later looks at a call that came by the way of those that must wait, or as a
 // command: it is parked until its time, or goes into the queue.
 func (f *feed) later(ctx context.Context, h *holding) {
-	c, err := parse(&h.delivery)
+	c, err := wire.Decode(&h.delivery)
 	if err != nil {
 		f.malformed(ctx, h, err)
 		return
 	}
-	h.call, h.digest = c, c.digest()
+	h.call, h.digest = c, c.Digest()
 	f.untilDone(ctx, h, func() error {
 		if err := f.meet(ctx, h); err != nil {
 			return err
@@ -144,7 +131,7 @@ func (f *feed) later(ctx context.Context, h *holding) {
 		if r := h.record; r != nil && r.State == deferred.Waiting { // its parent settled while that was written
 			return f.forward(ctx, h)
 		}
-		m, err := c.again(driver.Ready)
+		m, err := c.Encode(driver.Ready)
 		if err != nil {
 			return err
 		}
@@ -160,7 +147,7 @@ func (f *feed) later(ctx context.Context, h *holding) {
 // the server has numbered, whose number no other message may have else. A deadline
 // has an alarm, since there may be no worker of the lane to keep it.
 func (f *feed) meet(ctx context.Context, h *holding) error {
-	if h.call.After == nil && h.call.Deadline.IsZero() && number(h.delivery.ID) == 0 {
+	if h.call.After == nil && h.call.Deadline.IsZero() && wire.Number(h.delivery.ID) == 0 {
 		return nil
 	}
 	if h.record == nil || !h.record.Seen {
@@ -174,7 +161,7 @@ func (f *feed) meet(ctx context.Context, h *holding) error {
 	if err := f.unbroken(h); err != nil {
 		return err
 	}
-	return f.put(ctx, alarm(h.record, h.call.Deadline))
+	return f.put(ctx, wire.Alarm(h.record, h.call.Deadline))
 }
 
 // untilDone looks and acts until nothing changes in between. What a worker of
@@ -207,12 +194,12 @@ func (f *feed) untilDone(ctx context.Context, h *holding, forward func() error) 
 // same call may rightly be moved again.
 func (f *feed) move(intake, ctx context.Context, h *holding) {
 	d := &h.delivery
-	if err := checkDue(d); err != nil {
+	if err := wire.CheckDue(d); err != nil {
 		f.malformed(ctx, h, err)
 		return
 	}
-	due, _ := time.Parse(time.RFC3339Nano, d.Header[HeaderDue]) // what cannot be read is judged in the queue
-	if latest := d.Time.Add(longestLead); due.After(latest) {   // no worker has written that
+	due, _ := time.Parse(time.RFC3339Nano, d.Header[wire.HeaderDue]) // what cannot be read is judged in the queue
+	if latest := d.Time.Add(wire.LongestLead); due.After(latest) {   // no worker has written that
 		due = latest
 	}
 	for wait := due.Sub(f.clock.Now()); wait > 0; wait = due.Sub(f.clock.Now()) {
@@ -227,12 +214,12 @@ func (f *feed) move(intake, ctx context.Context, h *holding) {
 	}
 	m := d.Message
 	m.Route = driver.Ready
-	asciiOf(m.Header)
-	if m.Header[HeaderDeadline] != "" {
+	wire.SpellInASCII(m.Header)
+	if m.Header[wire.HeaderDeadline] != "" {
 		m.Route = driver.Later // to have its deadline watched, or to be expired
 	}
-	if id := deferred.ID(m.Header[HeaderWake]); id != "" {
-		m = wakeOf(id, "", 0)
+	if id := deferred.ID(m.Header[wire.HeaderWake]); id != "" {
+		m = wire.WakeMessage(id, "", 0)
 	}
 	if err := f.put(ctx, m); err != nil {
 		f.letCome(h, liveness.RedeliveryDelay(d.Deliveries), "cannot move", err)
@@ -240,16 +227,4 @@ func (f *feed) move(intake, ctx context.Context, h *holding) {
 	}
 	f.acknowledge(ctx, h)
 	f.release(h)
-}
-
-// longestLead is for how long the mover waits at most: a schedule fires so long before
-// the time that it is for, or it is not of a worker's making.
-const longestLead = 3 * time.Second
-
-// checkDue reports what keeps a message that became due from being moved, ever.
-func checkDue(d *driver.Delivery) error {
-	if id := d.Header[HeaderWake]; id != "" {
-		return deferred.ID(id).Check()
-	}
-	return cmp.Or(deferred.CheckQueue(d.Queue), deferred.CheckName(d.Name), d.ID.Check())
 }

@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // Record is what is known of a deferred. One that no worker has met yet is
@@ -35,7 +36,7 @@ func (q *Queue) record(ctx context.Context, id deferred.ID) (deferred.Record, er
 		return deferred.Record{}, hidden
 	}
 	for i := range found {
-		if seen, ok := q.preview(&found[i]); ok && !foreign(&found[i]) {
+		if seen, ok := q.preview(&found[i]); ok && !wire.Foreign(&found[i]) {
 			return overStub(r, seen), nil
 		}
 	}
@@ -70,14 +71,14 @@ func overStub(stub *deferred.Record, seen deferred.Record) deferred.Record {
 
 // preview is the record that a waiting message stands for.
 func (q *Queue) preview(d *driver.Delivery) (deferred.Record, bool) {
-	c, err := parse(d)
+	c, err := wire.Decode(d)
 	if err != nil {
 		return deferred.Record{}, false
 	}
 	r := deferred.Record{ID: d.ID, State: deferred.Pending}
-	c.into(&r, c.digest())
-	if c.due.After(r.NotBefore) {
-		r.NotBefore = c.due
+	c.ApplyTo(&r, c.Digest())
+	if c.Due.After(r.NotBefore) {
+		r.NotBefore = c.Due
 	}
 	switch {
 	case c.Join != nil, c.Promise != "", d.Route == driver.Later && c.After != nil:

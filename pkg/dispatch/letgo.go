@@ -9,6 +9,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // maxGone bounds what is left in a settled record of those that have waited for it.
@@ -29,7 +30,7 @@ func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, 
 				r.Holds = r.ResultOf != "" // its own sources have to be told once more
 			}
 			if done(r) { // also when it was marked before: whoever did so may have died then
-				wakes[r.ID] = wakeOf(r.ID, id, 0)
+				wakes[r.ID] = wire.WakeMessage(r.ID, id, 0)
 			}
 			return changed
 		}

@@ -10,6 +10,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // ErrUnreadable: what stands under a key is not what this version writes there.
@@ -115,14 +116,14 @@ func (l *listing) messages(ctx context.Context) bool {
 				l.yield(deferred.Record{}, fmt.Errorf("dispatch: list: %w", err))
 				return false
 			}
-			if !bringsCall(&d.Message) {
+			if !wire.BringsCall(&d.Message) {
 				continue
 			}
 			r, ok := l.queue.preview(&d)
 			if !ok || l.met[r.ID] {
 				continue
 			}
-			if foreign(&d) { // it has a record by now, or no right to its number
+			if wire.Foreign(&d) { // it has a record by now, or no right to its number
 				l.order = append(l.order, r.ID)
 				continue
 			}

@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 const (
@@ -27,7 +28,7 @@ func (q *Queue) noticed(ctx context.Context, r *deferred.Record) {
 	if !r.Unhandled() || !q.voice.heard() {
 		return
 	}
-	m, err := commandMessage(deferred.Command{Verb: deferred.Handle, ID: r.ID})
+	m, err := wire.CommandMessage(deferred.Command{Verb: deferred.Handle, ID: r.ID})
 	if err != nil {
 		return
 	}

@@ -7,12 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
-)
-
-// Verbs of messages that workers put for one another, beside the commands.
-const (
-	verbWake   deferred.Verb = "wake"   // look at this record again
-	verbExpire deferred.Verb = "expire" // the deadline of this one has passed
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // obey is what a command means for a deferred that is open, or has no record.
@@ -33,7 +28,7 @@ func (f *facts) obey() decision {
 		if !overtakes(r, f.command) || r.Obeyed == f.command.Seq { // also of what is not held: the hold before it may be still to come
 			return decision{deed: release, why: "released"}
 		}
-	case verbWake:
+	case wire.VerbWake:
 		if seen && r.State != deferred.Waiting && f.overdue() {
 			return decision{deed: expire, why: "its deadline has passed"}
 		}
@@ -43,7 +38,7 @@ func (f *facts) obey() decision {
 		if d := f.deadline(); seen && !d.IsZero() { // an alarm that came before may have stood in the place of its own
 			return decision{deed: rest, until: d, why: "its deadline is ahead"}
 		}
-	case verbExpire:
+	case wire.VerbExpire:
 		if seen && f.overdue() {
 			return decision{deed: expire, why: "its deadline has passed"}
 		}
@@ -174,16 +169,16 @@ func (q *Queue) ring(ctx context.Context, id deferred.ID) error {
 		if found[i].Route != driver.Delay {
 			continue
 		}
-		c, err := parse(&found[i])
+		c, err := wire.Decode(&found[i])
 		if err != nil { // an alarm of one that waits
 			continue
 		}
-		c.due = time.Unix(0, 0) // by nobody's clock: a time that has passed fires at once
-		m, err := c.again(driver.Delay)
+		c.Due = time.Unix(0, 0) // by nobody's clock: a time that has passed fires at once
+		m, err := c.Encode(driver.Delay)
 		if err != nil {
 			return err
 		}
-		m.At = c.due
+		m.At = c.Due
 		return q.put(ctx, m)
 	}
 	return nil

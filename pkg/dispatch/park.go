@@ -8,6 +8,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // noteScheduled records that the call is scheduled, before it is parked: a second
@@ -42,28 +43,11 @@ func (f *feed) rest(ctx context.Context, h *holding, until time.Time) error {
 	if err := f.unbroken(h); err != nil { // another worker may have stored an alarm for an earlier time
 		return err
 	}
-	if err := f.put(ctx, alarm(h.record, until)); err != nil {
+	if err := f.put(ctx, wire.Alarm(h.record, until)); err != nil {
 		return err
 	}
 	return f.overtaken(ctx, h)
 }
-
-// alarm is the schedule of a wake. It stands beside that of the call, under an
-// id of its own: one that is stored late, by a worker that has not seen how
-// things went on, must not replace the call's. It has a name and a queue only
-// because every schedule has a lane to go to.
-func alarm(r *deferred.Record, until time.Time) driver.Message {
-	m := driver.Message{
-		Route: driver.Delay, Queue: r.Queue, Name: r.Name, ID: alarmID(r.ID), At: until.Add(-lead),
-		Header: map[string]string{HeaderWake: string(r.ID)},
-	}
-	putTime(m.Header, HeaderDue, until)
-	return m
-}
-
-// alarmID is the id of the schedule that wakes a deferred: that of its callback
-// of no possible index.
-func alarmID(id deferred.ID) deferred.ID { return deferred.ChildID(id, -1) }
 
 // overtaken is ErrConflict if the call has settled since it was looked at. Then
 // its cancel may have looked for the schedule before that was stored, and nobody
@@ -81,15 +65,11 @@ func (f *feed) overtaken(ctx context.Context, h *holding) error {
 	return nil
 }
 
-// lead is how long before its time a schedule fires: the server fires in steps
-// of a quarter of a second, the last bit is waited for by a worker.
-const lead = 500 * time.Millisecond
-
 func (h *holding) schedule(until time.Time) (driver.Message, error) {
 	c := *h.call
-	c.due = until
-	m, err := c.again(driver.Delay)
-	m.At = until.Add(-lead)
+	c.Due = until
+	m, err := c.Encode(driver.Delay)
+	m.At = until.Add(-wire.ScheduleLead)
 	return m, err
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // passesCancel: what a deferred waited for is cancelled with it, if nobody else
@@ -46,7 +47,7 @@ func (f *feed) passCancel(ctx context.Context, r *deferred.Record, members map[d
 				continue
 			}
 		}
-		c, err := commandMessage(deferred.Command{Verb: deferred.Cancel, ID: id, Reason: cancelReason(r)})
+		c, err := wire.CommandMessage(deferred.Command{Verb: deferred.Cancel, ID: id, Reason: cancelReason(r)})
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"zasync/pkg/deferred"
@@ -19,45 +18,9 @@ func (h *holding) next() *deferred.Record {
 		*r = h.record.Clone()
 	}
 	if h.call != nil && !r.Seen {
-		h.call.into(r, h.digest)
+		h.call.ApplyTo(r, h.digest)
 	}
 	return r
-}
-
-// into takes a call into its record.
-func (c *carried) into(r *deferred.Record, digest string) {
-	r.Seen, r.Digest = true, digest
-	if !r.State.Settled() { // who has let go of it before it was met: see unpin
-		r.Callbacks = slices.DeleteFunc(r.Callbacks, func(cb deferred.RecordedCallback) bool { return cb.Waiter && cb.Settled })
-	}
-	r.Name, r.Queue, r.Retries, r.Labels = c.Name, c.QueueName(), c.RetryLimit(), c.Labels
-	r.Submitted, r.BeginBy, r.Deadline = c.submitted, c.BeginBy, c.Deadline
-	r.Timeout, r.Keep, r.Promise = c.Timeout, c.Keep, c.Promise
-	if c.NotBefore.After(r.NotBefore) {
-		r.NotBefore = c.NotBefore
-	}
-	for i, cb := range c.Callbacks {
-		r.Callbacks = append(r.Callbacks, deferred.RecordedCallback{On: cb.On, Kinds: cb.Kinds, ID: deferred.ChildID(r.ID, i), Call: cb.Call})
-	}
-	if r.Parent == nil {
-		r.Parent = parentOf(c)
-	}
-	if j := c.Join; j != nil {
-		r.Waits = &deferred.Waits{Mode: j.Mode, On: j.Members, CancelRest: j.CancelRest}
-	}
-}
-
-// agree gives the message of a call that its record has met the record's terms.
-// Anybody may send a second message under the id, with the same arguments and
-// other terms: it changes nothing.
-func (c *carried) agree(r *deferred.Record, digest string) {
-	if r == nil || !r.Seen || r.Digest != digest {
-		return
-	}
-	c.BeginBy, c.Deadline, c.Timeout, c.After = r.BeginBy, r.Deadline, r.Timeout, nil
-	if p := r.Parent; p != nil {
-		c.After = &deferred.After{Parent: p.ID, On: p.On, Kinds: p.Kinds}
-	}
 }
 
 // write stores the record over the one that was read, and keeps it as read. After

@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/complaints"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // watchDelay is how long an attempt runs before its record is watched for a
@@ -107,16 +107,10 @@ func (f *feed) overdue(now time.Time) []driver.Message {
 	for id, h := range f.held {
 		if h.attempt != nil && !h.overdue && !h.deadline.IsZero() && !now.Before(h.deadline) {
 			h.overdue = true
-			messages = append(messages, expiryOf(id, h.claimed))
+			messages = append(messages, wire.ExpireMessage(id, h.claimed))
 		}
 	}
 	return messages
-}
-
-// expiryOf has a running call settled as expired. Its record has come to a revision.
-func expiryOf(id deferred.ID, revision uint64) driver.Message {
-	body, _ := json.Marshal(wake{Revision: revision}) // a number
-	return driver.Message{Route: driver.Commands, Verb: string(verbExpire), ID: id, Body: body}
 }
 
 // sayOverdue tells of a deadline that has passed. That is a command like another:

@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // twofold has a replica that tells of the past, and a leader.
@@ -48,7 +49,7 @@ func TestReadThatKnowsLessThanItsMessageIsAskedOfTheLeader(t *testing.T) {
 			s := &twofold{past: entryAt(t, 3, deferred.Succeeded), present: entryAt(t, 7, deferred.Succeeded)}
 			q := New(s, nil, Config{})
 			f := &feed{Queue: q, held: map[deferred.ID]*holding{}}
-			h := &holding{feed: f, delivery: driver.Delivery{Message: driver.Message{ID: "a"}, Time: noon}, command: &deferred.Command{Verb: verbExpire}, proven: c.proven, ahead: c.ahead}
+			h := &holding{feed: f, delivery: driver.Delivery{Message: driver.Message{ID: "a"}, Time: noon}, command: &deferred.Command{Verb: wire.VerbExpire}, proven: c.proven, ahead: c.ahead}
 			if d, err := h.look(t.Context()); err != nil || d.deed != finish {
 				t.Fatalf("it is answered with %q (%v)", d.deed, err)
 			}

@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // Submit stores calls, each with one message. Everything about a call is
@@ -52,7 +53,7 @@ func (b *batch) add(ctx context.Context, i int, c deferred.Call) {
 		c.ID = deferred.NewID()
 	}
 	err := cmp.Or(b.queue.life.check(), c.Check())
-	if err == nil && chosen && number(c.ID) != 0 {
+	if err == nil && chosen && wire.Number(c.ID) != 0 {
 		err = &deferred.InputError{Field: deferred.FieldID, Value: string(c.ID), Rule: "may be the number of another call: choose one that is not of digits only"}
 	}
 	blind := false
@@ -69,7 +70,7 @@ func (b *batch) add(ctx context.Context, i int, c deferred.Call) {
 	}
 	var m driver.Message
 	if err == nil {
-		m, err = message(&c, routeOf(&c))
+		m, err = wire.Encode(&c, wire.RouteOf(&c))
 	}
 	if err != nil {
 		b.errs[i] = err
@@ -77,18 +78,6 @@ func (b *batch) add(ctx context.Context, i int, c deferred.Call) {
 	}
 	m.Unique = chosen && !blind // a second message of the same call changes nothing, and another one is set aside
 	b.messages, b.sent = append(b.messages, m), append(b.sent, submission{call: c, place: i})
-}
-
-// routeOf keeps what must wait from standing before what is ready. What cancels is a
-// command, to which one needs a right of its own.
-func routeOf(c *deferred.Call) driver.Route {
-	if c.Join != nil && c.Join.CancelRest {
-		return driver.Commands
-	}
-	if c.Delay > 0 || !c.NotBefore.IsZero() || !c.Deadline.IsZero() || c.After != nil || c.Join != nil || c.Promise != "" {
-		return driver.Later
-	}
-	return driver.Ready
 }
 
 func (b *batch) send(ctx context.Context) {
@@ -142,7 +131,7 @@ func (b *batch) fail(ctx context.Context, s *submission) {
 // sameCall reports whether the call stands under its id already, as a record
 // that has met it or as a message. Another call there is an [*deferred.IDInUseError].
 func (q *Queue) sameCall(ctx context.Context, c *deferred.Call) (bool, error) {
-	want := digest(c)
+	want := wire.Digest(c)
 	now, err := q.readRecord(ctx, c.ID)
 	if err != nil {
 		return false, err
@@ -159,7 +148,7 @@ func (q *Queue) sameCall(ctx context.Context, c *deferred.Call) (bool, error) {
 		return false, fmt.Errorf("dispatch: find %s: %w", c.ID, err)
 	}
 	for i := range found {
-		if other, err := parse(&found[i]); err != nil || other.digest() != want {
+		if other, err := wire.Decode(&found[i]); err != nil || other.Digest() != want {
 			return false, &deferred.IDInUseError{ID: c.ID}
 		}
 	}

@@ -2,29 +2,13 @@ package dispatch
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/wire"
 )
-
-// A wake says no more than "look at this record again": something that it waits
-// for has settled. It is evaluated every time, and so it may come twice, late,
-// or by anybody's hand.
-//
-// What it was sent for has been stored before: so it also proves that a record has
-// come to a revision at least, of who sent it or, if it is from none, of its own.
-type wake struct {
-	From     deferred.ID `json:"from,omitempty"`     // a hint: who has settled
-	Revision uint64      `json:"revision,omitempty"` // 0: it is not known
-}
-
-func wakeOf(id, from deferred.ID, revision uint64) driver.Message {
-	body, _ := json.Marshal(wake{From: from, Revision: revision}) // a string and a number
-	return driver.Message{Route: driver.Commands, Verb: string(verbWake), ID: id, Body: body}
-}
 
 // wait records that a deferred waits, with all that is needed later: its
 // message is not.
@@ -161,18 +145,18 @@ func (f *feed) afterParent(h *holding, s *standing) (decision, error) {
 // alarm of its deadline comes before: it is not there yet if its parent had settled
 // by the first look, and nobody may serve the lane.
 func (f *feed) forward(ctx context.Context, h *holding) error {
-	c := callOf(h.record)
+	c := wire.FromRecord(h.record)
 	route := driver.Ready
 	if f.clock.Now().Before(c.NotBefore) {
 		route = driver.Later
 	}
-	m, err := c.again(route)
+	m, err := c.Encode(route)
 	if err != nil {
 		return err
 	}
 	messages := []driver.Message{m}
 	if !c.Deadline.IsZero() {
-		messages = []driver.Message{alarm(h.record, c.Deadline), m}
+		messages = []driver.Message{wire.Alarm(h.record, c.Deadline), m}
 	}
 	for _, m := range messages {
 		if err := f.unbroken(h); err != nil {
@@ -185,19 +169,4 @@ func (f *feed) forward(ctx context.Context, h *holding) error {
 	r := h.record.Clone()
 	r.State, r.Args = deferred.Pending, deferred.Content{}
 	return h.write(ctx, &r, time.Time{})
-}
-
-// callOf is the call of a record that waits, as its message said it. Its
-// callbacks stay in the record.
-func callOf(r *deferred.Record) *carried {
-	c := &carried{submitted: r.Submitted}
-	c.Call = deferred.Call{
-		Name: r.Name, Queue: r.Queue, ID: r.ID, Args: r.Args, Labels: r.Labels,
-		NotBefore: r.NotBefore, BeginBy: r.BeginBy, Deadline: r.Deadline, Timeout: r.Timeout, Keep: r.Keep, Retries: r.Retries,
-		After: &deferred.After{Parent: r.Parent.ID, On: r.Parent.On, Kinds: r.Parent.Kinds},
-	}
-	if c.Retries == 0 {
-		c.Retries = deferred.NoRetries
-	}
-	return c
 }

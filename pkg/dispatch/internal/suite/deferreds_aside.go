@@ -4,15 +4,15 @@ import (
 	"sync/atomic"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/driver/drivertest"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 func (r *rig) putMalformed(id deferred.ID) {
 	r.put(driver.Message{
 		Route: driver.Later, Queue: deferred.DefaultQueue, Name: "greet", ID: id, Body: []byte(`1`),
-		Header: map[string]string{dispatch.HeaderDelay: "soon"},
+		Header: map[string]string{wire.HeaderDelay: "soon"},
 	})
 }
 

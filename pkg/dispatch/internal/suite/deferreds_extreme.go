@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/driver/drivertest"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // extremes are values that a client may write into a header of a time, a duration or
@@ -35,11 +35,11 @@ func allExtremeHeaders(r *rig) { r.extremeHeaders(1) }
 func (r *rig) extremeHeaders(every int) {
 	r.perform(map[string]handler{"greet": succeeds(`1`)})
 	keys := []string{
-		dispatch.HeaderSubmitted, dispatch.HeaderDue, dispatch.HeaderNotBefore, dispatch.HeaderDelay, dispatch.HeaderBeginBy,
-		dispatch.HeaderDeadline, dispatch.HeaderTimeout, dispatch.HeaderKeep, dispatch.HeaderRetries, dispatch.HeaderWake,
+		wire.HeaderSubmitted, wire.HeaderDue, wire.HeaderNotBefore, wire.HeaderDelay, wire.HeaderBeginBy,
+		wire.HeaderDeadline, wire.HeaderTimeout, wire.HeaderKeep, wire.HeaderRetries, wire.HeaderWake,
 	}
 	beside := []map[string]string{
-		nil, {dispatch.HeaderAfter: "never-seen"}, {dispatch.HeaderJoin: "all"}, {dispatch.HeaderDelay: "87600h"},
+		nil, {wire.HeaderAfter: "never-seen"}, {wire.HeaderJoin: "all"}, {wire.HeaderDelay: "87600h"},
 	}
 	n := 0
 	for _, key := range keys {
@@ -53,7 +53,7 @@ func (r *rig) extremeHeaders(every int) {
 					m.Header = map[string]string{}
 					maps.Copy(m.Header, with)
 					m.Header[key] = value
-					if m.Header[dispatch.HeaderJoin] != "" {
+					if m.Header[wire.HeaderJoin] != "" {
 						m.Body = []byte(`["never-seen"]`)
 					}
 					r.put(m)
@@ -103,9 +103,9 @@ func extremeWaits(r *rig) {
 
 func extremeSchedules(r *rig) {
 	r.perform(map[string]handler{"greet": succeeds(`1`)})
-	far := hostile(driver.Delay, "far", dispatch.HeaderDue, "2200-01-01T00:00:00Z")
-	odd := hostile(driver.Delay, "odd", dispatch.HeaderWake, "no id!")
-	unreadable := hostile(driver.Delay, "unreadable", dispatch.HeaderDue, strings.Repeat("x", 1000))
+	far := hostile(driver.Delay, "far", wire.HeaderDue, "2200-01-01T00:00:00Z")
+	odd := hostile(driver.Delay, "odd", wire.HeaderWake, "no id!")
+	unreadable := hostile(driver.Delay, "unreadable", wire.HeaderDue, strings.Repeat("x", 1000))
 	for _, m := range []driver.Message{odd, unreadable} {
 		r.put(m)
 	}
@@ -118,8 +118,8 @@ func extremeSchedules(r *rig) {
 func submittedInTheFuture(r *rig) {
 	r.perform(map[string]handler{"greet": succeeds(`1`)})
 	began := time.Now()
-	r.put(hostile(driver.Ready, "a", dispatch.HeaderSubmitted, "2200-12-31T23:59:00Z"))
-	r.put(hostile(driver.Ready, "b", dispatch.HeaderSubmitted, "1970-01-01T00:00:00Z"))
+	r.put(hostile(driver.Ready, "a", wire.HeaderSubmitted, "2200-12-31T23:59:00Z"))
+	r.put(hostile(driver.Ready, "b", wire.HeaderSubmitted, "1970-01-01T00:00:00Z"))
 	for _, id := range []deferred.ID{"a", "b"} {
 		r.gives(id, `1`)
 		rec := r.record(id)
@@ -127,8 +127,8 @@ func submittedInTheFuture(r *rig) {
 			r.Errorf("%s was submitted at %v", id, rec.Submitted)
 		}
 	}
-	m := hostile(driver.Later, "late", dispatch.HeaderAfter, "never-seen")
-	m.Header[dispatch.HeaderSubmitted] = "2200-12-31T23:59:00Z"
+	m := hostile(driver.Later, "late", wire.HeaderAfter, "never-seen")
+	m.Header[wire.HeaderSubmitted] = "2200-12-31T23:59:00Z"
 	r.put(m)
 	r.failsWith("late", deferred.KindParentUnknown)
 }
@@ -150,7 +150,7 @@ func asciiHeaders(r *rig) {
 	late.After = &deferred.After{Parent: "a", On: deferred.OnFailure, Kinds: kinds}
 	r.submit(c, late)
 	r.becomesEmpty(driver.Later)
-	r.put(hostile(driver.Later, "odd", dispatch.HeaderLabels, `{"city":"Zürich`))
+	r.put(hostile(driver.Later, "odd", wire.HeaderLabels, `{"city":"Zürich`))
 	r.failsWith("odd", deferred.KindMalformed)
 	h.succeed(h.claim())
 	r.passes("late")

@@ -4,9 +4,9 @@ import (
 	"fmt"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/driver/drivertest"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // What waits for very long, a signal to stop, say, takes part in one race after
@@ -105,7 +105,7 @@ func goneParentOfACallSetAside(r *rig) {
 	}
 	r.put(driver.Message{
 		Route: driver.Later, Queue: deferred.DefaultQueue, Name: "greet", ID: "a", Body: []byte(`"moon"`),
-		Header: map[string]string{dispatch.HeaderContentType: deferred.TypeJSON, dispatch.HeaderAfter: "p", dispatch.HeaderOn: "both"},
+		Header: map[string]string{wire.HeaderContentType: deferred.TypeJSON, wire.HeaderAfter: "p", wire.HeaderOn: "both"},
 	})
 	drivertest.Eventually(r.T, "the other call is set aside", func() bool { return r.pending(driver.Aside) == 1 })
 	w.succeed(a)

@@ -10,6 +10,7 @@ import (
 	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/driver/drivertest"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 var hostileCases = []rigCase{
@@ -46,8 +47,8 @@ func (r *rig) isSetAside(reason string) driver.Delivery {
 	drivertest.Eventually(r.T, "a message is set aside as "+reason, func() bool { return len(r.aside()) > 0 })
 	r.nothingLeft()
 	d := r.aside()[0]
-	if said := d.Header[dispatch.HeaderReason]; d.Verb != reason || said == "" || len(said) > 1<<10 || d.Header[dispatch.HeaderSubject] == "" {
-		r.Errorf("set aside as %s because %q, from %q; want %s", d.Verb, said, d.Header[dispatch.HeaderSubject], reason)
+	if said := d.Header[wire.HeaderReason]; d.Verb != reason || said == "" || len(said) > 1<<10 || d.Header[wire.HeaderSubject] == "" {
+		r.Errorf("set aside as %s because %q, from %q; want %s", d.Verb, said, d.Header[wire.HeaderSubject], reason)
 	}
 	return d
 }
@@ -73,8 +74,8 @@ func largeMalformed(r *rig) {
 		many[fmt.Sprintf("Zasync-Unknown-%04d", i)] = strings.Repeat("x", 30)
 	}
 	for what, h := range map[string]map[string]string{
-		"value": {dispatch.HeaderCallbacks: strings.Repeat("x", 65_300)},
-		"name":  {"Zasync-" + strings.Repeat("X", 40_000): "x", dispatch.HeaderKeep: "1h"},
+		"value": {wire.HeaderCallbacks: strings.Repeat("x", 65_300)},
+		"name":  {"Zasync-" + strings.Repeat("X", 40_000): "x", wire.HeaderKeep: "1h"},
 		"bytes": {"Zasync-Odd": strings.Repeat("\x7f\u00fc", 21_000)},
 		"many":  many,
 	} {
@@ -101,7 +102,7 @@ func largeInUse(r *rig) {
 	r.submit(named("greet", "a"))
 	h.succeed(h.claim())
 	labels, _ := json.Marshal(map[string]string{"k": strings.Repeat("x", 4000)})
-	m := hostile(driver.Ready, "a", dispatch.HeaderLabels, string(labels))
+	m := hostile(driver.Ready, "a", wire.HeaderLabels, string(labels))
 	m.Body = []byte(`"another"`)
 	m.Header["Zasync-Callbacks"] = `[]` + strings.Repeat(" ", 30_000)
 	m.Header["Zasync-Kinds"] = `[]` + strings.Repeat(" ", 31_400)

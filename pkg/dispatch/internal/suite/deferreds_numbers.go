@@ -9,6 +9,7 @@ import (
 	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/driver/drivertest"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // A call that the server numbers has its number for itself, also when others know
@@ -53,16 +54,16 @@ func squatting(id deferred.ID) []driver.Message {
 		}
 		return m
 	}
-	join := message(driver.Commands, dispatch.HeaderJoin, "all", dispatch.HeaderName, "n")
+	join := message(driver.Commands, wire.HeaderJoin, "all", wire.HeaderName, "n")
 	join.Queue, join.Name, join.Verb, join.Body = "", "", driver.VerbJoin, []byte(`[]`)
 	return []driver.Message{
 		message(driver.Later),
-		message(driver.Later, dispatch.HeaderDelay, "1h"),
-		message(driver.Later, dispatch.HeaderDeadline, "2001-01-01T00:00:00Z"),
-		message(driver.Later, dispatch.HeaderSubmitted, "2001-01-01T00:00:00Z", dispatch.HeaderDue, "2001-01-01T00:00:00Z"),
-		message(driver.Later, dispatch.HeaderAfter, "p"),
-		message(driver.Later, dispatch.HeaderLabels, "{"),
-		message(driver.Later, dispatch.HeaderPromise, "x"),
+		message(driver.Later, wire.HeaderDelay, "1h"),
+		message(driver.Later, wire.HeaderDeadline, "2001-01-01T00:00:00Z"),
+		message(driver.Later, wire.HeaderSubmitted, "2001-01-01T00:00:00Z", wire.HeaderDue, "2001-01-01T00:00:00Z"),
+		message(driver.Later, wire.HeaderAfter, "p"),
+		message(driver.Later, wire.HeaderLabels, "{"),
+		message(driver.Later, wire.HeaderPromise, "x"),
 		message(driver.Ready),
 		join,
 	}
@@ -106,7 +107,7 @@ func numberTakenAndCancelled(r *rig) {
 	r.perform(nil)
 	id := r.numberAhead(3)
 	m := again(id)
-	m.Queue, m.Header[dispatch.HeaderCallbacks] = "others", `[{"on":"both","name":"spy"}]`
+	m.Queue, m.Header[wire.HeaderCallbacks] = "others", `[{"on":"both","name":"spy"}]`
 	r.put(m)
 	r.say(deferred.Cancel, id, "early")
 	r.await(id, deferred.Cancelled)
@@ -125,14 +126,14 @@ func numberedIsMoved(r *rig) {
 	header := func(key, value string) driver.Message {
 		m := again("")
 		m.Route = driver.Later
-		m.Header = map[string]string{dispatch.HeaderContentType: deferred.TypeJSON, key: value}
+		m.Header = map[string]string{wire.HeaderContentType: deferred.TypeJSON, key: value}
 		return m
 	}
 	ids := map[deferred.ID]int{}
 	for _, m := range []driver.Message{
-		header(dispatch.HeaderRetries, "3"),
-		header(dispatch.HeaderDelay, "1s"),
-		header(dispatch.HeaderDeadline, time.Now().Add(time.Hour).UTC().Format(time.RFC3339Nano)),
+		header(wire.HeaderRetries, "3"),
+		header(wire.HeaderDelay, "1s"),
+		header(wire.HeaderDeadline, time.Now().Add(time.Hour).UTC().Format(time.RFC3339Nano)),
 		again(""),
 	} {
 		ids[r.numbered(m)] = 0
@@ -166,7 +167,7 @@ func numberedMalformed(r *rig) {
 	m.Queue = "others"
 	r.put(m)
 	bad := again("")
-	bad.Header[dispatch.HeaderLabels] = "{"
+	bad.Header[wire.HeaderLabels] = "{"
 	if got := r.numbered(bad); got != id {
 		r.Fatalf("the call has number %s, want %s", got, id)
 	}
@@ -185,7 +186,7 @@ func numberRefused(r *rig) {
 func numberTakenByTheMalformed(r *rig) {
 	id := r.numberAhead(100)
 	m := again(id)
-	m.Route, m.Queue, m.Header[dispatch.HeaderLabels] = driver.Later, "others", "{"
+	m.Route, m.Queue, m.Header[wire.HeaderLabels] = driver.Later, "others", "{"
 	r.put(m)
 	r.perform(nil)
 	r.becomesEmpty(driver.Later)

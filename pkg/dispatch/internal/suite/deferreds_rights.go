@@ -4,6 +4,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // What a message does not do, because its subject gives no right to it.
@@ -35,7 +36,7 @@ func joinsByTheWrongWay(r *rig) {
 		id := deferred.ID("by-" + route)
 		r.put(driver.Message{
 			Route: route, Queue: deferred.DefaultQueue, Name: "unused", ID: id, Body: []byte(`["victim","fast"]`),
-			Header: map[string]string{dispatch.HeaderJoin: string(deferred.JoinRace), dispatch.HeaderCancelRest: "true"},
+			Header: map[string]string{wire.HeaderJoin: string(deferred.JoinRace), wire.HeaderCancelRest: "true"},
 		})
 	}
 	r.resolve(fast, 1)
@@ -75,9 +76,9 @@ func joinByCommandUnmet(r *rig) {
 func joinByCommandMalformed(r *rig) {
 	r.perform(nil)
 	for id, header := range map[deferred.ID]map[string]string{
-		"no-name": {dispatch.HeaderJoin: "all"},
-		"no-mode": {dispatch.HeaderName: "n"},
-		"a-term":  {dispatch.HeaderJoin: "all", dispatch.HeaderName: "n", dispatch.HeaderDelay: "1h"},
+		"no-name": {wire.HeaderJoin: "all"},
+		"no-mode": {wire.HeaderName: "n"},
+		"a-term":  {wire.HeaderJoin: "all", wire.HeaderName: "n", wire.HeaderDelay: "1h"},
 	} {
 		r.put(driver.Message{Route: driver.Commands, Verb: driver.VerbJoin, ID: id, Header: header, Body: []byte(`[]`)})
 		r.failsWith(id, deferred.KindMalformed)

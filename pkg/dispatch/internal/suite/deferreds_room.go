@@ -8,6 +8,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 var roomCases = []rigCase{
@@ -98,8 +99,8 @@ func fullAndKeptShortly(r *rig) {
 	r.submit(c)
 	r.write("p", func(rec *deferred.Record) { rec.Name, rec.Seen, rec.Keep = "greet", true, deferred.MinKeep })
 	r.join(r.queue, "nothing")
-	m := hostile(driver.Later, "join", dispatch.HeaderJoin, "all")
-	m.Header[dispatch.HeaderSubmitted] = time.Now().Add(-time.Hour).UTC().Format(time.RFC3339) // it looks seldom by now
+	m := hostile(driver.Later, "join", wire.HeaderJoin, "all")
+	m.Header[wire.HeaderSubmitted] = time.Now().Add(-time.Hour).UTC().Format(time.RFC3339) // it looks seldom by now
 	m.Body = []byte(`["p"]`)
 	r.put(m)
 	r.becomesEmpty(driver.Later)

@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/driver/drivertest"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 var freshDecisionCases = []rigCase{
@@ -107,7 +107,7 @@ func seemsSettled(r *rig) {
 // examined is a second message of greet's call whose record is looked at.
 func examined(id deferred.ID) driver.Message {
 	m := again(id)
-	m.Header[dispatch.HeaderBeginBy] = time.Now().Add(time.Hour).Format(time.RFC3339)
+	m.Header[wire.HeaderBeginBy] = time.Now().Add(time.Hour).Format(time.RFC3339)
 	return m
 }
 

@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/driver/drivertest"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 var firingLeaseCases = []rigCase{
@@ -32,7 +32,7 @@ func leaseOfAFiring(r *rig) {
 	r.forget(child)
 	r.put(driver.Message{
 		Route: driver.Ready, Queue: deferred.DefaultQueue, Name: "greet", ID: child,
-		Header: map[string]string{dispatch.HeaderAfter: "a", dispatch.HeaderOn: string(deferred.OnFailure)},
+		Header: map[string]string{wire.HeaderAfter: "a", wire.HeaderOn: string(deferred.OnFailure)},
 	})
 	w.idle(2 * time.Second)
 	r.becomesEmpty(driver.Ready)

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/driver/drivertest"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // A leaver is a worker that performs greet and deals with a delayed call besides, until it
@@ -61,7 +61,7 @@ func leavesWhileOverdue(r *rig) {
 	defer close(untold)
 	var told atomic.Bool
 	m := again("a")
-	m.Header[dispatch.HeaderDeadline] = time.Now().Add(time.Second).Format(time.RFC3339Nano)
+	m.Header[wire.HeaderDeadline] = time.Now().Add(time.Second).Format(time.RFC3339Nano)
 	b := r.leaver(r.pair.Broker, tapped{put: func(m driver.Message) error {
 		if m.Verb == "expire" {
 			told.Store(true)

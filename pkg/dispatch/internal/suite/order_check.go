@@ -10,6 +10,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 func (s *story) check(ctx context.Context) {
@@ -75,7 +76,7 @@ func (s *story) checkEmpty(ctx context.Context) {
 		left = nil
 		for _, route := range []driver.Route{driver.Ready, driver.Later, driver.Commands, driver.Delay, driver.Due} {
 			for d, err := range s.pair.Broker.Pending(ctx, driver.Page{Route: route}) {
-				if err == nil && route == driver.Delay && d.Header[dispatch.HeaderWake] != "" {
+				if err == nil && route == driver.Delay && d.Header[wire.HeaderWake] != "" {
 					continue // the alarm of what has settled before it rang: it fires into nothing
 				}
 				left = append(left, fmt.Sprintf("message %s %s %v", route, d.ID, err))

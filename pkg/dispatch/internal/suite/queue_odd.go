@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // small is a store that takes only small values.
@@ -43,8 +43,8 @@ func malformed(r *rig) {
 		r.Errorf("kind %q", rec.Failure.Kind)
 	}
 	for d, err := range r.pair.Broker.Pending(r.ctx, driver.Page{Route: driver.Aside}) {
-		if err != nil || d.Verb != "malformed" || string(d.Body) != `{"world` || d.Header[dispatch.HeaderReason] == "" {
-			r.Errorf("set aside as %s, %q with reason %q (%v)", d.Verb, d.Body, d.Header[dispatch.HeaderReason], err)
+		if err != nil || d.Verb != "malformed" || string(d.Body) != `{"world` || d.Header[wire.HeaderReason] == "" {
+			r.Errorf("set aside as %s, %q with reason %q (%v)", d.Verb, d.Body, d.Header[wire.HeaderReason], err)
 		}
 	}
 	if n := r.pending(driver.Aside); n != 1 {

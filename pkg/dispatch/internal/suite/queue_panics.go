@@ -10,6 +10,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // clumsy panics at the first look at a record.
@@ -70,7 +71,7 @@ func panicAfterCommit(r *rig) {
 func panicOverWhatIsMalformed(r *rig) {
 	q, struck := r.defect(func(_ *driver.Write, m *driver.Message) bool { return m != nil && m.Route == driver.Aside })
 	r.join(q, "greet")
-	r.put(driver.Message{Route: driver.Ready, Queue: deferred.DefaultQueue, Name: "greet", ID: "a", Header: map[string]string{dispatch.HeaderAfter: "*"}})
+	r.put(driver.Message{Route: driver.Ready, Queue: deferred.DefaultQueue, Name: "greet", ID: "a", Header: map[string]string{wire.HeaderAfter: "*"}})
 	if rec := r.await("a", deferred.Failed); !struck.Load() || rec.Failure.Kind != deferred.KindMalformed {
 		r.Errorf("struck: %t; %v", struck.Load(), rec.Failure)
 	}

@@ -4,9 +4,9 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/driver/drivertest"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // second puts another message under an id, with the same arguments and these
@@ -27,7 +27,7 @@ func (r *rig) scheduledCall(id deferred.ID) {
 func secondWithAParent(r *rig) {
 	r.join(r.queue, "greet")
 	r.scheduledCall("a")
-	r.second(driver.Later, "mend", "a", map[string]string{dispatch.HeaderAfter: "ghost"})
+	r.second(driver.Later, "mend", "a", map[string]string{wire.HeaderAfter: "ghost"})
 	r.becomesEmpty(driver.Later)
 	if rec := r.record("a"); rec.State != deferred.Scheduled || rec.Parent != nil || rec.Waits != nil {
 		r.Errorf("it is %s, waits for %v", rec.State, rec.Waits)

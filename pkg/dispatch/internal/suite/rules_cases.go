@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/driver/drivertest"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 func greeting(id deferred.ID) deferred.Call {
@@ -20,7 +20,7 @@ func greeting(id deferred.ID) deferred.Call {
 func again(id deferred.ID) driver.Message {
 	return driver.Message{
 		Route: driver.Ready, Queue: deferred.DefaultQueue, Name: "greet", ID: id,
-		Header: map[string]string{dispatch.HeaderContentType: deferred.TypeJSON}, Body: []byte(`"world"`),
+		Header: map[string]string{wire.HeaderContentType: deferred.TypeJSON}, Body: []byte(`"world"`),
 	}
 }
 

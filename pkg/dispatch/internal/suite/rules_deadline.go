@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/driver/drivertest"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // A deadline is kept also where nobody performs calls of the name.
@@ -58,7 +58,7 @@ func ruleDeadlineToldAgain(r *rig) {
 		return nil
 	}}), "greet")
 	m := again("a")
-	m.Header[dispatch.HeaderDeadline] = time.Now().Add(time.Second).Format(time.RFC3339Nano)
+	m.Header[wire.HeaderDeadline] = time.Now().Add(time.Second).Format(time.RFC3339Nano)
 	r.put(m)
 	a := w.claim()
 	r.await("a", deferred.Expired)

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/driver/drivertest"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // An errback takes failures of its parent. That there is none is its own failure,
@@ -147,20 +147,20 @@ func (r *rig) carries(id deferred.ID, want *deferred.Call, submitted time.Time) 
 		retries, labels = strconv.Itoa(want.Retries), `{"k":"v"}`
 	}
 	wants := map[string]string{
-		dispatch.HeaderRetries: retries, dispatch.HeaderLabels: labels, dispatch.HeaderTimeout: span[want.Timeout > 0],
-		dispatch.HeaderBeginBy: at(want.BeginBy), dispatch.HeaderDeadline: at(want.Deadline),
-		dispatch.HeaderAfter: "gate", dispatch.HeaderOn: "success",
+		wire.HeaderRetries: retries, wire.HeaderLabels: labels, wire.HeaderTimeout: span[want.Timeout > 0],
+		wire.HeaderBeginBy: at(want.BeginBy), wire.HeaderDeadline: at(want.Deadline),
+		wire.HeaderAfter: "gate", wire.HeaderOn: "success",
 	}
 	for key, value := range wants {
 		if h[key] != value {
 			r.Errorf("%s: %s is %q, want %q", id, key, h[key], value)
 		}
 	}
-	if got := h[dispatch.HeaderKeep]; (got != "") != (want.Keep > 0) {
+	if got := h[wire.HeaderKeep]; (got != "") != (want.Keep > 0) {
 		r.Errorf("%s is kept %q, want %v", id, got, want.Keep)
 	}
-	if id == "callback" && h[dispatch.HeaderSubmitted] != at(submitted) {
-		r.Errorf("%s was submitted at %q, want %q", id, h[dispatch.HeaderSubmitted], at(submitted))
+	if id == "callback" && h[wire.HeaderSubmitted] != at(submitted) {
+		r.Errorf("%s was submitted at %q, want %q", id, h[wire.HeaderSubmitted], at(submitted))
 	}
 	if string(found[0].Body) != `"world"` {
 		r.Errorf("the arguments of %s are %s", id, found[0].Body)

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // A callback waits for its parent, and for its time. The worker that has looked at
@@ -17,7 +17,7 @@ func lateAlarm(r *rig) {
 	parked := make(chan struct{})
 	var once sync.Once // a wake may find the parent settled before the first look does, or after
 	alarm := func(m driver.Message) bool {
-		return m.Route == driver.Delay && m.Header[dispatch.HeaderWake] == "callback"
+		return m.Route == driver.Delay && m.Header[wire.HeaderWake] == "callback"
 	}
 	r.queue = r.tap(tapped{
 		put: func(m driver.Message) error {

@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/driver/drivertest"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // The alarm of a deadline goes with what waited for it.
@@ -78,8 +78,8 @@ func scheduleOfAnUnseenCall(r *rig) {
 	})
 	m := again("a")
 	m.Route, m.At = driver.Delay, time.Now().Add(2*time.Second)
-	m.Header[dispatch.HeaderCallbacks] = string(callbacks)
-	m.Header[dispatch.HeaderDue] = m.At.UTC().Format(time.RFC3339Nano)
+	m.Header[wire.HeaderCallbacks] = string(callbacks)
+	m.Header[wire.HeaderDue] = m.At.UTC().Format(time.RFC3339Nano)
 	r.put(m)
 	r.put(driver.Message{Route: driver.Commands, Verb: "cancel", ID: "a"})
 	r.perform(map[string]handler{"mend": succeeds(`"mended"`), "greet": succeeds(`"done"`)})

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // A callback whose parent stays open expires by whichever of its times comes first.
@@ -41,7 +41,7 @@ func unseenMemberAndDeadline(r *rig) {
 	c.Deadline = time.Now().Add(2 * time.Second)
 	var latest atomic.Pointer[string]
 	r.queue = r.tap(tapped{stored: func(m driver.Message) {
-		if due := m.Header[dispatch.HeaderDue]; m.Header[dispatch.HeaderWake] == "join" {
+		if due := m.Header[wire.HeaderDue]; m.Header[wire.HeaderWake] == "join" {
 			latest.Store(&due)
 		}
 	}})

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // rings are the schedules of a call that were stored, by when they are due.
@@ -28,7 +28,7 @@ func (s *rings) now() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range s.due {
-		if due, err := time.Parse(time.RFC3339Nano, m.Header[dispatch.HeaderDue]); err == nil &&
+		if due, err := time.Parse(time.RFC3339Nano, m.Header[wire.HeaderDue]); err == nil &&
 			!due.After(time.Now()) && !m.At.IsZero() && !m.At.After(time.Now()) {
 			return true
 		}

@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/driver/drivertest"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // Of many members one wakes the join by what does not decide it: the first that is
@@ -170,7 +170,7 @@ func settledCallbackStaysOff(r *rig) {
 		rec.Parent = &deferred.RecordedParent{ID: "parent", On: deferred.OnSuccess, Released: true}
 	})
 	m := again("callback")
-	m.Header[dispatch.HeaderAfter], m.Header[dispatch.HeaderOn] = "parent", "success"
+	m.Header[wire.HeaderAfter], m.Header[wire.HeaderOn] = "parent", "success"
 	r.put(m)
 	r.perform(map[string]handler{"greet": succeeds(`"done"`)})
 	r.becomesEmpty(driver.Ready)

@@ -1,4 +1,4 @@
-package dispatch
+package wire
 
 import (
 	"encoding/json"
@@ -10,19 +10,19 @@ import (
 	"zasync/pkg/dispatch/driver"
 )
 
-// parse reads the call that a delivery carries. An error says what about it
+// Decode reads the call that a delivery carries. An error says what about it
 // cannot be understood; it is for the person who sent it.
-func parse(d *driver.Delivery) (*carried, error) {
-	c := &carried{submitted: d.Time}
-	c.Queue, c.Name = callNames(&d.Message)
+func Decode(d *driver.Delivery) (*Call, error) {
+	c := &Call{Submitted: d.Time}
+	c.Queue, c.Name = CallNames(&d.Message)
 	c.ID = d.ID
 	c.Args = body(d)
 	p := parser{header: d.Header, command: d.Route == driver.Commands}
 	c.NotBefore, c.BeginBy = p.time(HeaderNotBefore), p.time(HeaderBeginBy)
 	if t := p.time(HeaderSubmitted); !t.IsZero() {
-		c.submitted = believable(t, d.Time)
+		c.Submitted = believable(t, d.Time)
 	}
-	c.due = p.time(HeaderDue)
+	c.Due = p.time(HeaderDue)
 	c.Deadline = p.time(HeaderDeadline)
 	c.Delay, c.Timeout, c.Keep = p.duration(HeaderDelay), p.duration(HeaderTimeout), p.duration(HeaderKeep)
 	c.Promise = d.Header[HeaderPromise]
@@ -44,7 +44,7 @@ func parse(d *driver.Delivery) (*carried, error) {
 		return nil, err
 	}
 	if c.Delay > 0 { // from now on an absolute time: the stamp of the next message is a later one
-		if t := c.submitted.Add(c.Delay); t.After(c.NotBefore) {
+		if t := c.Submitted.Add(c.Delay); t.After(c.NotBefore) {
 			c.NotBefore = t
 		}
 		if c.NotBefore.Year() > 2200 {
@@ -168,7 +168,7 @@ func (p *parser) json(key string, v any, what string) {
 }
 
 // join reads a join, whose members are in the body.
-func (p *parser) join(c *carried) {
+func (p *parser) join(c *Call) {
 	mode := p.header[HeaderJoin]
 	if !p.command && p.header[HeaderCancelRest] != "" { // else who may only submit could cancel whatever he likes
 		p.fail(HeaderCancelRest, "is for joins that are submitted to zasync.do.join.<id>")

@@ -1,4 +1,4 @@
-package dispatch
+package wire
 
 import (
 	"fmt"
@@ -6,17 +6,16 @@ import (
 	"unicode/utf16"
 )
 
-// mostHeaders leaves room for those of the server in its 64 KiB.
+// mostHeaders is the limit for our headers. The server allows 64 KiB with its own.
 const mostHeaders = 62 << 10
 
-// asciiOf spells headers in ASCII, in place: there are clients that read no header at
-// all of a message with other bytes. Headers that another client has filled to the
-// limit stay as they came, which is better than not at all.
-func asciiOf(h map[string]string) {
+// SpellInASCII rewrites headers in ASCII, in place. Some clients read no header at all
+// of a message with other bytes. Headers that would exceed the limit stay as they are.
+func SpellInASCII(h map[string]string) {
 	size := 0
 	spelt := map[string]string{}
 	for key, value := range h {
-		if a := ascii(value); a != value {
+		if a := ASCII(value); a != value {
 			spelt[key], value = a, a
 		}
 		size += len(key) + len(value)
@@ -29,9 +28,9 @@ func asciiOf(h map[string]string) {
 	}
 }
 
-// ascii spells what is not ASCII as JSON does. A header that holds such text is JSON,
-// and says the same then, or is for people.
-func ascii(s string) string {
+// ASCII escapes other characters as JSON does. A header with such text is JSON, and
+// keeps its meaning, or is for people.
+func ASCII(s string) string {
 	if !strings.ContainsFunc(s, beyondASCII) {
 		return s
 	}
