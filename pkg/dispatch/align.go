@@ -110,7 +110,7 @@ func (f *feed) mark(ctx context.Context, r *deferred.Record) error {
 // letGoAnew writes the sources also if nothing changes in them: what a process
 // that has died had on its way cannot be stored after that.
 func (f *feed) letGoAnew(ctx context.Context, r *deferred.Record) error {
-	_, err := f.letGo(ctx, sources(r), r.ID, f.end(r).Add(outlive)) // as they have been told before
+	_, err := f.letGo(ctx, sources(r), r.ID, f.keeping.End(r).Add(outlive)) // as they have been told before
 	return err
 }
 

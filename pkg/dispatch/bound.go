@@ -34,7 +34,7 @@ func (f *feed) bound(ctx context.Context) {
 		if r.State == deferred.Succeeded {
 			list = &succeeded
 		}
-		if r.Seen && f.retention(r) > 0 && !r.Needed.After(now) && len(*list) < limit {
+		if r.Seen && f.keeping.TTL(r, f.clock.Now()) > 0 && !r.Needed.After(now) && len(*list) < limit {
 			*list = append(*list, forgettable{id: r.ID, revision: e.Revision})
 		}
 	}

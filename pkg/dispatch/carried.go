@@ -32,7 +32,7 @@ func (f *feed) met(ctx context.Context, h *holding) error {
 		return f.put(ctx, wire.Alarm(h.record, now.Add(liveness.GrowingDelay(now.Sub(h.record.Settled), carriedLook, carriedSeldom))))
 	}
 	if h.call != nil { // as after a commit: time enough to have the message acknowledged
-		h.least = f.kept(h.record)
+		h.least = f.keeping.Kept(h.record)
 	}
 	return f.amend(ctx, h, func(r *deferred.Record) { r.Carried = false })
 }

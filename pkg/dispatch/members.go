@@ -90,7 +90,7 @@ func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry 
 		switch {
 		case old == nil && !roomy(r):
 			full = true
-			h.looksWithin(f.leastKept(r) / 2)
+			h.looksWithin(f.keeping.LeastKept(r) / 2)
 			return false
 		case old != nil && old.Settled && !old.Waiter:
 			return false
@@ -151,18 +151,6 @@ func (h *holding) looksWithin(d time.Duration) {
 	if h.looks == 0 || d < h.looks {
 		h.looks = d
 	}
-}
-
-// leastKept is for how long a record is kept at least after it has settled, however
-// that will be.
-func (q *Queue) leastKept(r *deferred.Record) time.Duration {
-	switch {
-	case r.Keep > 0:
-		return r.Keep
-	case !r.Seen:
-		return deferred.MinKeep
-	}
-	return max(min(q.config.KeepSucceeded, q.config.KeepOthers), deferred.MinKeep)
 }
 
 // stillOpen is ErrConflict if the deferred has settled since it was looked at, or

@@ -80,14 +80,15 @@ func orDefault[T comparable](v *T, d T) {
 // A Queue keeps deferreds. It is safe for concurrent use; everything that must
 // last is behind its seams, so any number of queues may share them.
 type Queue struct {
-	store  driver.Store
-	broker driver.Broker
-	config Config
-	log    *slog.Logger
-	clock  *liveness.Clock
-	hub    *hub
-	voice  voice
-	life   *life
+	store   driver.Store
+	broker  driver.Broker
+	config  Config
+	keeping Retention
+	log     *slog.Logger
+	clock   *liveness.Clock
+	hub     *hub
+	voice   voice
+	life    *life
 }
 
 // What a queue is to callers and to workers.
@@ -101,7 +102,7 @@ var (
 func New(s driver.Store, b driver.Broker, c Config) *Queue {
 	c = c.withDefaults()
 	l := newLife()
-	return &Queue{store: s, broker: b, config: c, log: c.Logger, clock: liveness.NewClock(), hub: newHub(s, l), life: l}
+	return &Queue{store: s, broker: b, config: c, log: c.Logger, keeping: Retention{Succeeded: c.KeepSucceeded, Others: c.KeepOthers}, clock: liveness.NewClock(), hub: newHub(s, l), life: l}
 }
 
 // Open gives the handle of an id, whether or not anything is known of it yet.

@@ -104,7 +104,7 @@ func (q *Queue) writeOf(r *deferred.Record, revision uint64, keep time.Duration)
 	if err != nil {
 		return driver.Write{}, fmt.Errorf("dispatch: record %s: %w", r.ID, err)
 	}
-	ttl := q.retention(r)
+	ttl := q.keeping.TTL(r, q.clock.Now())
 	if ttl > 0 {
 		ttl = max(ttl, liveness.WholeSeconds(keep))
 	}

@@ -62,7 +62,7 @@ func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 			}
 			return nil
 		}
-		end := liveness.Latest(f.end(r), f.clock.Now().Add(f.least(r)))
+		end := liveness.Latest(f.keeping.End(r), f.clock.Now().Add(f.keeping.Least(r)))
 		if _, err := f.letGo(ctx, sources(r), r.ID, end.Add(outlive)); err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 func (f *feed) forgo(ctx context.Context, h *holding, end time.Time) error {
 	r := h.record.Clone()
 	r.Holds = false
-	if end.After(f.end(&r)) {
+	if end.After(f.keeping.End(&r)) {
 		r.Needed = end
 	}
 	markLetGo(&r)

@@ -23,13 +23,18 @@ const (
 	keptAfterDeath = 24 * time.Hour
 )
 
-// retention is 0, for ever, until nothing needs the record any more: it has met
+// Retention says how long settled records are kept.
+type Retention struct {
+	Succeeded, Others time.Duration // after such an outcome, if the call does not say
+}
+
+// TTL is the time to live of a record. It is 0, for ever, until nothing needs the record any more: it has met
 // its call, or waited long enough for it, and no message of that is left behind,
 // what hangs on it has settled, its own parent knows that it has, and what it
 // waited for has been let go. From then on it is what is left of the time for
 // which such an outcome is kept, counted from its settling, or for which a result
 // that is made of it is.
-func (q *Queue) retention(r *deferred.Record) time.Duration {
+func (k Retention) TTL(r *deferred.Record, now time.Time) time.Duration {
 	if !idle(r) {
 		return 0
 	}
@@ -39,9 +44,9 @@ func (q *Queue) retention(r *deferred.Record) time.Duration {
 	if !r.State.Settled() || r.Parent != nil && !r.Parent.Released || r.Carried || holdsMembers(r) || r.Holds {
 		return 0
 	}
-	left := max(q.end(r).Sub(q.clock.Now()), time.Second)
+	left := max(k.End(r).Sub(now), time.Second)
 	if r.ResultOf == "" { // its sources are kept for so long, and no longer
-		left = max(left, q.least(r))
+		left = max(left, k.Least(r))
 	}
 	return liveness.WholeSeconds(left)
 }
@@ -58,27 +63,39 @@ func retentionUnmet(r *deferred.Record) time.Duration {
 	return 0
 }
 
-// end is when the time is over for which a settled record is kept.
-func (q *Queue) end(r *deferred.Record) time.Time {
-	return liveness.Latest(r.Settled.Add(q.kept(r)), r.Needed)
+// End is when the time is over for which a settled record is kept.
+func (k Retention) End(r *deferred.Record) time.Time {
+	return liveness.Latest(r.Settled.Add(k.Kept(r)), r.Needed)
 }
 
-// least is for how long it is kept at least once nothing needs it any more.
-func (q *Queue) least(r *deferred.Record) time.Duration { return min(q.kept(r), forgetLate) }
+// Least is for how long it is kept at least once nothing needs it any more.
+func (k Retention) Least(r *deferred.Record) time.Duration { return min(k.Kept(r), forgetLate) }
 
-// kept is how long a record is kept after it has settled.
-func (q *Queue) kept(r *deferred.Record) time.Duration {
+// Kept is how long a record is kept after it has settled.
+func (k Retention) Kept(r *deferred.Record) time.Duration {
 	switch {
 	case r.Keep > 0:
 		return r.Keep
 	case r.State == deferred.Succeeded:
-		return q.config.KeepSucceeded
+		return k.Succeeded
 	}
-	return q.config.KeepOthers
+	return k.Others
 }
 
 // holdsMembers: a callback lets its parent go when it settles, like any other;
 // a join and an adopter let go of what they waited for by a step of their own.
 func holdsMembers(r *deferred.Record) bool {
 	return r.Waits != nil && r.Waits.Mode != deferred.AfterParent && !r.Waits.Released
+}
+
+// LeastKept is for how long a record is kept at least after it has settled, however
+// that will be.
+func (k Retention) LeastKept(r *deferred.Record) time.Duration {
+	switch {
+	case r.Keep > 0:
+		return r.Keep
+	case !r.Seen:
+		return deferred.MinKeep
+	}
+	return max(min(k.Succeeded, k.Others), deferred.MinKeep)
 }

@@ -43,7 +43,7 @@ func (q *Queue) list(ctx context.Context, r *deferred.Record) error {
 	if err != nil {
 		return fmt.Errorf("dispatch: unhandled %s: %w", r.ID, err)
 	}
-	w := q.store.Write(ctx, []driver.Write{{Key: unhandledKey(r.ID), Value: value, Expect: driver.Unconditional, TTL: max(liveness.WholeSeconds(q.kept(r)), time.Second)}})[0]
+	w := q.store.Write(ctx, []driver.Write{{Key: unhandledKey(r.ID), Value: value, Expect: driver.Unconditional, TTL: max(liveness.WholeSeconds(q.keeping.Kept(r)), time.Second)}})[0]
 	return w.Err
 }
 
