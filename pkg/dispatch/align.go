@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/protocol"
 )
 
 // The entries of a record in its sources are written after the record says that it
@@ -43,7 +44,7 @@ func (f *feed) align(ctx context.Context, records ...*deferred.Record) error {
 		if err := f.alignOne(ctx, r); err != nil {
 			return err
 		}
-		further, err := f.referring(ctx, sources(r))
+		further, err := f.referring(ctx, protocol.Sources(r))
 		if err != nil {
 			return err
 		}
@@ -97,8 +98,8 @@ func (f *feed) mark(ctx context.Context, r *deferred.Record) error {
 		}
 		return err
 	}
-	for chunk := range slices.Chunk(sources(r), readAtOnce) {
-		err := f.changeRecords(ctx, chunk, holds, func(x *deferred.Record) bool { return x.State.Settled() && pinAgain(x, r.ID) })
+	for chunk := range slices.Chunk(protocol.Sources(r), readAtOnce) {
+		err := f.changeRecords(ctx, chunk, holds, func(x *deferred.Record) bool { return x.State.Settled() && protocol.ReattachEntry(x, r.ID) })
 		var full *fullError
 		if err != nil && !errors.As(err, &full) {
 			return err
@@ -110,7 +111,7 @@ func (f *feed) mark(ctx context.Context, r *deferred.Record) error {
 // letGoAnew writes the sources also if nothing changes in them: what a process
 // that has died had on its way cannot be stored after that.
 func (f *feed) letGoAnew(ctx context.Context, r *deferred.Record) error {
-	_, err := f.letGo(ctx, sources(r), r.ID, f.keeping.End(r).Add(outlive)) // as they have been told before
+	_, err := f.letGo(ctx, protocol.Sources(r), r.ID, f.keeping.End(r).Add(protocol.SourceGrace)) // as they have been told before
 	return err
 }
 
@@ -119,24 +120,9 @@ func (f *feed) letGoAnew(ctx context.Context, r *deferred.Record) error {
 func (f *feed) referring(ctx context.Context, ids []deferred.ID) (referring []*deferred.Record, err error) {
 	seen, err := f.sight(ctx, ids, f.store.ReadLatest, true)
 	for i := range seen {
-		if r := seen[i].record; r != nil && mayHaveLetGo(r) {
+		if r := seen[i].record; r != nil && protocol.MaybeDetached(r) {
 			referring = append(referring, r)
 		}
 	}
 	return referring, err
-}
-
-// pinAgain makes good the entry of one that has let go of the record.
-func pinAgain(x *deferred.Record, id deferred.ID) (changed bool) {
-	e := x.Attached(id)
-	switch {
-	case e != nil && e.Settled:
-		e.Settled = false
-	case e == nil && roomy(x):
-		x.Callbacks = append(x.Callbacks, deferred.RecordedCallback{ID: id, Waiter: true, On: deferred.OnBoth, Fired: true})
-	default:
-		return false
-	}
-	x.Holds = x.ResultOf != ""
-	return true
 }

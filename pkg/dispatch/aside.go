@@ -7,26 +7,26 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/protocol"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
 // setAside keeps a message that cannot be used where it is seen, as it came, or as
 // much of it as the server takes.
 func (q *Queue) setAside(ctx context.Context, d driver.Delivery, reason, detail string) error {
-	q.log.Warn("message set aside", "id", d.ID, "name", d.Name, "queue", d.Queue, "reason", cutAt(detail, maxSaid))
+	q.log.Warn("message set aside", "id", d.ID, "name", d.Name, "queue", d.Queue, "reason", wire.CutText(detail, maxSaid))
 	m := d.Message
 	m.Route, m.Verb = driver.Aside, reason
 	m.Header = maps.Clone(d.Header)
 	if m.Header == nil {
 		m.Header = map[string]string{}
 	}
-	m.Header[wire.HeaderReason], m.Header[wire.HeaderSubject] = wire.ASCII(cutAt(detail, maxSaid)), wire.ASCII(cutAt(wire.Origin(&d.Message), maxSaid))
+	m.Header[wire.HeaderReason], m.Header[wire.HeaderSubject] = wire.ASCII(wire.CutText(detail, maxSaid)), wire.ASCII(wire.CutText(wire.Origin(&d.Message), maxSaid))
 	wire.SpellInASCII(m.Header)
 	err := q.put(ctx, m)
 	for _, room := range asideRooms {
@@ -77,7 +77,7 @@ func lessened(m driver.Message, room asideRoom) driver.Message {
 		delete(m.Header, keys[gone])
 	}
 	if gone > 0 {
-		reason += fmt.Sprintf("; without its %d largest headers, %s first", gone, cutAt(keys[0], maxSaid/8))
+		reason += fmt.Sprintf("; without its %d largest headers, %s first", gone, wire.CutText(keys[0], maxSaid/8))
 	}
 	if n := len(m.Body); n > room.body {
 		m.Body = m.Body[:room.body]
@@ -85,14 +85,6 @@ func lessened(m driver.Message, room asideRoom) driver.Message {
 	}
 	m.Header[wire.HeaderReason], m.Header[wire.HeaderSubject] = reason, subject
 	return m
-}
-
-// cutAt cuts a text, at a character.
-func cutAt(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + " [cut]"
 }
 
 // stands reports whether a call that can be understood waits under the same id:
@@ -139,7 +131,7 @@ func (f *feed) settleMalformed(ctx context.Context, h *holding, cause error) (er
 			r.Queue, r.Name = wire.CallNames(&d.Message)
 			r.Seen, r.Digest, r.Submitted = true, digestMalformed, d.Time
 			if !r.State.Settled() {
-				r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindMalformed, Message: cut(cause.Error())})
+				r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindMalformed, Message: protocol.Cut(cause.Error())})
 			}
 			err = h.write(ctx, r, f.clock.Now())
 		}

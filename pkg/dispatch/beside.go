@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/internal/protocol"
 )
 
 // maxAbove is how many levels up somebody is looked for who takes a failure on.
@@ -50,22 +51,9 @@ func (f *feed) takenBy(ctx context.Context, r *deferred.Record, apart deferred.I
 	}
 	records, err := f.readRecords(ctx, waiters)
 	for _, w := range records {
-		if w != nil && waiterTakes(w, r) {
+		if w != nil && protocol.WaiterTakes(w, r) {
 			return true, nil
 		}
 	}
 	return false, err
-}
-
-// waiterTakes reports whether a deferred with a record of its own takes on the
-// failure of one that it hangs on. Its entry there says by what it is woken, which
-// is not the same; and what had settled before has not seen the failure.
-func waiterTakes(w, r *deferred.Record) bool {
-	switch {
-	case w.State.Settled() && w.Settled.Before(r.Settled):
-		return false
-	case w.Parent != nil && w.Parent.ID == r.ID:
-		return (&deferred.After{On: w.Parent.On, Kinds: w.Parent.Kinds}).Takes(r)
-	}
-	return w.Waits != nil
 }

@@ -8,43 +8,44 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/protocol"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
 // look reads what a decision rests on, and decides. Whose answer is enough is for the
 // decision to say, once it is not known that a replica may be behind.
-func (h *holding) look(ctx context.Context) (decision, error) {
+func (h *holding) look(ctx context.Context) (protocol.Decision, error) {
 	f := h.feed
 	x, err := h.facts(ctx, h.ahead)
 	if err != nil {
-		return decision{}, err
+		return protocol.Decision{}, err
 	}
-	d := decide(x)
-	if !x.enough(d) {
+	d := protocol.Decide(x)
+	if !x.Suffices(d) {
 		if x, err = h.facts(ctx, true); err != nil {
-			return decision{}, err
+			return protocol.Decision{}, err
 		}
-		d = decide(x)
+		d = protocol.Decide(x)
 	}
-	if err := f.pin(ctx, h, d.deed); errors.Is(err, driver.ErrConflict) && !h.ahead {
+	if err := f.pin(ctx, h, d.Action); errors.Is(err, driver.ErrConflict) && !h.ahead {
 		h.ahead = true // the parent is not what it seemed to be
 		return h.look(ctx)
 	} else if err != nil {
-		return decision{}, err
+		return protocol.Decision{}, err
 	}
-	if d.deed != early || x.now.Before(x.sent.Add(x.grace)) {
+	if d.Action != protocol.RetryLater || x.Now.Before(x.Sent.Add(x.Grace)) {
 		return d, nil
 	}
 	// No record does not mean that nobody knows it: its message may stand behind a backlog.
 	nowhere, err := f.nowhere(ctx, h.delivery.ID)
 	if nowhere {
-		d = decision{deed: setAside, why: d.why}
+		d = protocol.Decision{Action: protocol.SetAside, Why: d.Why}
 	}
 	return d, err
 }
 
 // facts reads the record, and the parent's, and tells what they are.
-func (h *holding) facts(ctx context.Context, latest bool) (x facts, err error) {
+func (h *holding) facts(ctx context.Context, latest bool) (x protocol.Facts, err error) {
 	f := h.feed
 	read := f.readRecord
 	if latest {
@@ -69,75 +70,75 @@ func (h *holding) facts(ctx context.Context, latest bool) (x facts, err error) {
 		}
 		h.parent = parent.record
 	}
-	x = facts{
-		record: h.record, latest: h.latest, parent: h.parent, call: h.call, command: h.command, sent: h.delivery.Time, digest: h.digest, now: f.clock.Now(), foreign: wire.Foreign(&h.delivery),
-		self: f.worker.Incarnation, performing: f.performs(h.delivery.ID, h),
-		maxDeaths: f.config.MaxDeaths, grace: f.config.ParentGrace,
+	x = protocol.Facts{
+		Record: h.record, Latest: h.latest, Parent: h.parent, Call: h.call, Command: h.command, Sent: h.delivery.Time, Digest: h.digest, Now: f.clock.Now(), Foreign: wire.Foreign(&h.delivery),
+		Self: f.worker.Incarnation, Performing: f.performs(h.delivery.ID, h),
+		MaxDeaths: f.config.MaxDeaths, Grace: f.config.ParentGrace,
 	}
 	if h.call != nil {
-		x.sent = h.call.Submitted
+		x.Sent = h.call.Submitted
 	}
-	if r := h.record; r != nil && r.State == deferred.Running && r.Token.Worker != x.self {
-		x.ownerAlive = f.beat.Alive(ctx, r.Token.Worker)
+	if r := h.record; r != nil && r.State == deferred.Running && r.Token.Worker != x.Self {
+		x.OwnerAlive = f.beat.Alive(ctx, r.Token.Worker)
 	}
 	return x, nil
 }
 
 // carry does what was decided, except to offer the call. False means that
 // something changed meanwhile: look again.
-func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
+func (f *feed) carry(ctx context.Context, h *holding, d protocol.Decision) bool {
 	var err error
-	switch d.deed {
-	case drop:
-	case finish:
+	switch d.Action {
+	case protocol.Discard:
+	case protocol.Finish:
 		err = f.finish(ctx, h)
-	case park:
+	case protocol.Park:
 		if err = f.noteScheduled(ctx, h); err == nil {
 			err = f.unbroken(h) // else another worker may have parked it, and performed it
 		}
 		if err == nil {
-			err = f.park(ctx, h, d.until)
+			err = f.park(ctx, h, d.Until)
 		}
-	case rest:
-		err = f.rest(ctx, h, d.until)
-	case giveBack, early:
-		f.letCome(h, liveness.RedeliveryDelay(h.delivery.Deliveries), d.why, nil)
+	case protocol.ParkWake:
+		err = f.rest(ctx, h, d.Until)
+	case protocol.GiveBack, protocol.RetryLater:
+		f.letCome(h, liveness.RedeliveryDelay(h.delivery.Deliveries), d.Why, nil)
 		return true
-	case disown:
-		err = f.disown(ctx, h, d.why)
-	case setAside:
+	case protocol.Disown:
+		err = f.disown(ctx, h, d.Why)
+	case protocol.SetAside:
 		reason := "id-in-use"
 		if h.command != nil {
 			reason = "command"
 		}
-		if err = f.setAside(ctx, h.delivery, reason, d.why); err == nil {
+		if err = f.setAside(ctx, h.delivery, reason, d.Why); err == nil {
 			err = f.leaveParent(ctx, h)
 		}
-	case wait:
+	case protocol.Wait:
 		if err = f.wait(ctx, h); err == nil {
 			return false // and look at what it waits for
 		}
-	case evaluate:
-		var next decision
+	case protocol.Evaluate:
+		var next protocol.Decision
 		if next, err = f.evaluate(ctx, h); err == nil {
 			return f.carry(ctx, h, next)
 		}
-	case hold, release, handle:
-		err = f.obey(ctx, h, d.deed)
-	case add:
-		err = f.obey(ctx, h, d.deed)
+	case protocol.Hold, protocol.Release, protocol.MarkHandled:
+		err = f.obey(ctx, h, d.Action)
+	case protocol.Add:
+		err = f.obey(ctx, h, d.Action)
 		if err == nil {
 			return false // and tell the new members
 		}
 		if errors.Is(err, driver.ErrTooLarge) {
 			err = f.setAside(ctx, h.delivery, "command", "the record cannot hold so many members")
 		}
-	case forward:
+	case protocol.Forward:
 		err = f.forward(ctx, h)
 	default:
 		err = f.settleUnperformed(ctx, h, d)
 		if err == nil {
-			f.log.Info("settled", "id", h.delivery.ID, "name", h.record.Name, "state", h.record.State, "reason", d.why)
+			f.log.Info("settled", "id", h.delivery.ID, "name", h.record.Name, "state", h.record.State, "reason", d.Why)
 			err = f.finish(ctx, h)
 		}
 	}
@@ -145,7 +146,7 @@ func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
 	case errors.Is(err, driver.ErrConflict), errors.Is(err, driver.ErrUnknown):
 		return false
 	case err != nil:
-		f.letCome(h, liveness.RedeliveryDelay(h.delivery.Deliveries), "cannot "+string(d.deed), err)
+		f.letCome(h, liveness.RedeliveryDelay(h.delivery.Deliveries), "cannot "+string(d.Action), err)
 		return true
 	}
 	f.acknowledge(ctx, h)
@@ -154,13 +155,13 @@ func (f *feed) carry(ctx context.Context, h *holding, d decision) bool {
 }
 
 // settleUnperformed writes the outcome of a call that no worker performs.
-func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) error {
+func (f *feed) settleUnperformed(ctx context.Context, h *holding, d protocol.Decision) error {
 	r := h.next()
-	args, err := f.argsOf(ctx, h, r, d.deed)
+	args, err := f.argsOf(ctx, h, r, d.Action)
 	if err != nil {
 		return err
 	}
-	if err := f.conclusive(ctx, h, r, d.deed, f.config.InlineResult); err != nil {
+	if err := f.conclusive(ctx, h, r, d.Action, f.config.InlineResult); err != nil {
 		return err
 	}
 	if r.State != deferred.Succeeded {
@@ -169,7 +170,7 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 	err = h.write(ctx, r, f.clock.Now())
 	for _, lessen := range []func(){ // better settled with less than never
 		func() { r.Args = deferred.Content{} },
-		func() { f.refer(ctx, h, r, d.deed) },
+		func() { f.refer(ctx, h, r, d.Action) },
 		func() {
 			r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindResultSize, Message: "the record cannot hold it: " + err.Error()})
 		},
@@ -184,30 +185,30 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d decision) er
 }
 
 // conclusive writes into the record the outcome that was decided on.
-func (f *feed) conclusive(ctx context.Context, h *holding, r *deferred.Record, d deed, inline int) (err error) {
+func (f *feed) conclusive(ctx context.Context, h *holding, r *deferred.Record, d protocol.Action, inline int) (err error) {
 	switch d {
-	case poison:
+	case protocol.DeadLetter:
 		r.Counts.Deaths++
 		r.Settle(deferred.Failed, f.ofAttempt(ctx, r, &deferred.Failure{
 			Kind: deferred.KindPoison, Message: fmt.Sprintf("%d workers died while they performed it", r.Counts.Deaths),
 		}))
-	case expire:
-		r.Settle(deferred.Expired, f.ofAttempt(ctx, r, expiry(r, f.clock.Now())))
-	case passThrough:
-		settleAs(r, h.parent, inline)
+	case protocol.Expire:
+		r.Settle(deferred.Expired, f.ofAttempt(ctx, r, protocol.ExpiryFailure(r, f.clock.Now())))
+	case protocol.Skip:
+		protocol.SettleAs(r, h.parent, inline)
 		r.Skipped = true
 		if r.Handled, err = f.takenBeside(ctx, r.ID, h.parent); err != nil {
 			return err
 		}
-	case conclude:
-		h.conclusion(r, inline)
-	case refuse:
+	case protocol.Conclude:
+		protocol.SettleWaiting(r, h.members, inline)
+	case protocol.FailCycle:
 		r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindCycle, Message: "what it waits for waits, in the end, for it"})
-	case resolve:
-		settleOutside(r, h.command)
-	case cancel:
+	case protocol.Resolve:
+		protocol.SettleOutside(r, h.command)
+	case protocol.Cancel:
 		f.settleCancelled(ctx, r, h.command)
-	case merge: // what has settled keeps its outcome; next took the call in
+	case protocol.Merge: // what has settled keeps its outcome; next took the call in
 	default:
 		return fmt.Errorf("dispatch: nobody does %q here", d)
 	}
@@ -215,19 +216,19 @@ func (f *feed) conclusive(ctx context.Context, h *holding, r *deferred.Record, d
 }
 
 // refer has a record that is too large refer to whatever result it has.
-func (f *feed) refer(ctx context.Context, h *holding, r *deferred.Record, d deed) {
-	if d == passThrough || d == conclude {
+func (f *feed) refer(ctx context.Context, h *holding, r *deferred.Record, d protocol.Action) {
+	if d == protocol.Skip || d == protocol.Conclude {
 		_ = f.conclusive(ctx, h, r, d, 0) // it did before
 	}
 }
 
 // argsOf gives the arguments of a call that is to be settled. A command does not
 // bring the call, which is looked for.
-func (f *feed) argsOf(ctx context.Context, h *holding, r *deferred.Record, d deed) (deferred.Content, error) {
+func (f *feed) argsOf(ctx context.Context, h *holding, r *deferred.Record, d protocol.Action) (deferred.Content, error) {
 	switch {
 	case h.call != nil:
 		return h.call.Args, nil
-	case d == cancel, d == expire:
+	case d == protocol.Cancel, d == protocol.Expire:
 		return f.takeIn(ctx, r)
 	}
 	return r.Args, nil

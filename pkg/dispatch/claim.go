@@ -10,6 +10,7 @@ import (
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/complaints"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/protocol"
 )
 
 // Claim writes that this worker performs the call. Nothing starts before that
@@ -89,7 +90,7 @@ func (f *feed) claimAnew(ctx context.Context, h *holding) error {
 		f.letCome(h, liveness.RedeliveryDelay(h.delivery.Deliveries), "cannot read the record", err)
 		return err
 	}
-	if d.deed == claim || d.deed == takeOver {
+	if d.Action == protocol.Claim || d.Action == protocol.TakeOver {
 		if !h.suspicious() || f.takeSuspect(h) {
 			return nil
 		}

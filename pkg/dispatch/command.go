@@ -9,6 +9,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/protocol"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
@@ -56,7 +57,7 @@ func (q *Queue) give(ctx context.Context, c deferred.Command) error {
 	switch {
 	case errors.Is(err, driver.ErrNotPermitted): // to give a command is a right of its own
 	case err == nil:
-		if answered, err := answer(&r, &c); answered {
+		if answered, err := protocol.Reply(&r, &c); answered {
 			return err
 		}
 	case !errors.Is(err, deferred.ErrNotFound) || !maybeEarly(c.Verb):

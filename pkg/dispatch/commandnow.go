@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/protocol"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
@@ -58,7 +59,7 @@ func (q *Queue) obeyNow(ctx context.Context, c *deferred.Command, now *sighting,
 	if forgotten {
 		return errWaits
 	}
-	if answered, err := answer(r, c); answered {
+	if answered, err := protocol.Reply(r, c); answered {
 		return err
 	}
 	if err := q.applyTo(ctx, r, c); err != nil {
@@ -90,9 +91,9 @@ func (q *Queue) applyTo(ctx context.Context, r *deferred.Record, c *deferred.Com
 	case deferred.Cancel:
 		err = q.cancelled(ctx, r, c)
 	case deferred.Resolve, deferred.Reject:
-		settleOutside(r, c)
+		protocol.SettleOutside(r, c)
 	default:
-		change(r, c)
+		protocol.Change(r, c)
 		return nil
 	}
 	r.Settled = q.clock.Now()
@@ -105,7 +106,7 @@ func (q *Queue) untilAnswered(ctx context.Context, c *deferred.Command) error {
 	following, stop := context.WithCancel(ctx)
 	defer stop()
 	q.hub.follow(following, c.ID, func(r *deferred.Record, _ uint64) bool {
-		answered, err := answer(r, c)
+		answered, err := protocol.Reply(r, c)
 		if answered {
 			select {
 			case answers <- err:

@@ -21,8 +21,14 @@
 //
 // A message goes only when everything that it stands for is stored elsewhere.
 // Until then a redelivery finishes whatever step was missing, whoever died.
-// decide.go is the table of what a delivery means in each state of the record: a
-// deed. carry.go does the deeds. A holding is a delivery that is in this
-// worker's hands, with what is known of its record; its lease is renewed until
-// it is let go.
+//
+// The rooms below internal keep the floors: each may use the rooms to its right.
+//
+//	dispatch -> protocol -> wire -> driver -> deferred
+//	        \-> liveness -> driver
+//
+// protocol is the table of what a message means in each state of its record: an
+// action. carry.go in this package does the actions. A holding is a delivery in the
+// hands of this worker, with what is known of its record; the worker renews its lease
+// until it lets go of it.
 package dispatch

@@ -14,6 +14,7 @@ import (
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/complaints"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/protocol"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
@@ -189,7 +190,7 @@ func (f *feed) examine(ctx context.Context, h *holding) {
 			f.letGoSilently(h)
 			return
 		}
-		if d.deed == claim || d.deed == takeOver {
+		if d.Action == protocol.Claim || d.Action == protocol.TakeOver {
 			if !f.take(h) {
 				continue // another message of the id was claimed here meanwhile
 			}

@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/protocol"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
@@ -29,7 +30,7 @@ func (f *feed) finish(ctx context.Context, h *holding) error {
 		if err != nil {
 			return err
 		}
-		if err := f.amend(ctx, h, func(r *deferred.Record) { markFired(r, fired) }); err != nil {
+		if err := f.amend(ctx, h, func(r *deferred.Record) { protocol.MarkFired(r, fired) }); err != nil {
 			return err
 		}
 	}
@@ -53,7 +54,7 @@ func (f *feed) finish(ctx context.Context, h *holding) error {
 // set since it was read, and what is done twice may then be done to what is gone. So
 // gone says that the record has been forgotten meanwhile, and owes nothing.
 func (f *feed) owing(ctx context.Context, h *holding) (gone bool, err error) {
-	if h.latest || !owes(h.record) {
+	if h.latest || !protocol.Owes(h.record) {
 		return false, nil
 	}
 	now, err := f.latestRecord(ctx, h.delivery.ID)
@@ -80,16 +81,11 @@ func (f *feed) stillSettled(ctx context.Context, h *holding) error {
 	switch {
 	case err != nil:
 		return err
-	case !settled(now.record):
+	case !protocol.IsSettled(now.record):
 		return errLapsed
 	}
 	h.sighting = now
 	return nil
-}
-
-// owes: something may be left to do for a settled record.
-func owes(r *deferred.Record) bool {
-	return r.Unfired() || holdsMembers(r) || r.Parent != nil && !r.Parent.Released || r.ResultOf != "" || r.Carried || r.Unhandled()
 }
 
 // disarm removes the schedules that have become meaningless: of a call that was
@@ -97,7 +93,7 @@ func owes(r *deferred.Record) bool {
 // What is left fires into nothing.
 func (f *feed) disarm(ctx context.Context, h *holding) error {
 	r := h.record
-	if !waitLimit(r).IsZero() {
+	if !protocol.WaitLimit(r).IsZero() {
 		if err := f.broker.Remove(ctx, wire.AlarmID(r.ID)); err != nil {
 			return err
 		}
@@ -112,12 +108,12 @@ func (f *feed) disarm(ctx context.Context, h *holding) error {
 // those that its result is made of.
 func (f *feed) letGoOfRest(ctx context.Context, h *holding) error {
 	r := h.record
-	if !holdsMembers(r) && (r.Parent == nil || r.Parent.Released) {
+	if !protocol.StillAttached(r) && (r.Parent == nil || r.Parent.Released) {
 		return nil
 	}
-	made := setOf(sources(r))
+	made := protocol.SetOf(protocol.Sources(r))
 	var rest []deferred.ID
-	if holdsMembers(r) {
+	if protocol.StillAttached(r) {
 		rest = slices.DeleteFunc(slices.Clone(r.Waits.On), func(id deferred.ID) bool { return made[id] })
 	}
 	parent := r.Parent != nil && !r.Parent.Released && !made[r.Parent.ID]
@@ -128,7 +124,7 @@ func (f *feed) letGoOfRest(ctx context.Context, h *holding) error {
 	if err != nil {
 		return err
 	}
-	if holdsMembers(r) && passesCancel(r) {
+	if protocol.StillAttached(r) && protocol.PassesCancel(r) {
 		if err := f.passCancel(ctx, r, members); err != nil {
 			return err
 		}
@@ -136,21 +132,10 @@ func (f *feed) letGoOfRest(ctx context.Context, h *holding) error {
 	if len(rest) == 0 && r.Holds { // nobody was told anything yet
 		return nil
 	}
-	if !holdsMembers(r) && !parent {
+	if !protocol.StillAttached(r) && !parent {
 		return nil
 	}
-	return f.amend(ctx, h, markLetGo)
-}
-
-// markLetGo marks what the deferred hung on and waited for as told. What its
-// result is made of it may hold still.
-func markLetGo(r *deferred.Record) {
-	if r.Parent != nil {
-		r.Parent.Released = true
-	}
-	if r.Waits != nil && r.Waits.Mode != deferred.AfterParent {
-		r.Waits.Released = true
-	}
+	return f.amend(ctx, h, protocol.MarkDetached)
 }
 
 // fire puts a message for each callback that is not marked, and wakes those that
@@ -180,14 +165,6 @@ func (f *feed) fire(ctx context.Context, h *holding) (fired map[deferred.ID]bool
 	return fired, f.putFired(ctx, messages)
 }
 
-func markFired(r *deferred.Record, fired map[deferred.ID]bool) {
-	for i := range r.Callbacks {
-		if fired[r.Callbacks[i].ID] {
-			r.Callbacks[i].Fired = true
-		}
-	}
-}
-
 // amend changes the marks of a settled record, whatever others add to it.
 func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Record)) error {
 	for {
@@ -195,7 +172,7 @@ func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Reco
 		change(&r)
 		err := h.write(ctx, &r, r.Settled)
 		if errors.Is(err, driver.ErrTooLarge) {
-			lighten(&r)
+			protocol.Lighten(&r)
 			err = h.write(ctx, &r, r.Settled)
 		}
 		if err == nil {
@@ -213,17 +190,17 @@ func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Reco
 // pin notes a callback in the record of its parent that has settled already,
 // which then is kept until the callback has settled too. One that is not to go on
 // needs nothing of it.
-func (f *feed) pin(ctx context.Context, h *holding, d deed) error {
+func (f *feed) pin(ctx context.Context, h *holding, d protocol.Action) error {
 	p := h.parent
 	switch d {
-	case claim, takeOver, park, passThrough, expire:
+	case protocol.Claim, protocol.TakeOver, protocol.Park, protocol.Skip, protocol.Expire:
 	default:
 		return nil
 	}
 	if p == nil || !p.State.Settled() {
 		return nil
 	}
-	if e := p.Attached(h.delivery.ID); e != nil && (!e.Waiter || !e.Settled && !mayHaveLetGo(p)) {
+	if e := p.Attached(h.delivery.ID); e != nil && (!e.Waiter || !e.Settled && !protocol.MaybeDetached(p)) {
 		return nil
 	}
 	_, err := f.attach(ctx, h, []deferred.ID{p.ID}, deferred.RecordedCallback{On: h.call.After.On, ID: h.delivery.ID, Waiter: true})
@@ -232,7 +209,7 @@ func (f *feed) pin(ctx context.Context, h *holding, d deed) error {
 		now, err = f.latestRecord(ctx, p.ID)
 		h.parent = now.record
 	}
-	if err == nil && (!settled(h.parent) || !h.parent.Settled.Equal(p.Settled)) { // it has been forgotten, and its id may be another one's
+	if err == nil && (!protocol.IsSettled(h.parent) || !h.parent.Settled.Equal(p.Settled)) { // it has been forgotten, and its id may be another one's
 		return driver.ErrConflict
 	}
 	return err

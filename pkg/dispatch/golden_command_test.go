@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/internal/protocol"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
@@ -22,30 +23,30 @@ var goldenCommands = map[string]struct {
 	written bool
 	command deferred.Command
 	record  *deferred.Record
-	do      deed
+	do      protocol.Action
 }{
-	"command-cancel":       {true, deferred.Command{Verb: deferred.Cancel, ID: "a", Reason: "no longer needed"}, aRecord(deferred.Running), cancel},
-	"command-cancel-by":    {true, deferred.Command{Verb: deferred.Cancel, ID: "a", Reason: "no longer needed", By: "alice"}, nil, cancel},
-	"command-cancel-text":  {false, deferred.Command{Verb: deferred.Cancel, ID: "a", Reason: "no longer needed"}, aRecord(deferred.Held), cancel},
-	"command-cancel-empty": {false, deferred.Command{Verb: deferred.Cancel, ID: "a"}, nil, cancel},
-	"command-hold":         {true, deferred.Command{Verb: deferred.Hold, ID: "a", Reason: "not yet"}, aRecord(deferred.Scheduled), hold},
-	"command-release":      {true, deferred.Command{Verb: deferred.Release, ID: "a"}, aRecord(deferred.Held), release},
-	"command-handle":       {true, deferred.Command{Verb: deferred.Handle, ID: "p"}, aRecord(deferred.Failed), handle},
-	"command-add":          {true, deferred.Command{Verb: deferred.Add, ID: "j", Members: []deferred.ID{"b", "c"}}, waitingJoin(), add},
+	"command-cancel":       {true, deferred.Command{Verb: deferred.Cancel, ID: "a", Reason: "no longer needed"}, aRecord(deferred.Running), protocol.Cancel},
+	"command-cancel-by":    {true, deferred.Command{Verb: deferred.Cancel, ID: "a", Reason: "no longer needed", By: "alice"}, nil, protocol.Cancel},
+	"command-cancel-text":  {false, deferred.Command{Verb: deferred.Cancel, ID: "a", Reason: "no longer needed"}, aRecord(deferred.Held), protocol.Cancel},
+	"command-cancel-empty": {false, deferred.Command{Verb: deferred.Cancel, ID: "a"}, nil, protocol.Cancel},
+	"command-hold":         {true, deferred.Command{Verb: deferred.Hold, ID: "a", Reason: "not yet"}, aRecord(deferred.Scheduled), protocol.Hold},
+	"command-release":      {true, deferred.Command{Verb: deferred.Release, ID: "a"}, aRecord(deferred.Held), protocol.Release},
+	"command-handle":       {true, deferred.Command{Verb: deferred.Handle, ID: "p"}, aRecord(deferred.Failed), protocol.MarkHandled},
+	"command-add":          {true, deferred.Command{Verb: deferred.Add, ID: "j", Members: []deferred.ID{"b", "c"}}, waitingJoin(), protocol.Add},
 	"command-resolve": {true, deferred.Command{
 		Verb: deferred.Resolve, ID: "p", Token: goldenToken, Result: deferred.JSON([]byte(`{"approved":true}`)), By: "alice",
-	}, waitingPromise(), resolve},
+	}, waitingPromise(), protocol.Resolve},
 	"command-resolve-bytes": {true, deferred.Command{
 		Verb: deferred.Resolve, ID: "p", Token: goldenToken, Result: content("image/png", "\x89PNG"),
-	}, waitingPromise(), resolve},
-	"command-resolve-nothing": {true, deferred.Command{Verb: deferred.Resolve, ID: "p", Token: goldenToken}, waitingPromise(), resolve},
-	"command-resolve-wrong":   {false, deferred.Command{Verb: deferred.Resolve, ID: "p", Token: "p.wrong", Result: deferred.JSON([]byte(`1`))}, waitingPromise(), setAside},
+	}, waitingPromise(), protocol.Resolve},
+	"command-resolve-nothing": {true, deferred.Command{Verb: deferred.Resolve, ID: "p", Token: goldenToken}, waitingPromise(), protocol.Resolve},
+	"command-resolve-wrong":   {false, deferred.Command{Verb: deferred.Resolve, ID: "p", Token: "p.wrong", Result: deferred.JSON([]byte(`1`))}, waitingPromise(), protocol.SetAside},
 	"command-reject": {true, deferred.Command{
 		Verb: deferred.Reject, ID: "p", Token: goldenToken, Failure: &deferred.Failure{Kind: "refused", Message: "too dear"}, By: "bob",
-	}, waitingPromise(), resolve},
+	}, waitingPromise(), protocol.Resolve},
 	"command-reject-bare": {false, deferred.Command{
 		Verb: deferred.Reject, ID: "p", Token: goldenToken, Failure: &deferred.Failure{Kind: deferred.KindRejected, Message: "too dear"},
-	}, waitingPromise(), resolve},
+	}, waitingPromise(), protocol.Resolve},
 }
 
 func waitingPromise() *deferred.Record {
@@ -79,8 +80,8 @@ func TestCommandsAreReadAndObeyedAsReleased(t *testing.T) {
 			if diff := cmp.Diff(&want.command, got, cmp.AllowUnexported(deferred.Content{}, deferred.Join{})); diff != "" {
 				t.Errorf("the message means something else now (-want +got):\n%s", diff)
 			}
-			if d := decide(facts{record: want.record, command: got, now: noon}); d.deed != want.do {
-				t.Errorf("it would be answered with %q now, want %q", d.deed, want.do)
+			if d := protocol.Decide(protocol.Facts{Record: want.record, Command: got, Now: noon}); d.Action != want.do {
+				t.Errorf("it would be answered with %q now, want %q", d.Action, want.do)
 			}
 		})
 	}
@@ -109,8 +110,8 @@ func TestWakesAreWrittenAndReadAsReleased(t *testing.T) {
 		if h.from != want.From || h.sent != want.Revision || h.proven != 0 || h.command.ID != "j" {
 			t.Errorf("%s is from %q at %d for %q now", name, h.from, h.sent, h.command.ID)
 		}
-		if d := decide(facts{record: waitingJoin(), command: h.command, now: noon}); d.deed != evaluate {
-			t.Errorf("%s would be answered with %q now", name, d.deed)
+		if d := protocol.Decide(protocol.Facts{Record: waitingJoin(), Command: h.command, Now: noon}); d.Action != protocol.Evaluate {
+			t.Errorf("%s would be answered with %q now", name, d.Action)
 		}
 	}
 }
@@ -124,8 +125,8 @@ func TestExpiriesAreWrittenAndReadAsReleased(t *testing.T) {
 		if h.proven != proven {
 			t.Errorf("%s proves revision %d now", name, h.proven)
 		}
-		if d := decide(facts{record: overdue, command: h.command, now: noon}); d.deed != expire {
-			t.Errorf("%s would be answered with %q now", name, d.deed)
+		if d := protocol.Decide(protocol.Facts{Record: overdue, Command: h.command, Now: noon}); d.Action != protocol.Expire {
+			t.Errorf("%s would be answered with %q now", name, d.Action)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/protocol"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
@@ -74,7 +75,7 @@ func (f *feed) rescue(h *holding) {
 func (f *feed) command(ctx context.Context, h *holding) {
 	h.command = &deferred.Command{}
 	if err := h.readCommand(); err != nil {
-		f.carry(ctx, h, decision{deed: setAside, why: err.Error()})
+		f.carry(ctx, h, protocol.Decision{Action: protocol.SetAside, Why: err.Error()})
 		return
 	}
 	f.untilDone(ctx, h, nil)
@@ -172,7 +173,7 @@ func (f *feed) untilDone(ctx context.Context, h *holding, forward func() error) 
 		if err == nil {
 			err = f.unbroken(h)
 		}
-		if err == nil && (d.deed == claim || d.deed == takeOver) {
+		if err == nil && (d.Action == protocol.Claim || d.Action == protocol.TakeOver) {
 			if err = forward(); err == nil {
 				f.acknowledge(ctx, h)
 				f.release(h)

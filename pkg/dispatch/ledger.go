@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/protocol"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
@@ -100,7 +101,7 @@ func (q *Queue) Await(ctx context.Context, id deferred.ID) (deferred.Record, err
 	switch {
 	case hopeless(err):
 		return deferred.Record{}, fmt.Errorf("dispatch: await %s: %w", id, err)
-	case err == nil && settled(now.record):
+	case err == nil && protocol.IsSettled(now.record):
 		return q.awaited(ctx, now.record)
 	}
 	defer deferred.Awaiting(ctx, id)()

@@ -9,14 +9,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
-)
-
-const (
-	// maxAttached bounds what others can add to a record. Who cannot be attached
-	// looks from time to time, before what it waits for can be forgotten.
-	maxAttached = 4000
-	// fewMembers are looked at more cheaply than it is noted that they are attached.
-	fewMembers = 8
+	"zasync/pkg/dispatch/internal/protocol"
 )
 
 // attachAll makes those that a deferred waits for know of it: they are kept from
@@ -30,13 +23,13 @@ func (f *feed) attachAll(ctx context.Context, h *holding, latest bool) (full boo
 				return false, err
 			}
 		}
-		lacking, err := f.attach(ctx, h, chunk, waiterOf(h.record))
+		lacking, err := f.attach(ctx, h, chunk, protocol.WaiterOf(h.record))
 		if err != nil {
 			return false, err
 		}
 		full = full || lacking
 	}
-	if full || !latest || len(w.On) <= fewMembers || w.Attached == len(w.On) {
+	if full || !latest || len(w.On) <= protocol.FewMembers || w.Attached == len(w.On) {
 		return full, nil
 	}
 	r := h.record.Clone()
@@ -59,22 +52,6 @@ func (f *feed) unattached(ctx context.Context, waiter deferred.ID, ids []deferre
 	return lacking, nil
 }
 
-// waiterOf is what a waiting deferred leaves in the records of those that it
-// waits for: it is woken by what decides, or by nothing as long as it listens to
-// another one.
-func waiterOf(r *deferred.Record) deferred.RecordedCallback {
-	c := deferred.RecordedCallback{ID: r.ID, Waiter: true, On: deferred.OnBoth}
-	switch r.Waits.Mode {
-	case deferred.JoinAll:
-		c.On = deferred.OnFailure
-	case deferred.JoinAny:
-		c.On = deferred.OnSuccess
-	case deferred.JoinAllSettled:
-		c.Fired = true
-	}
-	return c
-}
-
 // attach adds the entry of a deferred to each record that does not have it. One
 // that has settled needs to wake nobody, and is only kept, with what its result
 // is made of. An entry that is marked as settled is of an earlier deferred of the
@@ -88,14 +65,14 @@ func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry 
 	err = f.changeRecords(ctx, ids, func() error { return f.stillOpen(ctx, h) }, func(r *deferred.Record) bool {
 		old := r.Attached(entry.ID)
 		switch {
-		case old == nil && !roomy(r):
+		case old == nil && !protocol.HasRoom(r):
 			full = true
 			h.looksWithin(f.keeping.LeastKept(r) / 2)
 			return false
 		case old != nil && old.Settled && !old.Waiter:
 			return false
 		}
-		if mayHaveLetGo(r) {
+		if protocol.MaybeDetached(r) {
 			referring[r.ID] = r
 		}
 		e := entry
@@ -122,30 +99,6 @@ func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry 
 	return full, f.align(ctx, slices.Collect(maps.Values(referring))...)
 }
 
-// maxRecord is what a record may have, less than a server takes by what goes with it.
-const maxRecord = 1<<20 - 4<<10
-
-// roomy reports whether a record takes in one more entry, and after that all that is to
-// be written into it still: the marks at its entries, and its outcome.
-func roomy(r *deferred.Record) bool {
-	const entry, rest = 110, 64 << 10 // an entry with all its marks; labels, callbacks, a failure
-	size := rest + base64Len(len(r.Args.Data)) + base64Len(len(r.Result.Data))
-	if r.Waits == nil && !r.State.Settled() { // a join may refer to its result
-		size += base64Len(deferred.MaxResultSize)
-	}
-	if r.Waits != nil {
-		for _, id := range r.Waits.On {
-			size += len(id) + len(`"",`)
-		}
-	}
-	for i := range r.Callbacks {
-		size += entry + len(r.Callbacks[i].ID)
-	}
-	return len(r.Callbacks) < maxAttached && size < maxRecord
-}
-
-func base64Len(n int) int { return (n + 2) / 3 * 4 }
-
 // looksWithin has a deferred that is not noted where it waits look so often at least.
 func (h *holding) looksWithin(d time.Duration) {
 	if h.looks == 0 || d < h.looks {
@@ -157,7 +110,7 @@ func (h *holding) looksWithin(d time.Duration) {
 // has been forgotten.
 func (f *feed) stillOpen(ctx context.Context, h *holding) error {
 	now, err := f.latestRecord(ctx, h.delivery.ID)
-	if err == nil && (now.record == nil && h.record != nil || settled(now.record)) {
+	if err == nil && (now.record == nil && h.record != nil || protocol.IsSettled(now.record)) {
 		h.ahead = true
 		return driver.ErrConflict
 	}

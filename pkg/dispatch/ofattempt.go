@@ -8,6 +8,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/wire"
 )
 
 // nameLimit is how long the name of a worker is looked for: not everybody may
@@ -27,16 +28,7 @@ func (q *Queue) ofAttempt(ctx context.Context, r *deferred.Record, f *deferred.F
 	entries, err := q.store.Read(ctx, []driver.Key{{Space: driver.Workers, Name: r.Token.Worker}})
 	var beat liveness.Heartbeat
 	if err == nil && json.Unmarshal(entries[0].Value, &beat) == nil {
-		f.Worker = cutAt(beat.Name, maxSaid) // anybody may have written it
+		f.Worker = wire.CutText(beat.Name, maxSaid) // anybody may have written it
 	}
 	return f
-}
-
-// expiry says which of its times a deferred has missed.
-func expiry(r *deferred.Record, now time.Time) *deferred.Failure {
-	message := "no worker began it by " + r.BeginBy.UTC().Format(time.RFC3339)
-	if d := r.Deadline; !d.IsZero() && !now.Before(d) {
-		message = "it had not settled by " + d.UTC().Format(time.RFC3339)
-	}
-	return &deferred.Failure{Kind: deferred.KindExpired, Message: message}
 }

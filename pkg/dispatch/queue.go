@@ -8,6 +8,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/protocol"
 )
 
 // Config is the policy of a queue. The zero Config is a good one.
@@ -83,7 +84,7 @@ type Queue struct {
 	store   driver.Store
 	broker  driver.Broker
 	config  Config
-	keeping Retention
+	keeping protocol.Retention
 	log     *slog.Logger
 	clock   *liveness.Clock
 	hub     *hub
@@ -102,7 +103,7 @@ var (
 func New(s driver.Store, b driver.Broker, c Config) *Queue {
 	c = c.withDefaults()
 	l := newLife()
-	return &Queue{store: s, broker: b, config: c, log: c.Logger, keeping: Retention{Succeeded: c.KeepSucceeded, Others: c.KeepOthers}, clock: liveness.NewClock(), hub: newHub(s, l), life: l}
+	return &Queue{store: s, broker: b, config: c, log: c.Logger, keeping: protocol.Retention{Succeeded: c.KeepSucceeded, Others: c.KeepOthers}, clock: liveness.NewClock(), hub: newHub(s, l), life: l}
 }
 
 // Open gives the handle of an id, whether or not anything is known of it yet.

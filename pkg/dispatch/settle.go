@@ -10,6 +10,7 @@ import (
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/complaints"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/protocol"
 )
 
 // Settle commits how an attempt ended: the record first, under the attempt's
@@ -31,7 +32,7 @@ func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outco
 	}
 	f.release(h) // the slot is free; what is left to do needs none
 	if h.record.Counts.Deaths > 0 {
-		h.least = max(h.least, keptAfterDeath)
+		h.least = max(h.least, protocol.KeptAfterDeath)
 	}
 	err := f.commitRecord(ctx, h, func(r *deferred.Record) { f.conclude(r, h, o) })
 	if errors.Is(err, driver.ErrTooLarge) && o.State != deferred.Succeeded { // its arguments are for people: how it ended counts
@@ -91,7 +92,7 @@ func (f *feed) passToInner(ctx context.Context, h *holding, inner deferred.ID) {
 	if m == nil {
 		m = &deferred.Record{ID: inner, State: deferred.Pending}
 	}
-	if err := f.passCancel(ctx, r, map[deferred.ID]member{inner: memberOf(m, r.ID)}); err != nil {
+	if err := f.passCancel(ctx, r, map[deferred.ID]protocol.Member{inner: protocol.MemberOf(m, r.ID)}); err != nil {
 		f.log.Warn("cancel not passed on", "id", h.delivery.ID, "inner", inner, "err", err)
 	}
 }
@@ -251,7 +252,7 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 
 func (f *feed) expireClaimed(ctx context.Context, h *holding) {
 	f.settleClaimed(ctx, h, func(r *deferred.Record) {
-		r.Settle(deferred.Expired, expiry(r, f.clock.Now()))
+		r.Settle(deferred.Expired, protocol.ExpiryFailure(r, f.clock.Now()))
 		r.Attempt = 0
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/protocol"
 )
 
 // A sighting is a record as it was read. It may be of any age, unless it is the
@@ -51,7 +52,7 @@ func (q *Queue) readOpenLatest(ctx context.Context, ids []deferred.ID) ([]sighti
 	}
 	var open []deferred.ID
 	for i := range seen {
-		if !settled(seen[i].record) {
+		if !protocol.IsSettled(seen[i].record) {
 			open = append(open, ids[i])
 		}
 	}
@@ -60,7 +61,7 @@ func (q *Queue) readOpenLatest(ctx context.Context, ids []deferred.ID) ([]sighti
 		return nil, err
 	}
 	for i := range seen {
-		if !settled(seen[i].record) {
+		if !protocol.IsSettled(seen[i].record) {
 			seen[i], latest = latest[0], latest[1:]
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/protocol"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
@@ -50,8 +51,8 @@ func TestReadThatKnowsLessThanItsMessageIsAskedOfTheLeader(t *testing.T) {
 			q := New(s, nil, Config{})
 			f := &feed{Queue: q, held: map[deferred.ID]*holding{}}
 			h := &holding{feed: f, delivery: driver.Delivery{Message: driver.Message{ID: "a"}, Time: noon}, command: &deferred.Command{Verb: wire.VerbExpire}, proven: c.proven, ahead: c.ahead}
-			if d, err := h.look(t.Context()); err != nil || d.deed != finish {
-				t.Fatalf("it is answered with %q (%v)", d.deed, err)
+			if d, err := h.look(t.Context()); err != nil || d.Action != protocol.Finish {
+				t.Fatalf("it is answered with %q (%v)", d.Action, err)
 			}
 			if h.revision != c.want || h.latest != (c.want == 7) {
 				t.Errorf("it rests on revision %d, latest %t; want %d", h.revision, h.latest, c.want)
@@ -63,26 +64,26 @@ func TestReadThatKnowsLessThanItsMessageIsAskedOfTheLeader(t *testing.T) {
 func TestWhatEndsWithoutACompareAndSetRestsOnTheLeader(t *testing.T) {
 	settled := &deferred.Record{State: deferred.Succeeded, Settled: noon}
 	for name, c := range map[string]struct {
-		facts facts
-		deed  deed
+		facts protocol.Facts
+		deed  protocol.Action
 		want  bool
 	}{
-		"a word that means nothing":                  {facts{}, drop, false},
-		"a word that means nothing, says the leader": {facts{latest: true}, drop, true},
-		"an alarm in place of a wake":                {facts{}, rest, false},
-		"another call under the id":                  {facts{}, setAside, false},
-		"a word that came early":                     {facts{}, early, false},
-		"a call that another worker performs":        {facts{}, giveBack, false},
-		"a call that is performed here":              {facts{performing: true}, giveBack, true},
-		"what settled after the message was sent":    {facts{record: settled, sent: noon.Add(-time.Second)}, finish, true},
-		"what settled before the message was sent":   {facts{record: settled, sent: noon.Add(time.Second)}, finish, false},
-		"a claim":              {facts{}, claim, true},
-		"what waits":           {facts{}, wait, true},
-		"a cancel":             {facts{}, cancel, true},
-		"a hold":               {facts{}, hold, true},
-		"a look at what waits": {facts{}, evaluate, true},
+		"a word that means nothing":                  {protocol.Facts{}, protocol.Discard, false},
+		"a word that means nothing, says the leader": {protocol.Facts{Latest: true}, protocol.Discard, true},
+		"an alarm in place of a wake":                {protocol.Facts{}, protocol.ParkWake, false},
+		"another call under the id":                  {protocol.Facts{}, protocol.SetAside, false},
+		"a word that came early":                     {protocol.Facts{}, protocol.RetryLater, false},
+		"a call that another worker performs":        {protocol.Facts{}, protocol.GiveBack, false},
+		"a call that is performed here":              {protocol.Facts{Performing: true}, protocol.GiveBack, true},
+		"what settled after the message was sent":    {protocol.Facts{Record: settled, Sent: noon.Add(-time.Second)}, protocol.Finish, true},
+		"what settled before the message was sent":   {protocol.Facts{Record: settled, Sent: noon.Add(time.Second)}, protocol.Finish, false},
+		"a claim":              {protocol.Facts{}, protocol.Claim, true},
+		"what waits":           {protocol.Facts{}, protocol.Wait, true},
+		"a cancel":             {protocol.Facts{}, protocol.Cancel, true},
+		"a hold":               {protocol.Facts{}, protocol.Hold, true},
+		"a look at what waits": {protocol.Facts{}, protocol.Evaluate, true},
 	} {
-		if got := c.facts.enough(decision{deed: c.deed}); got != c.want {
+		if got := c.facts.Suffices(protocol.Decision{Action: c.deed}); got != c.want {
 			t.Errorf("%s: what any replica says is enough: %t", name, got)
 		}
 	}

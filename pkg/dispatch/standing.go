@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/internal/protocol"
 )
 
 // standing is how things stand with what a deferred waits for.
@@ -43,9 +44,9 @@ func (s *standing) look(ctx context.Context) error {
 		}
 		for _, r := range records {
 			switch {
-			case decides(s.waits.Mode, r):
+			case protocol.Decides(s.waits.Mode, r):
 				return s.lookAtAll(ctx)
-			case !settled(r):
+			case !protocol.IsSettled(r):
 				return s.openAt(ctx, i, r)
 			}
 			i++
@@ -99,18 +100,18 @@ func (s *standing) lookAtAll(ctx context.Context) error {
 	}
 	open := -1
 	for i, r := range s.records {
-		if !settled(r) && (open < 0 || s.waits.Mode == deferred.JoinRace) {
+		if !protocol.IsSettled(r) && (open < 0 || s.waits.Mode == deferred.JoinRace) {
 			lost, err := s.lost(ctx, i, r)
 			if err != nil {
 				return err
 			}
 			if lost {
-				s.records[i] = unknownMember(s.waits.On[i])
+				s.records[i] = protocol.UnknownMember(s.waits.On[i])
 			} else if open < 0 {
 				open = i
 			}
 		}
-		s.decided = s.decided || decides(s.waits.Mode, s.records[i])
+		s.decided = s.decided || protocol.Decides(s.waits.Mode, s.records[i])
 	}
 	switch {
 	case open < 0:
@@ -129,7 +130,7 @@ func (s *standing) lookAtAll(ctx context.Context) error {
 func (s *standing) lookAtOpen(ctx context.Context) error {
 	var open []deferred.ID
 	for i, r := range s.records {
-		if !settled(r) {
+		if !protocol.IsSettled(r) {
 			open = append(open, s.waits.On[i])
 		}
 	}
@@ -138,7 +139,7 @@ func (s *standing) lookAtOpen(ctx context.Context) error {
 		return err
 	}
 	for i, r := range s.records {
-		if !settled(r) {
+		if !protocol.IsSettled(r) {
 			s.records[i], again = again[0].record, again[1:]
 		}
 	}
@@ -159,17 +160,6 @@ func (s *standing) early() bool { return s.feed.clock.Now().Before(s.feed.graceE
 
 func (q *Queue) graceEnd(r *deferred.Record) time.Time { return r.Submitted.Add(q.config.ParentGrace) }
 
-// unknownMember stands for a member that does not exist. It has no time.
-func unknownMember(id deferred.ID) *deferred.Record {
-	return &deferred.Record{ID: id, State: deferred.Failed, Failure: &deferred.Failure{
-		Kind: deferred.KindParentUnknown, Message: "no call was ever seen under the id " + string(id),
-	}}
-}
-
-func isUnknown(m *deferred.Record) bool {
-	return m.Settled.IsZero() && m.Failure != nil && m.Failure.Kind == deferred.KindParentUnknown
-}
-
 // waitFor makes member i the one whose settling wakes the deferred. Of one that
 // nobody has seen there is a message, once it is known that it is not lost.
 func (s *standing) waitFor(ctx context.Context, i int, r *deferred.Record) error {
@@ -189,40 +179,4 @@ func (s *standing) waitFor(ctx context.Context, i int, r *deferred.Record) error
 	}
 	s.h.from, s.h.sent = s.waits.On[i], 0 // it settled meanwhile: go on from there
 	return s.look(ctx)
-}
-
-func settled(r *deferred.Record) bool { return r != nil && r.State.Settled() }
-
-// decides: the member's outcome alone settles what waits for it.
-func decides(m deferred.JoinMode, r *deferred.Record) bool {
-	if !settled(r) {
-		return false
-	}
-	switch m {
-	case deferred.JoinAll:
-		return r.State != deferred.Succeeded
-	case deferred.JoinAny:
-		return r.State == deferred.Succeeded
-	case deferred.JoinAllSettled:
-		return false
-	}
-	return true
-}
-
-// first is the index of the record that decides and settled before the others;
-// -1 if none decides. One that does not exist settled last.
-func first(m deferred.JoinMode, records []*deferred.Record) int {
-	found := -1
-	at := func(r *deferred.Record) time.Time {
-		if r.Settled.IsZero() {
-			return time.Unix(1<<40, 0)
-		}
-		return r.Settled
-	}
-	for i, r := range records {
-		if decides(m, r) && (found < 0 || at(r).Before(at(records[found]))) {
-			found = i
-		}
-	}
-	return found
 }

@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/protocol"
 )
 
 const (
@@ -55,13 +56,13 @@ func (a *assembly) result(ctx context.Context, r *deferred.Record) (deferred.Con
 	if err != nil {
 		return deferred.Content{}, err
 	}
-	data, err := resultOf(r.Waits.Mode, members)
+	data, err := protocol.ResultOf(r.Waits.Mode, members)
 	return deferred.JSON(data), err
 }
 
 // members are those of a join, each with its whole result.
 func (a *assembly) members(ctx context.Context, join *deferred.Record) ([]*deferred.Record, error) {
-	unknown := setOf(join.Waits.Unknown)
+	unknown := protocol.SetOf(join.Waits.Unknown)
 	members := make([]*deferred.Record, 0, len(join.Waits.On))
 	for chunk := range slices.Chunk(join.Waits.On, readAtOnce) {
 		known := slices.DeleteFunc(slices.Clone(chunk), func(id deferred.ID) bool { return unknown[id] })
@@ -71,7 +72,7 @@ func (a *assembly) members(ctx context.Context, join *deferred.Record) ([]*defer
 		}
 		for _, id := range chunk {
 			if unknown[id] { // also if it has come since: how the join ended does not change
-				members = append(members, unknownMember(id))
+				members = append(members, protocol.UnknownMember(id))
 				continue
 			}
 			m := records[0]
@@ -96,7 +97,7 @@ func (a *assembly) read(ctx context.Context, r *deferred.Record, ids []deferred.
 		if err != nil {
 			return nil, err
 		}
-		missing := slices.IndexFunc(records, func(r *deferred.Record) bool { return !settled(r) })
+		missing := slices.IndexFunc(records, func(r *deferred.Record) bool { return !protocol.IsSettled(r) })
 		if missing < 0 {
 			return records, a.add(records)
 		}
@@ -117,12 +118,4 @@ func (a *assembly) add(records []*deferred.Record) error {
 		return &deferred.SizeError{Field: deferred.FieldResult, Size: a.size, Limit: maxWhole}
 	}
 	return nil
-}
-
-func setOf(ids []deferred.ID) map[deferred.ID]bool {
-	set := make(map[deferred.ID]bool, len(ids))
-	for _, id := range ids {
-		set[id] = true
-	}
-	return set
 }

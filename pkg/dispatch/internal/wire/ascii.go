@@ -50,3 +50,11 @@ func ASCII(s string) string {
 }
 
 func beyondASCII(r rune) bool { return r >= 0x7f }
+
+// CutText cuts a text, at a character.
+func CutText(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + " [cut]"
+}

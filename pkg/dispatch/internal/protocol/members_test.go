@@ -1,4 +1,4 @@
-package dispatch
+package protocol
 
 import (
 	"fmt"
@@ -22,7 +22,7 @@ func TestRecordThatIsFullTakesItsOutcomeStill(t *testing.T) {
 		"a stub": {ID: "r", State: deferred.Pending},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for roomy(&r) {
+			for HasRoom(&r) {
 				r.Callbacks = append(r.Callbacks, deferred.RecordedCallback{
 					ID: deferred.ID(fmt.Sprintf("%s%06d", long, len(r.Callbacks))), On: deferred.OnSuccess, Waiter: true,
 				})
@@ -38,7 +38,7 @@ func TestRecordThatIsFullTakesItsOutcomeStill(t *testing.T) {
 			}
 			r.State, r.Failure = deferred.Failed, &deferred.Failure{Kind: "k", Message: "m", Stack: strings.Repeat("s", deferred.MaxStackSize)}
 			data, err := r.AppendJSON(nil)
-			if err != nil || len(data) > maxRecord {
+			if err != nil || len(data) > MaxRecord {
 				t.Errorf("with its outcome it has %d bytes (%v)", len(data), err)
 			}
 		})

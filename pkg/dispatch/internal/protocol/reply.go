@@ -1,4 +1,4 @@
-package dispatch
+package protocol
 
 import (
 	"bytes"
@@ -6,9 +6,9 @@ import (
 	"zasync/pkg/deferred"
 )
 
-// answer is what the giver of a command is told by the record as it is; false
+// Reply is what the giver of a command is told by the record as it is; false
 // when the command has still to be carried out.
-func answer(r *deferred.Record, c *deferred.Command) (answered bool, err error) {
+func Reply(r *deferred.Record, c *deferred.Command) (answered bool, err error) {
 	if r.State.Settled() {
 		if c.Verb == deferred.Handle {
 			return !r.Unhandled(), nil

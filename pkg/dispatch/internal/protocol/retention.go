@@ -1,4 +1,4 @@
-package dispatch
+package protocol
 
 import (
 	"time"
@@ -6,6 +6,17 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/internal/liveness"
 )
+
+// A record with a large result refers to its sources: to the one that it took
+// the result over from, or, of a join, to its members. They exist for as long as
+// it does. Its entries in them keep them until all that hangs on it has settled.
+// Then it lets go, and says in the same writes until when they are needed still;
+// it is not kept for longer itself. Whoever hangs itself on it after that has it
+// take hold of them again.
+
+// SourceGrace is by how much what is referred to is kept for longer than what refers
+// to it: the clocks of two workers may differ, and times to live are whole seconds.
+const SourceGrace = deferred.MinKeep / 2
 
 const (
 	// forgetStub is how long a record that has met nothing, and that nothing
@@ -18,9 +29,9 @@ const (
 	// forgetLate is the least that is left of a record's time once nothing needs
 	// it any more, so that a message of its call that comes late still meets it.
 	forgetLate = deferred.MinKeep
-	// keptAfterDeath is the least time for which the record of a call is kept with
+	// KeptAfterDeath is the least time for which the record of a call is kept with
 	// which a worker died. The next one may die before it acknowledges.
-	keptAfterDeath = 24 * time.Hour
+	KeptAfterDeath = 24 * time.Hour
 )
 
 // Retention says how long settled records are kept.
@@ -35,13 +46,13 @@ type Retention struct {
 // which such an outcome is kept, counted from its settling, or for which a result
 // that is made of it is.
 func (k Retention) TTL(r *deferred.Record, now time.Time) time.Duration {
-	if !idle(r) {
+	if !NoDependents(r) {
 		return 0
 	}
 	if !r.Seen {
 		return retentionUnmet(r)
 	}
-	if !r.State.Settled() || r.Parent != nil && !r.Parent.Released || r.Carried || holdsMembers(r) || r.Holds {
+	if !r.State.Settled() || r.Parent != nil && !r.Parent.Released || r.Carried || StillAttached(r) || r.Holds {
 		return 0
 	}
 	left := max(k.End(r).Sub(now), time.Second)
@@ -82,9 +93,9 @@ func (k Retention) Kept(r *deferred.Record) time.Duration {
 	return k.Others
 }
 
-// holdsMembers: a callback lets its parent go when it settles, like any other;
+// StillAttached: a callback lets its parent go when it settles, like any other;
 // a join and an adopter let go of what they waited for by a step of their own.
-func holdsMembers(r *deferred.Record) bool {
+func StillAttached(r *deferred.Record) bool {
 	return r.Waits != nil && r.Waits.Mode != deferred.AfterParent && !r.Waits.Released
 }
 

@@ -1,4 +1,4 @@
-package dispatch
+package protocol
 
 import (
 	"strings"
@@ -36,7 +36,7 @@ func concludes(t *testing.T, mode deferred.JoinMode, result deferred.Content, in
 	t.Helper()
 	member := &deferred.Record{ID: "m", State: deferred.Succeeded, Result: result}
 	join := &deferred.Record{ID: "j", State: deferred.Waiting, Waits: &deferred.Waits{Mode: mode, On: []deferred.ID{"m"}}}
-	(&holding{members: []*deferred.Record{member}}).conclusion(join, inline)
+	SettleWaiting(join, []*deferred.Record{member}, inline)
 	if join.State != want {
 		t.Errorf("%s of %d bytes, of which %d are copied: %s", mode, len(result.Data), inline, join.State)
 	}
