@@ -76,7 +76,7 @@ func (f *feed) alignOne(ctx context.Context, r *deferred.Record) error {
 // touch writes a record that holds its sources as it is: whoever is about to write
 // that it does not, and let go of them before, has to do so again.
 func (f *feed) touch(ctx context.Context, id deferred.ID) (now *deferred.Record, err error) {
-	err = f.changeRecords(ctx, []deferred.ID{id}, nil, func(r *deferred.Record) bool {
+	err = f.records.changeRecords(ctx, []deferred.ID{id}, nil, func(r *deferred.Record) bool {
 		now = r
 		return r.Holds
 	})
@@ -99,7 +99,7 @@ func (f *feed) mark(ctx context.Context, r *deferred.Record) error {
 		return err
 	}
 	for chunk := range slices.Chunk(protocol.Sources(r), readAtOnce) {
-		err := f.changeRecords(ctx, chunk, holds, func(x *deferred.Record) bool { return x.State.Settled() && protocol.ReattachEntry(x, r.ID) })
+		err := f.records.changeRecords(ctx, chunk, holds, func(x *deferred.Record) bool { return x.State.Settled() && protocol.ReattachEntry(x, r.ID) })
 		var full *fullError
 		if err != nil && !errors.As(err, &full) {
 			return err
@@ -111,14 +111,14 @@ func (f *feed) mark(ctx context.Context, r *deferred.Record) error {
 // letGoAnew writes the sources also if nothing changes in them: what a process
 // that has died had on its way cannot be stored after that.
 func (f *feed) letGoAnew(ctx context.Context, r *deferred.Record) error {
-	_, err := f.letGo(ctx, protocol.Sources(r), r.ID, f.keeping.End(r).Add(protocol.SourceGrace)) // as they have been told before
+	_, err := f.letGo(ctx, protocol.Sources(r), r.ID, f.records.Keeping.End(r).Add(protocol.SourceGrace)) // as they have been told before
 	return err
 }
 
 // referring gives those of the records that may have let go of their sources. One that
 // has not, as it seems, may have done so since it was read: so the leader is asked.
 func (f *feed) referring(ctx context.Context, ids []deferred.ID) (referring []*deferred.Record, err error) {
-	seen, err := f.sight(ctx, ids, f.store.ReadLatest, true)
+	seen, err := f.records.sight(ctx, ids, f.records.Store.ReadLatest, true)
 	for i := range seen {
 		if r := seen[i].record; r != nil && protocol.MaybeDetached(r) {
 			referring = append(referring, r)

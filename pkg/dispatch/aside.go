@@ -18,8 +18,8 @@ import (
 
 // setAside keeps a message that cannot be used where it is seen, as it came, or as
 // much of it as the server takes.
-func (q *Queue) setAside(ctx context.Context, d driver.Delivery, reason, detail string) error {
-	q.log.Warn("message set aside", "id", d.ID, "name", d.Name, "queue", d.Queue, "reason", wire.CutText(detail, maxSaid))
+func (rs *Records) setAside(ctx context.Context, d driver.Delivery, reason, detail string) error {
+	rs.Log.Warn("message set aside", "id", d.ID, "name", d.Name, "queue", d.Queue, "reason", wire.CutText(detail, maxSaid))
 	m := d.Message
 	m.Route, m.Verb = driver.Aside, reason
 	m.Header = maps.Clone(d.Header)
@@ -28,15 +28,15 @@ func (q *Queue) setAside(ctx context.Context, d driver.Delivery, reason, detail 
 	}
 	m.Header[wire.HeaderReason], m.Header[wire.HeaderSubject] = wire.ASCII(wire.CutText(detail, maxSaid)), wire.ASCII(wire.CutText(wire.Origin(&d.Message), maxSaid))
 	wire.SpellInASCII(m.Header)
-	err := q.put(ctx, m)
+	err := rs.put(ctx, m)
 	for _, room := range asideRooms {
 		if !errors.Is(err, driver.ErrTooLarge) {
 			return err
 		}
-		err = q.put(ctx, lessened(m, room))
+		err = rs.put(ctx, lessened(m, room))
 	}
 	if errors.Is(err, driver.ErrTooLarge) { // it would come again for ever, and be refused each time
-		q.log.Error("message lost: the server keeps nothing of it aside", "id", d.ID, "name", d.Name, "queue", d.Queue, "err", err)
+		rs.Log.Error("message lost: the server keeps nothing of it aside", "id", d.ID, "name", d.Name, "queue", d.Queue, "err", err)
 		return nil
 	}
 	return err
@@ -90,7 +90,7 @@ func lessened(m driver.Message, room asideRoom) driver.Message {
 // stands reports whether a call that can be understood waits under the same id:
 // then the id is its own. What cannot be looked up counts as such.
 func (f *feed) stands(ctx context.Context, d driver.Delivery) bool {
-	found, err := f.find(ctx, d.ID)
+	found, err := f.records.find(ctx, d.ID)
 	for i := range found {
 		if _, fault := wire.Decode(&found[i]); fault == nil && !wire.Foreign(&found[i]) {
 			return true
@@ -103,7 +103,7 @@ func (f *feed) stands(ctx context.Context, d driver.Delivery) bool {
 // and whoever waits for its id learns why, unless the id is another call's.
 func (f *feed) malformed(ctx context.Context, h *holding, cause error) {
 	d := h.delivery
-	err := f.setAside(ctx, d, "malformed", cause.Error())
+	err := f.records.setAside(ctx, d, "malformed", cause.Error())
 	if err == nil && d.ID.Check() == nil && !wire.Foreign(&d) && !f.stands(ctx, d) {
 		err = f.settleMalformed(ctx, h, cause)
 	}
@@ -122,7 +122,7 @@ const digestMalformed = "malformed" // in place of that of a call
 // settled by that, its outcome.
 func (f *feed) settleMalformed(ctx context.Context, h *holding, cause error) (err error) {
 	for {
-		if h.sighting, err = f.latestRecord(ctx, h.delivery.ID); err != nil {
+		if h.sighting, err = f.records.latestRecord(ctx, h.delivery.ID); err != nil {
 			return err
 		}
 		r := h.next()
@@ -133,7 +133,7 @@ func (f *feed) settleMalformed(ctx context.Context, h *holding, cause error) (er
 			if !r.State.Settled() {
 				r.Settle(deferred.Failed, &deferred.Failure{Kind: deferred.KindMalformed, Message: protocol.Cut(cause.Error())})
 			}
-			err = h.write(ctx, r, f.clock.Now())
+			err = h.write(ctx, r, f.records.Clock.Now())
 		}
 		switch {
 		case errors.Is(err, driver.ErrConflict), errors.Is(err, driver.ErrUnknown):

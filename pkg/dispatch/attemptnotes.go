@@ -177,7 +177,7 @@ func (f *feed) checkpoint(ctx context.Context, h *holding) (json.RawMessage, err
 	if h.record.Attempt < 2 {
 		return nil, nil
 	}
-	entries, err := f.store.ReadLatest(ctx, []driver.Key{noteKey(h.record.ID, deferred.CheckpointKey)})
+	entries, err := f.records.Store.ReadLatest(ctx, []driver.Key{noteKey(h.record.ID, deferred.CheckpointKey)})
 	if err != nil || entries[0].Revision == 0 || earlier(entries[0], h.record) {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func (f *feed) takenBeside(ctx context.Context, id deferred.ID, parent *deferred
 			return taken, err
 		}
 		id = parent.ID
-		above, err := f.readRecord(ctx, parent.Parent.ID)
+		above, err := f.records.readRecord(ctx, parent.Parent.ID)
 		if err != nil || above.record == nil {
 			return false, err
 		}
@@ -49,7 +49,7 @@ func (f *feed) takenBy(ctx context.Context, r *deferred.Record, apart deferred.I
 	if len(waiters) == 0 {
 		return false, nil
 	}
-	records, err := f.readRecords(ctx, waiters)
+	records, err := f.records.readRecords(ctx, waiters)
 	for _, w := range records {
 		if w != nil && protocol.WaiterTakes(w, r) {
 			return true, nil

@@ -14,14 +14,14 @@ import (
 // few the oldest of the others. It makes some room at once, since it has to read
 // everything to find them.
 func (f *feed) bound(ctx context.Context) {
-	n, err := f.store.Count(ctx, driver.Records)
+	n, err := f.records.Store.Count(ctx, driver.Records)
 	if err != nil || n <= f.config.MaxRecords {
 		return
 	}
-	room, now := f.config.MaxRecords/20, f.clock.Now()
+	room, now := f.config.MaxRecords/20, f.records.Clock.Now()
 	settled, limit := 0, n-f.config.MaxRecords+room
 	var succeeded, others []forgettable
-	for e, err := range f.store.List(ctx, driver.Query{Space: driver.Records}) {
+	for e, err := range f.records.Store.List(ctx, driver.Query{Space: driver.Records}) {
 		if err != nil {
 			return
 		}
@@ -34,7 +34,7 @@ func (f *feed) bound(ctx context.Context) {
 		if r.State == deferred.Succeeded {
 			list = &succeeded
 		}
-		if r.Seen && f.keeping.TTL(r, f.clock.Now()) > 0 && !r.Needed.After(now) && len(*list) < limit {
+		if r.Seen && f.records.Keeping.TTL(r, f.records.Clock.Now()) > 0 && !r.Needed.After(now) && len(*list) < limit {
 			*list = append(*list, forgettable{id: r.ID, revision: e.Revision})
 		}
 	}
@@ -72,12 +72,12 @@ func (f *feed) forget(ctx context.Context, records []forgettable) {
 			notes[i] = f.notesAway(ctx, r.id)
 			writes[i] = driver.Write{Key: recordKey(r.id), Expect: r.revision, Delete: true}
 		}
-		for i, w := range f.store.Write(ctx, writes) {
+		for i, w := range f.records.Store.Write(ctx, writes) {
 			if w.Err != nil {
 				continue
 			}
 			gone++
-			f.store.Write(ctx, notes[i]) // those that stay are swept
+			f.records.Store.Write(ctx, notes[i]) // those that stay are swept
 		}
 	}
 	f.log.Info("oldest records forgotten", "count", gone, "took", time.Since(began).Round(time.Millisecond).String())
@@ -85,7 +85,7 @@ func (f *feed) forget(ctx context.Context, records []forgettable) {
 
 // notesAway deletes the annotations of a deferred when it is written.
 func (f *feed) notesAway(ctx context.Context, id deferred.ID) (notes []driver.Write) {
-	for e, err := range f.store.List(ctx, driver.Query{Space: driver.Notes, Prefix: string(id) + "."}) {
+	for e, err := range f.records.Store.List(ctx, driver.Query{Space: driver.Notes, Prefix: string(id) + "."}) {
 		if err != nil {
 			break
 		}

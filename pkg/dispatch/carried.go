@@ -28,18 +28,18 @@ func (f *feed) met(ctx context.Context, h *holding) error {
 		return err
 	}
 	if left {
-		now := f.clock.Now()
-		return f.put(ctx, wire.Alarm(h.record, now.Add(liveness.GrowingDelay(now.Sub(h.record.Settled), carriedLook, carriedSeldom))))
+		now := f.records.Clock.Now()
+		return f.records.put(ctx, wire.Alarm(h.record, now.Add(liveness.GrowingDelay(now.Sub(h.record.Settled), carriedLook, carriedSeldom))))
 	}
 	if h.call != nil { // as after a commit: time enough to have the message acknowledged
-		h.least = f.keeping.Kept(h.record)
+		h.least = f.records.Keeping.Kept(h.record)
 	}
 	return f.amend(ctx, h, func(r *deferred.Record) { r.Carried = false })
 }
 
 // carriedElsewhere looks for messages of the call beside the one that is held.
 func (f *feed) carriedElsewhere(ctx context.Context, h *holding) (bool, error) {
-	found, err := f.find(ctx, h.delivery.ID)
+	found, err := f.records.find(ctx, h.delivery.ID)
 	if err != nil {
 		return false, err
 	}

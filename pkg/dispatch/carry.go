@@ -37,7 +37,7 @@ func (h *holding) look(ctx context.Context) (protocol.Decision, error) {
 		return d, nil
 	}
 	// No record does not mean that nobody knows it: its message may stand behind a backlog.
-	nowhere, err := f.nowhere(ctx, h.delivery.ID)
+	nowhere, err := f.records.nowhere(ctx, h.delivery.ID)
 	if nowhere {
 		d = protocol.Decision{Action: protocol.SetAside, Why: d.Why}
 	}
@@ -47,15 +47,15 @@ func (h *holding) look(ctx context.Context) (protocol.Decision, error) {
 // facts reads the record, and the parent's, and tells what they are.
 func (h *holding) facts(ctx context.Context, latest bool) (x protocol.Facts, err error) {
 	f := h.feed
-	read := f.readRecord
+	read := f.records.readRecord
 	if latest {
-		read = f.latestRecord
+		read = f.records.latestRecord
 	}
 	if h.sighting, err = read(ctx, h.delivery.ID); err != nil {
 		return x, err
 	}
 	if !h.latest && h.revision < h.proven {
-		if h.sighting, err = f.latestRecord(ctx, h.delivery.ID); err != nil {
+		if h.sighting, err = f.records.latestRecord(ctx, h.delivery.ID); err != nil {
 			return x, err
 		}
 	}
@@ -71,7 +71,7 @@ func (h *holding) facts(ctx context.Context, latest bool) (x protocol.Facts, err
 		h.parent = parent.record
 	}
 	x = protocol.Facts{
-		Record: h.record, Latest: h.latest, Parent: h.parent, Call: h.call, Command: h.command, Sent: h.delivery.Time, Digest: h.digest, Now: f.clock.Now(), Foreign: wire.Foreign(&h.delivery),
+		Record: h.record, Latest: h.latest, Parent: h.parent, Call: h.call, Command: h.command, Sent: h.delivery.Time, Digest: h.digest, Now: f.records.Clock.Now(), Foreign: wire.Foreign(&h.delivery),
 		Self: f.worker.Incarnation, Performing: f.performs(h.delivery.ID, h),
 		MaxDeaths: f.config.MaxDeaths, Grace: f.config.ParentGrace,
 	}
@@ -111,7 +111,7 @@ func (f *feed) carry(ctx context.Context, h *holding, d protocol.Decision) bool 
 		if h.command != nil {
 			reason = "command"
 		}
-		if err = f.setAside(ctx, h.delivery, reason, d.Why); err == nil {
+		if err = f.records.setAside(ctx, h.delivery, reason, d.Why); err == nil {
 			err = f.leaveParent(ctx, h)
 		}
 	case protocol.Wait:
@@ -131,7 +131,7 @@ func (f *feed) carry(ctx context.Context, h *holding, d protocol.Decision) bool 
 			return false // and tell the new members
 		}
 		if errors.Is(err, driver.ErrTooLarge) {
-			err = f.setAside(ctx, h.delivery, "command", "the record cannot hold so many members")
+			err = f.records.setAside(ctx, h.delivery, "command", "the record cannot hold so many members")
 		}
 	case protocol.Forward:
 		err = f.forward(ctx, h)
@@ -167,7 +167,7 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d protocol.Dec
 	if r.State != deferred.Succeeded {
 		r.Args = args
 	}
-	err = h.write(ctx, r, f.clock.Now())
+	err = h.write(ctx, r, f.records.Clock.Now())
 	for _, lessen := range []func(){ // better settled with less than never
 		func() { r.Args = deferred.Content{} },
 		func() { f.refer(ctx, h, r, d.Action) },
@@ -179,7 +179,7 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d protocol.Dec
 			break
 		}
 		lessen()
-		err = h.write(ctx, r, f.clock.Now())
+		err = h.write(ctx, r, f.records.Clock.Now())
 	}
 	return err
 }
@@ -189,11 +189,11 @@ func (f *feed) conclusive(ctx context.Context, h *holding, r *deferred.Record, d
 	switch d {
 	case protocol.DeadLetter:
 		r.Counts.Deaths++
-		r.Settle(deferred.Failed, f.ofAttempt(ctx, r, &deferred.Failure{
+		r.Settle(deferred.Failed, f.records.ofAttempt(ctx, r, &deferred.Failure{
 			Kind: deferred.KindPoison, Message: fmt.Sprintf("%d workers died while they performed it", r.Counts.Deaths),
 		}))
 	case protocol.Expire:
-		r.Settle(deferred.Expired, f.ofAttempt(ctx, r, protocol.ExpiryFailure(r, f.clock.Now())))
+		r.Settle(deferred.Expired, f.records.ofAttempt(ctx, r, protocol.ExpiryFailure(r, f.records.Clock.Now())))
 	case protocol.Skip:
 		protocol.SettleAs(r, h.parent, inline)
 		r.Skipped = true
@@ -207,7 +207,7 @@ func (f *feed) conclusive(ctx context.Context, h *holding, r *deferred.Record, d
 	case protocol.Resolve:
 		protocol.SettleOutside(r, h.command)
 	case protocol.Cancel:
-		f.settleCancelled(ctx, r, h.command)
+		f.records.settleCancelled(ctx, r, h.command)
 	case protocol.Merge: // what has settled keeps its outcome; next took the call in
 	default:
 		return fmt.Errorf("dispatch: nobody does %q here", d)
@@ -229,7 +229,7 @@ func (f *feed) argsOf(ctx context.Context, h *holding, r *deferred.Record, d pro
 	case h.call != nil:
 		return h.call.Args, nil
 	case d == protocol.Cancel, d == protocol.Expire:
-		return f.takeIn(ctx, r)
+		return f.records.takeIn(ctx, r)
 	}
 	return r.Args, nil
 }

@@ -43,7 +43,7 @@ func (f *feed) claimOffer(ctx context.Context, o deferred.Offer) (*deferred.Atte
 		}
 	}
 	// Time has passed since the call was looked at.
-	now := f.clock.Now()
+	now := f.records.Clock.Now()
 	if h.record.Attempt == 1 && !h.call.BeginBy.IsZero() && now.After(h.call.BeginBy) {
 		f.afterwards(h, func(ctx context.Context) { f.expireClaimed(ctx, h) })
 		return nil, deferred.ErrTaken
@@ -65,13 +65,13 @@ func (f *feed) tryClaim(ctx context.Context, h *holding) (stored bool, err error
 	}
 	r.State, r.Attempt = deferred.Running, r.Attempt+1
 	r.Token = deferred.Token{Worker: f.worker.Incarnation, Attempt: r.Attempt}
-	r.Started, r.Failure, r.NotBefore, r.Args = f.clock.Now(), nil, time.Time{}, deferred.Content{}
+	r.Started, r.Failure, r.NotBefore, r.Args = f.records.Clock.Now(), nil, time.Time{}, deferred.Content{}
 	err = h.write(ctx, r, time.Time{})
 	if !errors.Is(err, driver.ErrUnknown) {
 		return err == nil, err
 	}
 	over := h.revision // an earlier claim, which was taken back, had the same token
-	back, readErr := f.readBack(ctx, h.delivery.ID)
+	back, readErr := f.records.readBack(ctx, h.delivery.ID)
 	if readErr != nil {
 		return false, readErr
 	}
@@ -108,9 +108,9 @@ func (f *feed) claimAnew(ctx context.Context, h *holding) error {
 
 // readBack asks the leader until an answer comes: whoever does not know what is
 // stored may do nothing else.
-func (q *Queue) readBack(ctx context.Context, id deferred.ID) (sighting, error) {
+func (rs *Records) readBack(ctx context.Context, id deferred.ID) (sighting, error) {
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		back, err := q.latestRecord(ctx, id)
+		back, err := rs.latestRecord(ctx, id)
 		if err == nil {
 			return back, nil
 		}
@@ -125,7 +125,7 @@ func (f *feed) newAttempt(ctx context.Context, h *holding, o deferred.Offer) (*d
 		Offer: o, Number: h.record.Attempt, Failures: h.record.Counts.Failures, Args: h.call.Args, Timeout: h.call.Timeout,
 	}
 	if h.parent != nil {
-		outcome, err := f.whole(ctx, h.parent)
+		outcome, err := f.records.whole(ctx, h.parent)
 		if err != nil {
 			return nil, err
 		}

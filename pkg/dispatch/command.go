@@ -33,11 +33,11 @@ func (q *Queue) Do(ctx context.Context, c deferred.Command) error {
 
 // complete gives whoever came too late the whole result.
 func (q *Queue) complete(ctx context.Context, late *deferred.SettledError) {
-	now, err := q.readRecord(ctx, late.ID)
+	now, err := q.records.readRecord(ctx, late.ID)
 	if err != nil || now.record == nil || now.record.ResultOf == "" {
 		return
 	}
-	if o, err := q.whole(ctx, now.record); err == nil {
+	if o, err := q.records.whole(ctx, now.record); err == nil {
 		late.Outcome = o
 	}
 }
@@ -97,7 +97,7 @@ func (q *Queue) putCommand(ctx context.Context, m driver.Message, c *deferred.Co
 		if !maybe {
 			given = time.Now()
 		}
-		s := q.broker.Put(ctx, []driver.Message{m})[0]
+		s := q.records.Broker.Put(ctx, []driver.Message{m})[0]
 		maybe = maybe || errors.Is(s.Err, driver.ErrUnknown)
 		if c.Seq = s.Seq; s.Err == nil {
 			return given, nil
@@ -112,14 +112,14 @@ func (q *Queue) putCommand(ctx context.Context, m driver.Message, c *deferred.Co
 // on: a process without a worker has its own clock only. The message that it has just
 // stored bears a fresh stamp. If it is gone already, so is what there was to write.
 func (q *Queue) learnTime(ctx context.Context, c *deferred.Command) {
-	if !q.clock.Unknown(time.Now()) {
+	if !q.records.Clock.Unknown(time.Now()) {
 		return
 	}
 	short, cancel := context.WithTimeout(ctx, time.Second) // it may not be permitted
 	defer cancel()
-	for d, err := range q.broker.Pending(short, driver.Page{Route: driver.Commands, After: c.Seq - 1, Limit: 1}) {
+	for d, err := range q.records.Broker.Pending(short, driver.Page{Route: driver.Commands, After: c.Seq - 1, Limit: 1}) {
 		if err == nil && d.Seq == c.Seq {
-			q.clock.Sample(d.Got, d.Time, true)
+			q.records.Clock.Sample(d.Got, d.Time, true)
 		}
 	}
 }

@@ -16,14 +16,14 @@ import (
 // the record, waits until a worker has. So does one that comes late and finds no
 // record: the command may have been carried out, and the record be forgotten.
 func (q *Queue) doNow(ctx context.Context, c *deferred.Command, given time.Time) error {
-	t, read, tried := newTries(), q.readRecord, false
+	t, read, tried := newTries(), q.records.readRecord, false
 	for {
 		now, err := read(ctx, c.ID)
 		if tried && err != nil && !retriable(err) && ctx.Err() == nil { // he may not, perhaps
 			return q.untilAnswered(ctx, c)
 		}
 		if err == nil {
-			read, tried = q.latestRecord, true
+			read, tried = q.records.latestRecord, true
 			err = q.obeyNow(ctx, c, &now, given)
 		}
 		switch {
@@ -65,11 +65,11 @@ func (q *Queue) obeyNow(ctx context.Context, c *deferred.Command, now *sighting,
 	if err := q.applyTo(ctx, r, c); err != nil {
 		return err
 	}
-	_, err := q.writeRecord(ctx, r, now.revision, 0)
+	_, err := q.records.writeRecord(ctx, r, now.revision, 0)
 	if err == nil && c.Verb == deferred.Release {
 		short, cancel := context.WithTimeout(ctx, noticeLimit)
 		defer cancel()
-		_ = q.ring(short, c.ID) // a hint, which whoever meets the command gives too
+		_ = q.records.ring(short, c.ID) // a hint, which whoever meets the command gives too
 	}
 	return err
 }
@@ -77,7 +77,7 @@ func (q *Queue) obeyNow(ctx context.Context, c *deferred.Command, now *sighting,
 // meetPromise takes in a promise whose message no worker has met yet, so that
 // whoever settles it is told whether his word counts.
 func (q *Queue) meetPromise(ctx context.Context, r *deferred.Record) (met bool, err error) {
-	if _, err := q.takeIn(ctx, r); err != nil {
+	if _, err := q.records.takeIn(ctx, r); err != nil {
 		return false, err
 	}
 	if r.Promise != "" {
@@ -89,14 +89,14 @@ func (q *Queue) meetPromise(ctx context.Context, r *deferred.Record) (met bool, 
 func (q *Queue) applyTo(ctx context.Context, r *deferred.Record, c *deferred.Command) (err error) {
 	switch c.Verb {
 	case deferred.Cancel:
-		err = q.cancelled(ctx, r, c)
+		err = q.records.cancelled(ctx, r, c)
 	case deferred.Resolve, deferred.Reject:
 		protocol.SettleOutside(r, c)
 	default:
 		protocol.Change(r, c)
 		return nil
 	}
-	r.Settled = q.clock.Now()
+	r.Settled = q.records.Clock.Now()
 	return err
 }
 
@@ -126,18 +126,18 @@ func (q *Queue) untilAnswered(ctx context.Context, c *deferred.Command) error {
 }
 
 // cancelled makes an open record a cancelled one.
-func (q *Queue) cancelled(ctx context.Context, r *deferred.Record, c *deferred.Command) error {
-	args, err := q.takeIn(ctx, r)
+func (rs *Records) cancelled(ctx context.Context, r *deferred.Record, c *deferred.Command) error {
+	args, err := rs.takeIn(ctx, r)
 	if err != nil {
 		return err
 	}
-	q.settleCancelled(ctx, r, c)
+	rs.settleCancelled(ctx, r, c)
 	r.Args = args
 	return nil
 }
 
-func (q *Queue) settleCancelled(ctx context.Context, r *deferred.Record, c *deferred.Command) {
-	r.Settle(deferred.Cancelled, q.ofAttempt(ctx, r, deferred.CancelFailure(c.Reason)))
+func (rs *Records) settleCancelled(ctx context.Context, r *deferred.Record, c *deferred.Command) {
+	r.Settle(deferred.Cancelled, rs.ofAttempt(ctx, r, deferred.CancelFailure(c.Reason)))
 	r.SettledBy = c.By
 }
 
@@ -145,9 +145,9 @@ func (q *Queue) settleCancelled(ctx context.Context, r *deferred.Record, c *defe
 // it may carry callbacks that no record knows yet. The message stays where it
 // is: when it is met, it is finished like that of any settled call, and until
 // then the record is kept.
-func (q *Queue) takeIn(ctx context.Context, r *deferred.Record) (args deferred.Content, err error) {
+func (rs *Records) takeIn(ctx context.Context, r *deferred.Record) (args deferred.Content, err error) {
 	args = r.Args // of one that waits
-	found, err := q.find(ctx, r.ID)
+	found, err := rs.find(ctx, r.ID)
 	if err != nil {
 		return args, err
 	}

@@ -13,7 +13,7 @@ func (f *feed) confirmStart(ctx context.Context, h *holding) error {
 	if !watched {
 		f.during(func(ctx context.Context) { f.watch(ctx, h) })
 	}
-	now, err := f.latestRecord(ctx, h.delivery.ID)
+	now, err := f.records.latestRecord(ctx, h.delivery.ID)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (f *feed) circular(ctx context.Context, r *deferred.Record) (bool, error) {
 		}
 		var further []deferred.ID
 		for chunk := range slices.Chunk(next, readAtOnce) {
-			seenNow, err := f.readOpenLatest(ctx, chunk)
+			seenNow, err := f.records.readOpenLatest(ctx, chunk)
 			if err != nil {
 				return false, err
 			}

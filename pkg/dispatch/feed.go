@@ -78,15 +78,15 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 		leases: newLeases(q.config.Lease),
 	}
 	f.wrong = complaints.New(f.log)
-	f.beat, f.turns = liveness.NewMonitor(q.store, q.clock, w, f.wrong), newSweeper(q.store, w.Incarnation)
+	f.beat, f.turns = liveness.NewMonitor(q.records.Store, q.records.Clock, w, f.wrong), newSweeper(q.records.Store, w.Incarnation)
 	if err := insist(ctx, func() error { return f.beat.Beat(ctx, joinLimit) }); err != nil {
 		return nil, err
 	}
 	var err error
-	if f.calls, err = q.broker.Subscribe(ctx); err != nil {
+	if f.calls, err = q.records.Broker.Subscribe(ctx); err != nil {
 		return nil, err
 	}
-	if f.house, err = q.broker.Subscribe(ctx); err != nil {
+	if f.house, err = q.records.Broker.Subscribe(ctx); err != nil {
 		return nil, errors.Join(err, f.calls.Close())
 	}
 	f.beat.Health = f.calls.Health
@@ -156,7 +156,7 @@ func (f *feed) supply(intake, ctx context.Context) {
 			}
 			return
 		}
-		f.clock.Observe(&d)
+		f.records.Clock.Observe(&d)
 		f.leases.add(d)
 		h := &holding{feed: f, delivery: d}
 		c, err := wire.Decode(&d)
@@ -212,7 +212,7 @@ func (f *feed) examine(ctx context.Context, h *holding) {
 // acknowledged in vain, if its message is older than such a record is kept. It is
 // performed all the same: a call that runs twice is better than one that is lost.
 func (f *feed) warnIfDone(h *holding) {
-	age := f.clock.Now().Sub(h.delivery.Time)
+	age := f.records.Clock.Now().Sub(h.delivery.Time)
 	if h.record == nil && h.delivery.Deliveries > 1 && age > cmp.Or(h.call.Keep, f.config.KeepSucceeded) {
 		f.log.Warn("call may have been performed before: its message came again, and is older than its record would be kept",
 			"id", h.delivery.ID, "name", h.delivery.Name, "age", age)

@@ -13,7 +13,7 @@ import (
 // obey carries out a command that settles nothing.
 func (f *feed) obey(ctx context.Context, h *holding, d protocol.Action) error {
 	if r := h.record; d == protocol.Release && r != nil && r.Obeyed == h.command.Seq { // its giver has written that, and may have died before he rang
-		return f.ring(ctx, r.ID)
+		return f.records.ring(ctx, r.ID)
 	}
 	r := h.next()
 	protocol.Change(r, h.command)
@@ -22,7 +22,7 @@ func (f *feed) obey(ctx context.Context, h *holding, d protocol.Action) error {
 	}
 	switch d {
 	case protocol.Release:
-		return f.ring(ctx, r.ID)
+		return f.records.ring(ctx, r.ID)
 	case protocol.MarkHandled:
 		return f.finish(ctx, h)
 	}
@@ -31,8 +31,8 @@ func (f *feed) obey(ctx context.Context, h *holding, d protocol.Action) error {
 
 // ring has the schedule of an id fire now. It is a hint: the call is looked at
 // again in any case, only later.
-func (q *Queue) ring(ctx context.Context, id deferred.ID) error {
-	found, err := q.find(ctx, id)
+func (rs *Records) ring(ctx context.Context, id deferred.ID) error {
+	found, err := rs.find(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (q *Queue) ring(ctx context.Context, id deferred.ID) error {
 			return err
 		}
 		m.At = c.Due
-		return q.put(ctx, m)
+		return rs.put(ctx, m)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (f *feed) owing(ctx context.Context, h *holding) (gone bool, err error) {
 	if h.latest || !protocol.Owes(h.record) {
 		return false, nil
 	}
-	now, err := f.latestRecord(ctx, h.delivery.ID)
+	now, err := f.records.latestRecord(ctx, h.delivery.ID)
 	switch {
 	case err != nil:
 		return false, err
@@ -77,7 +77,7 @@ func (f *feed) stillSettled(ctx context.Context, h *holding) error {
 	if f.leases.kept(&h.delivery) {
 		return nil
 	}
-	now, err := f.latestRecord(ctx, h.delivery.ID)
+	now, err := f.records.latestRecord(ctx, h.delivery.ID)
 	switch {
 	case err != nil:
 		return err
@@ -94,12 +94,12 @@ func (f *feed) stillSettled(ctx context.Context, h *holding) error {
 func (f *feed) disarm(ctx context.Context, h *holding) error {
 	r := h.record
 	if !protocol.WaitLimit(r).IsZero() {
-		if err := f.broker.Remove(ctx, wire.AlarmID(r.ID)); err != nil {
+		if err := f.records.Broker.Remove(ctx, wire.AlarmID(r.ID)); err != nil {
 			return err
 		}
 	}
 	if r.Seen && (h.delivery.Route == driver.Commands || r.State == deferred.Cancelled || r.Carried) {
-		return f.broker.Remove(ctx, r.ID)
+		return f.records.Broker.Remove(ctx, r.ID)
 	}
 	return nil
 }
@@ -206,7 +206,7 @@ func (f *feed) pin(ctx context.Context, h *holding, d protocol.Action) error {
 	_, err := f.attach(ctx, h, []deferred.ID{p.ID}, deferred.RecordedCallback{On: h.call.After.On, ID: h.delivery.ID, Waiter: true})
 	if err == nil {
 		var now sighting
-		now, err = f.latestRecord(ctx, p.ID)
+		now, err = f.records.latestRecord(ctx, p.ID)
 		h.parent = now.record
 	}
 	if err == nil && (!protocol.IsSettled(h.parent) || !h.parent.Settled.Equal(p.Settled)) { // it has been forgotten, and its id may be another one's

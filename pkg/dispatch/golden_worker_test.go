@@ -92,8 +92,8 @@ func moved(t *testing.T, name string) driver.Message {
 	d := g.delivery()
 	d.Route = driver.Due
 	f := &feed{Queue: q, log: q.log, house: nobody{}, leases: newLeases(time.Minute)}
-	q.broker = acknowledged{r}
-	f.clock.Start = noon.Add(time.Hour) // so that it is due
+	q.records.Broker = acknowledged{r}
+	f.records.Clock.Start = noon.Add(time.Hour) // so that it is due
 	d.Got = time.Now()
 	f.leases.add(d)
 	f.move(t.Context(), t.Context(), &holding{feed: f, delivery: d})
@@ -182,7 +182,7 @@ func TestCallbacksThatHaveWaitedAreForwardedAsReleased(t *testing.T) {
 func TestMessagesAreSetAsideAsReleased(t *testing.T) {
 	r, q := recording()
 	wrong := readGolden(t, "command-resolve-wrong")
-	if err := q.setAside(t.Context(), wrong.delivery(), "command", "the token is not that of a promise"); err != nil {
+	if err := q.records.setAside(t.Context(), wrong.delivery(), "command", "the token is not that of a promise"); err != nil {
 		t.Fatal(err)
 	}
 	compareGolden(t, "aside-command", r.put[0])
@@ -190,7 +190,7 @@ func TestMessagesAreSetAsideAsReleased(t *testing.T) {
 		Route: driver.Ready, Queue: "default", Name: "demo/greet", ID: "a",
 		Header: map[string]string{wire.HeaderContentType: deferred.TypeJSON, wire.HeaderRetries: "many"}, Body: []byte("world"),
 	}}
-	if err := q.setAside(t.Context(), d, "malformed", "is not a number from 0 up"); err != nil {
+	if err := q.records.setAside(t.Context(), d, "malformed", "is not a number from 0 up"); err != nil {
 		t.Fatal(err)
 	}
 	compareGolden(t, "aside", r.put[1])
@@ -223,7 +223,7 @@ func TestUnhandledFailuresAreListedAsReleased(t *testing.T) {
 	r, q := recording()
 	failed := aRecord(deferred.Failed)
 	failed.Name, failed.Queue, failed.Settled, failed.Failure = "demo/greet", "default", noon, &deferred.Failure{Kind: "refused"}
-	if err := q.list(t.Context(), failed); err != nil {
+	if err := q.records.list(t.Context(), failed); err != nil {
 		t.Fatal(err)
 	}
 	e, g := r.entries[unhandledKey("a")], readGolden(t, "unhandled")
@@ -246,7 +246,7 @@ func heartbeatIsAsReleased(t *testing.T, name string, say liveness.Heartbeat) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r, q := recording()
-		b := liveness.NewMonitor(q.store, liveness.NewClock(), deferred.Worker{
+		b := liveness.NewMonitor(q.records.Store, liveness.NewClock(), deferred.Worker{
 			Name: "w1", Incarnation: "I", Slots: 10, Lanes: []deferred.Lane{{Queue: "default", Name: "demo/greet"}},
 			Status: func() deferred.WorkerStatus { return say.WorkerStatus },
 		}, nil)

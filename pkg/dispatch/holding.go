@@ -151,7 +151,7 @@ func (f *feed) letGoSilently(h *holding) {
 
 func (f *feed) settle(ctx context.Context, h *holding, s driver.Settlement) {
 	f.drop(h)
-	if err := f.broker.Settle(ctx, []driver.Settlement{s}); err != nil {
+	if err := f.records.Broker.Settle(ctx, []driver.Settlement{s}); err != nil {
 		f.log.Warn("word to the broker lost", "id", h.delivery.ID, "err", err) // the message comes again
 	}
 }

@@ -30,7 +30,7 @@ func (f *feed) keepHouse(intake, ctx context.Context) {
 			}
 			return
 		}
-		f.clock.Observe(&d)
+		f.records.Clock.Observe(&d)
 		f.leases.add(d)
 		h := &holding{feed: f, delivery: d}
 		switch {
@@ -139,7 +139,7 @@ func (f *feed) later(ctx context.Context, h *holding) {
 		if err := f.unbroken(h); err != nil {
 			return err
 		}
-		return f.put(ctx, m)
+		return f.records.put(ctx, m)
 	})
 }
 
@@ -162,7 +162,7 @@ func (f *feed) meet(ctx context.Context, h *holding) error {
 	if err := f.unbroken(h); err != nil {
 		return err
 	}
-	return f.put(ctx, wire.Alarm(h.record, h.call.Deadline))
+	return f.records.put(ctx, wire.Alarm(h.record, h.call.Deadline))
 }
 
 // untilDone looks and acts until nothing changes in between. What a worker of
@@ -203,7 +203,7 @@ func (f *feed) move(intake, ctx context.Context, h *holding) {
 	if latest := d.Time.Add(wire.LongestLead); due.After(latest) {   // no worker has written that
 		due = latest
 	}
-	for wait := due.Sub(f.clock.Now()); wait > 0; wait = due.Sub(f.clock.Now()) {
+	for wait := due.Sub(f.records.Clock.Now()); wait > 0; wait = due.Sub(f.records.Clock.Now()) {
 		if liveness.Pause(intake, wait) != nil {
 			f.letCome(h, 0, "the worker leaves", nil)
 			return
@@ -222,7 +222,7 @@ func (f *feed) move(intake, ctx context.Context, h *holding) {
 	if id := deferred.ID(m.Header[wire.HeaderWake]); id != "" {
 		m = wire.WakeMessage(id, "", 0)
 	}
-	if err := f.put(ctx, m); err != nil {
+	if err := f.records.put(ctx, m); err != nil {
 		f.letCome(h, liveness.RedeliveryDelay(d.Deliveries), "cannot move", err)
 		return
 	}

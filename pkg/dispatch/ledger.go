@@ -24,7 +24,7 @@ func (q *Queue) Record(ctx context.Context, id deferred.ID) (r deferred.Record, 
 }
 
 func (q *Queue) record(ctx context.Context, id deferred.ID) (deferred.Record, error) {
-	s, err := q.readRecord(ctx, id)
+	s, err := q.records.readRecord(ctx, id)
 	if err != nil {
 		return deferred.Record{}, err
 	}
@@ -32,7 +32,7 @@ func (q *Queue) record(ctx context.Context, id deferred.ID) (deferred.Record, er
 	if r != nil && (r.Seen || r.State.Settled()) {
 		return *r, nil
 	}
-	found, hidden := q.find(ctx, id)
+	found, hidden := q.records.find(ctx, id)
 	if hidden != nil && !errors.Is(hidden, driver.ErrNotPermitted) { // who may not look at messages sees records
 		return deferred.Record{}, hidden
 	}
@@ -45,7 +45,7 @@ func (q *Queue) record(ctx context.Context, id deferred.ID) (deferred.Record, er
 		return *r, nil
 	}
 	// The call may have been claimed and settled between the two looks.
-	if s, err = q.readRecord(ctx, id); err != nil || s.record != nil {
+	if s, err = q.records.readRecord(ctx, id); err != nil || s.record != nil {
 		return orZero(s.record), err
 	}
 	if hidden != nil {
@@ -84,7 +84,7 @@ func (q *Queue) preview(d *driver.Delivery) (deferred.Record, bool) {
 	switch {
 	case c.Join != nil, c.Promise != "", d.Route == driver.Later && c.After != nil:
 		r.State = deferred.Waiting
-	case r.NotBefore.After(q.clock.Now()):
+	case r.NotBefore.After(q.records.Clock.Now()):
 		r.State = deferred.Scheduled
 	}
 	return r, true
@@ -97,7 +97,7 @@ func (q *Queue) Await(ctx context.Context, id deferred.ID) (deferred.Record, err
 	if err := cmp.Or(q.life.check(), id.Check()); err != nil {
 		return deferred.Record{}, err
 	}
-	now, err := q.readRecord(ctx, id)
+	now, err := q.records.readRecord(ctx, id)
 	switch {
 	case hopeless(err):
 		return deferred.Record{}, fmt.Errorf("dispatch: await %s: %w", id, err)
@@ -142,7 +142,7 @@ func failOnce(c chan<- error) func(error) {
 func (q *Queue) awaited(ctx context.Context, r *deferred.Record) (deferred.Record, error) {
 	q.noticed(ctx, r)
 	var o deferred.Outcome
-	err := insist(ctx, func() (err error) { o, err = q.whole(ctx, r); return err })
+	err := insist(ctx, func() (err error) { o, err = q.records.whole(ctx, r); return err })
 	whole := *r
 	whole.Result = o.Result
 	return whole, err

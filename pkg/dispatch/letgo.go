@@ -32,10 +32,10 @@ func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, 
 			}
 			return changed
 		}
-		err := f.changeRecords(ctx, chunk, nil, change)
+		err := f.records.changeRecords(ctx, chunk, nil, change)
 		var full *fullError
 		if errors.As(err, &full) {
-			err = f.changeRecords(ctx, full.ids, nil, func(r *deferred.Record) bool {
+			err = f.records.changeRecords(ctx, full.ids, nil, func(r *deferred.Record) bool {
 				change(r)
 				protocol.Lighten(r)
 				return true
@@ -48,7 +48,7 @@ func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, 
 		if err != nil {
 			return nil, err
 		}
-		if err := f.putAll(ctx, slices.Collect(maps.Values(wakes))); err != nil {
+		if err := f.records.putAll(ctx, slices.Collect(maps.Values(wakes))); err != nil {
 			return nil, err
 		}
 	}

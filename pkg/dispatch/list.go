@@ -82,7 +82,7 @@ type listing struct {
 func (l *listing) show(r deferred.Record) bool { return !l.filter.takes(&r) || l.yield(r, nil) }
 
 func (l *listing) records(ctx context.Context) bool {
-	for e, err := range l.queue.store.List(ctx, driver.Query{Space: driver.Records}) {
+	for e, err := range l.queue.records.Store.List(ctx, driver.Query{Space: driver.Records}) {
 		if err != nil {
 			l.yield(deferred.Record{}, fmt.Errorf("dispatch: list: %w", err))
 			return false
@@ -111,7 +111,7 @@ func (l *listing) messages(ctx context.Context) bool {
 		if route == driver.Commands { // of which only some bring a call, and say so within
 			page.Queue, page.Name = "", ""
 		}
-		for d, err := range l.queue.broker.Pending(ctx, page) {
+		for d, err := range l.queue.records.Broker.Pending(ctx, page) {
 			if err != nil {
 				l.yield(deferred.Record{}, fmt.Errorf("dispatch: list: %w", err))
 				return false

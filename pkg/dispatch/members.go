@@ -39,7 +39,7 @@ func (f *feed) attachAll(ctx context.Context, h *holding, latest bool) (full boo
 
 // unattached are those of the ids that do not know of the deferred, as it seems.
 func (f *feed) unattached(ctx context.Context, waiter deferred.ID, ids []deferred.ID) ([]deferred.ID, error) {
-	records, err := f.readRecords(ctx, ids)
+	records, err := f.records.readRecords(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -62,12 +62,12 @@ func (f *feed) unattached(ctx context.Context, waiter deferred.ID, ids []deferre
 // nobody would take that entry away. Who lets go writes each of the others too.
 func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry deferred.RecordedCallback) (full bool, err error) {
 	referring := map[deferred.ID]*deferred.Record{}
-	err = f.changeRecords(ctx, ids, func() error { return f.stillOpen(ctx, h) }, func(r *deferred.Record) bool {
+	err = f.records.changeRecords(ctx, ids, func() error { return f.stillOpen(ctx, h) }, func(r *deferred.Record) bool {
 		old := r.Attached(entry.ID)
 		switch {
 		case old == nil && !protocol.HasRoom(r):
 			full = true
-			h.looksWithin(f.keeping.LeastKept(r) / 2)
+			h.looksWithin(f.records.Keeping.LeastKept(r) / 2)
 			return false
 		case old != nil && old.Settled && !old.Waiter:
 			return false
@@ -109,7 +109,7 @@ func (h *holding) looksWithin(d time.Duration) {
 // stillOpen is ErrConflict if the deferred has settled since it was looked at, or
 // has been forgotten.
 func (f *feed) stillOpen(ctx context.Context, h *holding) error {
-	now, err := f.latestRecord(ctx, h.delivery.ID)
+	now, err := f.records.latestRecord(ctx, h.delivery.ID)
 	if err == nil && (now.record == nil && h.record != nil || protocol.IsSettled(now.record)) {
 		h.ahead = true
 		return driver.ErrConflict
@@ -120,7 +120,7 @@ func (f *feed) stillOpen(ctx context.Context, h *holding) error {
 // listen makes one member wake the deferred, however it settles; settled says
 // that it has. entry is what it knows of the deferred: nil, if it does not any more.
 func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled bool, entry *deferred.RecordedCallback, err error) {
-	err = f.changeRecords(ctx, []deferred.ID{member}, nil, func(r *deferred.Record) bool {
+	err = f.records.changeRecords(ctx, []deferred.ID{member}, nil, func(r *deferred.Record) bool {
 		settled = r.State.Settled()
 		entry = r.Attached(waiter)
 		if settled || entry == nil || entry.Settled || !entry.Waiter || entry.On == deferred.OnBoth && !entry.Fired {

@@ -95,7 +95,7 @@ func (q *Queue) annotate(ctx context.Context, id deferred.ID, n deferred.Note) e
 
 // noteOnce writes a note over the one that it reads.
 func (q *Queue) noteOnce(ctx context.Context, id deferred.ID, attempt int, w driver.Write) error {
-	entries, err := q.store.Read(ctx, []driver.Key{w.Key})
+	entries, err := q.records.Store.Read(ctx, []driver.Key{w.Key})
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (q *Queue) noteOnce(ctx context.Context, id deferred.ID, attempt int, w dri
 		}
 	}
 	w.Expect = e.Revision
-	return q.store.Write(ctx, []driver.Write{w})[0].Err
+	return q.records.Store.Write(ctx, []driver.Write{w})[0].Err
 }
 
 // outdone is ErrLost when the value that is there is of a newer attempt. One of
@@ -138,7 +138,7 @@ func (q *Queue) Annotations(ctx context.Context, id deferred.ID) iter.Seq2[defer
 			yield(deferred.Note{}, err)
 			return
 		}
-		for e, err := range q.store.List(ctx, driver.Query{Space: driver.Notes, Prefix: string(id) + "."}) {
+		for e, err := range q.records.Store.List(ctx, driver.Query{Space: driver.Notes, Prefix: string(id) + "."}) {
 			if err != nil {
 				yield(deferred.Note{}, fmt.Errorf("dispatch: annotations of %s: %w", id, err))
 				return

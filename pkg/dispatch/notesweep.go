@@ -20,12 +20,12 @@ type noteSweep struct {
 // sweep looks at the annotations that have come of age since the last time, and
 // in a new round at those again whose deferreds were still there.
 func (s *noteSweep) sweep(ctx context.Context, f *feed) {
-	now := f.clock.Now()
+	now := f.records.Clock.Now()
 	if now.Sub(s.began) >= f.config.KeepSucceeded {
 		s.after, s.began = 0, now
 	}
 	var chunk []driver.Entry
-	for e, err := range f.store.List(ctx, driver.Query{Space: driver.Notes, After: s.after}) {
+	for e, err := range f.records.Store.List(ctx, driver.Query{Space: driver.Notes, After: s.after}) {
 		if err != nil || now.Sub(e.Time) < f.config.KeepSucceeded {
 			break
 		}
@@ -44,14 +44,14 @@ func (s *noteSweep) sweep(ctx context.Context, f *feed) {
 // deleteLeftOver deletes those of the annotations whose deferreds are gone. One
 // that was written meanwhile stays.
 func (f *feed) deleteLeftOver(ctx context.Context, notes []driver.Entry) {
-	seem := f.notesWhose(ctx, notes, f.store.Read, func(e driver.Entry, r *deferred.Record) bool { return r == nil || earlier(e, r) })
+	seem := f.notesWhose(ctx, notes, f.records.Store.Read, func(e driver.Entry, r *deferred.Record) bool { return r == nil || earlier(e, r) })
 	// A replica may not have them yet.
-	gone := f.notesWhose(ctx, seem, f.store.ReadLatest, func(e driver.Entry, r *deferred.Record) bool { return f.leftOver(ctx, e, r) })
+	gone := f.notesWhose(ctx, seem, f.records.Store.ReadLatest, func(e driver.Entry, r *deferred.Record) bool { return f.leftOver(ctx, e, r) })
 	writes := make([]driver.Write, len(gone))
 	for i, e := range gone {
 		writes[i] = driver.Write{Key: e.Key, Expect: e.Revision, Delete: true}
 	}
-	f.store.Write(ctx, writes)
+	f.records.Store.Write(ctx, writes)
 }
 
 // notesWhose are those of the annotations that go by their records, as they are read.

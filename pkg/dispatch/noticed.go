@@ -34,7 +34,7 @@ func (q *Queue) noticed(ctx context.Context, r *deferred.Record) {
 	}
 	short, cancel := context.WithTimeout(ctx, noticeLimit)
 	defer cancel()
-	err = q.broker.Put(short, []driver.Message{m})[0].Err
+	err = q.records.Broker.Put(short, []driver.Message{m})[0].Err
 	if ctx.Err() == nil {
 		q.voice.said(err == nil || short.Err() == nil && !errors.Is(err, driver.ErrNotPermitted))
 	}

@@ -17,11 +17,11 @@ func (f *feed) disown(ctx context.Context, h *holding, why string) (err error) {
 	if h.record != nil {
 		*r = h.record.Clone()
 	}
-	if _, err := f.writeRecord(ctx, r, h.revision, 0); err != nil {
+	if _, err := f.records.writeRecord(ctx, r, h.revision, 0); err != nil {
 		if errors.Is(err, driver.ErrConflict) || errors.Is(err, driver.ErrUnknown) {
 			return errors.New("it is not known yet whether its number is its own")
 		}
 		return err
 	}
-	return f.setAside(ctx, h.delivery, "malformed", why)
+	return f.records.setAside(ctx, h.delivery, "malformed", why)
 }

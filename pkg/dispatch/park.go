@@ -31,7 +31,7 @@ func (f *feed) park(ctx context.Context, h *holding, until time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := f.put(ctx, m); err != nil {
+	if err := f.records.put(ctx, m); err != nil {
 		return err
 	}
 	return f.overtaken(ctx, h)
@@ -43,7 +43,7 @@ func (f *feed) rest(ctx context.Context, h *holding, until time.Time) error {
 	if err := f.unbroken(h); err != nil { // another worker may have stored an alarm for an earlier time
 		return err
 	}
-	if err := f.put(ctx, wire.Alarm(h.record, until)); err != nil {
+	if err := f.records.put(ctx, wire.Alarm(h.record, until)); err != nil {
 		return err
 	}
 	return f.overtaken(ctx, h)
@@ -53,7 +53,7 @@ func (f *feed) rest(ctx context.Context, h *holding, until time.Time) error {
 // its cancel may have looked for the schedule before that was stored, and nobody
 // else would remove it: it would outlive the record, and have the call performed.
 func (f *feed) overtaken(ctx context.Context, h *holding) error {
-	now, err := f.latestRecord(ctx, h.delivery.ID)
+	now, err := f.records.latestRecord(ctx, h.delivery.ID)
 	if err != nil || now.record == nil {
 		return err
 	}
@@ -74,15 +74,15 @@ func (h *holding) schedule(until time.Time) (driver.Message, error) {
 }
 
 // put stores a message, however often it takes: a repeated one is harmless.
-func (q *Queue) put(ctx context.Context, m driver.Message) error {
-	return q.putAll(ctx, []driver.Message{m})
+func (rs *Records) put(ctx context.Context, m driver.Message) error {
+	return rs.putAll(ctx, []driver.Message{m})
 }
 
 // putAll stores messages; the first error is that of all.
-func (q *Queue) putAll(ctx context.Context, messages []driver.Message) error {
+func (rs *Records) putAll(ctx context.Context, messages []driver.Message) error {
 	for wait := 20 * time.Millisecond; len(messages) > 0; wait = min(2*wait, time.Second) {
 		var unknown []driver.Message
-		for i, s := range q.broker.Put(ctx, messages) {
+		for i, s := range rs.Broker.Put(ctx, messages) {
 			switch {
 			case errors.Is(s.Err, driver.ErrUnknown):
 				unknown = append(unknown, messages[i])

@@ -81,12 +81,9 @@ func orDefault[T comparable](v *T, d T) {
 // A Queue keeps deferreds. It is safe for concurrent use; everything that must
 // last is behind its seams, so any number of queues may share them.
 type Queue struct {
-	store   driver.Store
-	broker  driver.Broker
+	records *Records
 	config  Config
-	keeping protocol.Retention
 	log     *slog.Logger
-	clock   *liveness.Clock
 	hub     *hub
 	voice   voice
 	life    *life
@@ -103,7 +100,11 @@ var (
 func New(s driver.Store, b driver.Broker, c Config) *Queue {
 	c = c.withDefaults()
 	l := newLife()
-	return &Queue{store: s, broker: b, config: c, log: c.Logger, keeping: protocol.Retention{Succeeded: c.KeepSucceeded, Others: c.KeepOthers}, clock: liveness.NewClock(), hub: newHub(s, l), life: l}
+	rs := &Records{
+		Store: s, Broker: b, Log: c.Logger, Clock: liveness.NewClock(),
+		Keeping: protocol.Retention{Succeeded: c.KeepSucceeded, Others: c.KeepOthers},
+	}
+	return &Queue{records: rs, config: c, log: c.Logger, hub: newHub(s, l), life: l}
 }
 
 // Open gives the handle of an id, whether or not anything is known of it yet.

@@ -33,7 +33,7 @@ func (h *holding) write(ctx context.Context, r *deferred.Record, now time.Time) 
 		r.Settled = now
 	}
 	h.ahead = true
-	revision, err := h.feed.writeRecord(ctx, r, h.revision, h.least)
+	revision, err := h.feed.records.writeRecord(ctx, r, h.revision, h.least)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (h *holding) write(ctx context.Context, r *deferred.Record, now time.Time) 
 // forgotten: then what was to be written is made here only, so that each step that
 // follows is done once.
 func (h *holding) readBackOr(ctx context.Context, r *deferred.Record) error {
-	back, err := h.feed.readBack(ctx, r.ID)
+	back, err := h.feed.records.readBack(ctx, r.ID)
 	switch {
 	case err != nil:
 		return err
@@ -81,12 +81,12 @@ func decodeOwn(e driver.Entry) (*deferred.Record, error) {
 func recordKey(id deferred.ID) driver.Key { return driver.Key{Space: driver.Records, Name: string(id)} }
 
 // writeRecord stores the record over the given revision.
-func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision uint64, keep time.Duration) (uint64, error) {
-	write, err := q.writeOf(r, revision, keep)
+func (rs *Records) writeRecord(ctx context.Context, r *deferred.Record, revision uint64, keep time.Duration) (uint64, error) {
+	write, err := rs.writeOf(r, revision, keep)
 	if err != nil {
 		return 0, err
 	}
-	w := q.store.Write(ctx, []driver.Write{write})[0]
+	w := rs.Store.Write(ctx, []driver.Write{write})[0]
 	if w.Err != nil {
 		return 0, fmt.Errorf("dispatch: write record %s: %w", r.ID, w.Err)
 	}
@@ -95,7 +95,7 @@ func (q *Queue) writeRecord(ctx context.Context, r *deferred.Record, revision ui
 
 // writeOf is the write of a record. It lives for ever until it may be forgotten;
 // then every write of it says for how long, and that is keep at least.
-func (q *Queue) writeOf(r *deferred.Record, revision uint64, keep time.Duration) (driver.Write, error) {
+func (rs *Records) writeOf(r *deferred.Record, revision uint64, keep time.Duration) (driver.Write, error) {
 	r.Handled = r.Handled || r.TakenOn()
 	if r.State != deferred.Held { // however it came to be released
 		r.HoldReason = ""
@@ -104,7 +104,7 @@ func (q *Queue) writeOf(r *deferred.Record, revision uint64, keep time.Duration)
 	if err != nil {
 		return driver.Write{}, fmt.Errorf("dispatch: record %s: %w", r.ID, err)
 	}
-	ttl := q.keeping.TTL(r, q.clock.Now())
+	ttl := rs.Keeping.TTL(r, rs.Clock.Now())
 	if ttl > 0 {
 		ttl = max(ttl, liveness.WholeSeconds(keep))
 	}

@@ -4,12 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/protocol"
 )
+
+// Records reads and writes what a queue keeps: the records by compare-and-set, and the
+// messages.
+type Records struct {
+	Store   driver.Store
+	Broker  driver.Broker
+	Clock   *liveness.Clock
+	Keeping protocol.Retention
+	Log     *slog.Logger
+}
 
 // readAtOnce is how many records are asked for in one go.
 const readAtOnce = 256
@@ -21,9 +33,9 @@ const readAtOnce = 256
 // Nothing is written unless fence, if there is one, is nil after the reading. A
 // [*fullError] says which records do not take in what was to be written; all others
 // are as they are to be.
-func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func() error, change func(*deferred.Record) bool) error {
+func (rs *Records) changeRecords(ctx context.Context, ids []deferred.ID, fence func() error, change func(*deferred.Record) bool) error {
 	var full *fullError
-	read, latest := f.store.Read, false
+	read, latest := rs.Store.Read, false
 	for wait := 5 * time.Millisecond; len(ids) > 0; {
 		entries, err := read(ctx, recordKeys(ids))
 		if err != nil {
@@ -43,7 +55,7 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func(
 				unsure = append(unsure, ids[i])
 				continue
 			}
-			w, err := f.writeOf(r, e.Revision, 0)
+			w, err := rs.writeOf(r, e.Revision, 0)
 			if err != nil {
 				return err
 			}
@@ -58,7 +70,7 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func(
 			unsure = nil
 		}
 		ids = unsure
-		for i, w := range f.store.Write(ctx, writes) {
+		for i, w := range rs.Store.Write(ctx, writes) {
 			switch {
 			case errors.Is(w.Err, driver.ErrConflict), errors.Is(w.Err, driver.ErrUnknown):
 				ids = append(ids, deferred.ID(writes[i].Name))
@@ -71,7 +83,7 @@ func (f *feed) changeRecords(ctx context.Context, ids []deferred.ID, fence func(
 				return fmt.Errorf("dispatch: write record %s: %w", writes[i].Name, w.Err)
 			}
 		}
-		read, latest = f.store.ReadLatest, true
+		read, latest = rs.Store.ReadLatest, true
 		if len(ids) > len(unsure) {
 			if err := liveness.Pause(ctx, wait); err != nil {
 				return err

@@ -22,7 +22,7 @@ func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 			}
 			return nil
 		}
-		end := liveness.Latest(f.keeping.End(r), f.clock.Now().Add(f.keeping.Least(r)))
+		end := liveness.Latest(f.records.Keeping.End(r), f.records.Clock.Now().Add(f.records.Keeping.Least(r)))
 		if _, err := f.letGo(ctx, protocol.Sources(r), r.ID, end.Add(protocol.SourceGrace)); err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 func (f *feed) forgo(ctx context.Context, h *holding, end time.Time) error {
 	r := h.record.Clone()
 	r.Holds = false
-	if end.After(f.keeping.End(&r)) {
+	if end.After(f.records.Keeping.End(&r)) {
 		r.Needed = end
 	}
 	protocol.MarkDetached(&r)

@@ -44,7 +44,7 @@ func (f *feed) extend(ctx context.Context, held []driver.Delivery, at time.Time)
 	for i, d := range held {
 		extends[i] = driver.Settlement{Delivery: d, Verdict: driver.Extend}
 	}
-	if err := f.broker.Settle(ctx, extends); err != nil {
+	if err := f.records.Broker.Settle(ctx, extends); err != nil {
 		if ctx.Err() == nil {
 			f.wrong.Say("", complaints.Complaint{Level: slog.LevelWarn, Says: notRenewed, Over: "leases are renewed again", Err: err, Of: []any{"leases", len(extends)}})
 		}
@@ -68,7 +68,7 @@ func (f *feed) lapsed() (lapsed []*holding) {
 
 // resume renews the lease of an attempt again once its record says that it is in force.
 func (f *feed) resume(ctx context.Context, h *holding) {
-	now, err := f.latestRecord(ctx, h.delivery.ID)
+	now, err := f.records.latestRecord(ctx, h.delivery.ID)
 	if err == nil && f.inForce(h, now.record) {
 		f.leases.again(&h.delivery)
 	}

@@ -36,7 +36,7 @@ func (f *feed) watchOver(ctx context.Context) {
 			for _, h := range f.unwatched(now.Add(-watchDelay)) {
 				f.watch(ctx, h)
 			}
-			for _, m := range f.overdue(f.clock.Now()) {
+			for _, m := range f.overdue(f.records.Clock.Now()) {
 				f.loops.Go(func() { f.sayOverdue(ctx, m) }) // nor does the pulse wait for it
 			}
 		case <-ctx.Done():
@@ -116,7 +116,7 @@ func (f *feed) overdue(now time.Time) []driver.Message {
 // sayOverdue tells of a deadline that has passed. That is a command like another:
 // it is carried out even if this worker dies.
 func (f *feed) sayOverdue(ctx context.Context, m driver.Message) {
-	if err := f.put(ctx, m); err != nil {
+	if err := f.records.put(ctx, m); err != nil {
 		f.wrong.Say(string(m.ID), complaints.Complaint{Level: slog.LevelWarn, Says: "deadline not told", Err: err, Of: []any{"id", m.ID}})
 		_ = liveness.Pause(ctx, time.Second)
 		f.mu.Lock()

@@ -64,7 +64,7 @@ func (f *feed) stillScheduled(ctx context.Context, h *holding) error {
 	if f.leases.kept(&h.delivery) {
 		return nil
 	}
-	now, err := f.latestRecord(ctx, h.delivery.ID)
+	now, err := f.records.latestRecord(ctx, h.delivery.ID)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (f *feed) passToInner(ctx context.Context, h *holding, inner deferred.ID) {
 	if inner.Check() != nil {
 		return
 	}
-	seen, err := f.sight(ctx, []deferred.ID{h.delivery.ID, inner}, f.store.ReadLatest, true)
+	seen, err := f.records.sight(ctx, []deferred.ID{h.delivery.ID, inner}, f.records.Store.ReadLatest, true)
 	if err != nil {
 		f.log.Warn("cancel not passed on", "id", h.delivery.ID, "inner", inner, "err", err)
 		return
@@ -159,7 +159,7 @@ func (f *feed) conclude(r *deferred.Record, h *holding, o deferred.Outcome) {
 		r.State, r.Args = deferred.Waiting, c.Args
 		r.Waits = &deferred.Waits{Mode: deferred.AdoptInner, On: []deferred.ID{o.Adopt}}
 	case deferred.Scheduled:
-		r.State, r.NotBefore = deferred.Scheduled, f.clock.Now().Add(bearable(o.Retry.After))
+		r.State, r.NotBefore = deferred.Scheduled, f.records.Clock.Now().Add(bearable(o.Retry.After))
 	default:
 		f.concludeFailure(r, h, o)
 	}
@@ -182,7 +182,7 @@ func (f *feed) concludeFailure(r *deferred.Record, h *holding, o deferred.Outcom
 	if delay == 0 {
 		delay = f.config.RetryDelay(r.Counts.Failures)
 	}
-	r.State, r.Failure, r.NotBefore = deferred.Scheduled, o.Failure, f.clock.Now().Add(bearable(delay))
+	r.State, r.Failure, r.NotBefore = deferred.Scheduled, o.Failure, f.records.Clock.Now().Add(bearable(delay))
 }
 
 // bearable is a wait for the next attempt as long as one that can be asked for in a call.
@@ -209,7 +209,7 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 		r := h.record.Clone()
 		r.Counts.Commits += refused
 		change(&r)
-		err := h.write(ctx, &r, f.clock.Now())
+		err := h.write(ctx, &r, f.records.Clock.Now())
 		again := refusedForNow(err)
 		if refused > 0 && !again {
 			f.wrong.Over(string(r.ID), notStored)
@@ -228,7 +228,7 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 			}
 			continue
 		}
-		back, err := f.readBack(ctx, r.ID)
+		back, err := f.records.readBack(ctx, r.ID)
 		switch b := back.record; {
 		case err != nil:
 			return err
@@ -252,7 +252,7 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 
 func (f *feed) expireClaimed(ctx context.Context, h *holding) {
 	f.settleClaimed(ctx, h, func(r *deferred.Record) {
-		r.Settle(deferred.Expired, protocol.ExpiryFailure(r, f.clock.Now()))
+		r.Settle(deferred.Expired, protocol.ExpiryFailure(r, f.records.Clock.Now()))
 		r.Attempt = 0
 	})
 }

@@ -21,13 +21,13 @@ type sighting struct {
 }
 
 // readRecord gives the record of an id, which may be of any age.
-func (q *Queue) readRecord(ctx context.Context, id deferred.ID) (sighting, error) {
-	return one(q.sight(ctx, []deferred.ID{id}, q.store.Read, false))
+func (rs *Records) readRecord(ctx context.Context, id deferred.ID) (sighting, error) {
+	return one(rs.sight(ctx, []deferred.ID{id}, rs.Store.Read, false))
 }
 
 // latestRecord gives the record of an id as the leader has it.
-func (q *Queue) latestRecord(ctx context.Context, id deferred.ID) (sighting, error) {
-	return one(q.sight(ctx, []deferred.ID{id}, q.store.ReadLatest, true))
+func (rs *Records) latestRecord(ctx context.Context, id deferred.ID) (sighting, error) {
+	return one(rs.sight(ctx, []deferred.ID{id}, rs.Store.ReadLatest, true))
 }
 
 func one(seen []sighting, err error) (sighting, error) {
@@ -38,15 +38,15 @@ func one(seen []sighting, err error) (sighting, error) {
 }
 
 // readRecords gives a record for each id, of any age; nil for one that is not there.
-func (q *Queue) readRecords(ctx context.Context, ids []deferred.ID) ([]*deferred.Record, error) {
-	seen, err := q.sight(ctx, ids, q.store.Read, false)
+func (rs *Records) readRecords(ctx context.Context, ids []deferred.ID) ([]*deferred.Record, error) {
+	seen, err := rs.sight(ctx, ids, rs.Store.Read, false)
 	return recordsOf(seen), err
 }
 
 // readOpenLatest reads the records of the ids: what has settled as any replica has
 // it, and what seems to be open as the leader has it.
-func (q *Queue) readOpenLatest(ctx context.Context, ids []deferred.ID) ([]sighting, error) {
-	seen, err := q.sight(ctx, ids, q.store.Read, false)
+func (rs *Records) readOpenLatest(ctx context.Context, ids []deferred.ID) ([]sighting, error) {
+	seen, err := rs.sight(ctx, ids, rs.Store.Read, false)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (q *Queue) readOpenLatest(ctx context.Context, ids []deferred.ID) ([]sighti
 			open = append(open, ids[i])
 		}
 	}
-	latest, err := q.sight(ctx, open, q.store.ReadLatest, true)
+	latest, err := rs.sight(ctx, open, rs.Store.ReadLatest, true)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (q *Queue) readOpenLatest(ctx context.Context, ids []deferred.ID) ([]sighti
 }
 
 // sight reads a record for each id.
-func (q *Queue) sight(ctx context.Context, ids []deferred.ID, read func(context.Context, []driver.Key) ([]driver.Entry, error), latest bool) ([]sighting, error) {
+func (rs *Records) sight(ctx context.Context, ids []deferred.ID, read func(context.Context, []driver.Key) ([]driver.Entry, error), latest bool) ([]sighting, error) {
 	seen := make([]sighting, 0, len(ids))
 	for chunk := range slices.Chunk(ids, readAtOnce) {
 		entries, err := read(ctx, recordKeys(chunk))

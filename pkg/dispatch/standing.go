@@ -60,10 +60,10 @@ func (s *standing) look(ctx context.Context) error {
 // be of an earlier deferred of the id.
 func (s *standing) read(ctx context.Context, ids []deferred.ID) ([]*deferred.Record, error) {
 	read := func(ctx context.Context, ids []deferred.ID) ([]sighting, error) {
-		return s.feed.sight(ctx, ids, s.feed.store.Read, false)
+		return s.feed.records.sight(ctx, ids, s.feed.records.Store.Read, false)
 	}
 	if s.latest {
-		read = s.feed.readOpenLatest
+		read = s.feed.records.readOpenLatest
 	}
 	seen, err := read(ctx, ids)
 	if err != nil {
@@ -73,7 +73,7 @@ func (s *standing) read(ctx context.Context, ids []deferred.ID) ([]*deferred.Rec
 		if id != s.h.from || seen[i].latest || seen[i].revision >= s.h.sent {
 			continue
 		}
-		if seen[i], err = s.feed.latestRecord(ctx, id); err != nil {
+		if seen[i], err = s.feed.records.latestRecord(ctx, id); err != nil {
 			return nil, err
 		}
 	}
@@ -134,7 +134,7 @@ func (s *standing) lookAtOpen(ctx context.Context) error {
 			open = append(open, s.waits.On[i])
 		}
 	}
-	again, err := s.feed.sight(ctx, open, s.feed.store.ReadLatest, true)
+	again, err := s.feed.records.sight(ctx, open, s.feed.records.Store.ReadLatest, true)
 	if err != nil {
 		return err
 	}
@@ -152,11 +152,13 @@ func (s *standing) lost(ctx context.Context, i int, r *deferred.Record) (bool, e
 	if !s.latest || r != nil && r.Seen || s.early() {
 		return false, nil
 	}
-	return s.feed.nowhere(ctx, s.waits.On[i])
+	return s.feed.records.nowhere(ctx, s.waits.On[i])
 }
 
 // early: who was to submit the members may do so still.
-func (s *standing) early() bool { return s.feed.clock.Now().Before(s.feed.graceEnd(s.h.record)) }
+func (s *standing) early() bool {
+	return s.feed.records.Clock.Now().Before(s.feed.graceEnd(s.h.record))
+}
 
 func (q *Queue) graceEnd(r *deferred.Record) time.Time { return r.Submitted.Add(q.config.ParentGrace) }
 

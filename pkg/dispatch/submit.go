@@ -84,7 +84,7 @@ func (b *batch) send(ctx context.Context) {
 	t := newTries()
 	for len(b.messages) > 0 {
 		n := len(b.messages)
-		b.settle(ctx, b.queue.broker.Put(ctx, b.messages))
+		b.settle(ctx, b.queue.records.Broker.Put(ctx, b.messages))
 		if len(b.messages) < n {
 			t.gained()
 		}
@@ -132,7 +132,7 @@ func (b *batch) fail(ctx context.Context, s *submission) {
 // that has met it or as a message. Another call there is an [*deferred.IDInUseError].
 func (q *Queue) sameCall(ctx context.Context, c *deferred.Call) (bool, error) {
 	want := wire.Digest(c)
-	now, err := q.readRecord(ctx, c.ID)
+	now, err := q.records.readRecord(ctx, c.ID)
 	if err != nil {
 		return false, err
 	}
@@ -143,7 +143,7 @@ func (q *Queue) sameCall(ctx context.Context, c *deferred.Call) (bool, error) {
 		return true, nil
 	}
 	// One that moves just now may be missed: a second message of it changes nothing.
-	found, err := q.broker.Find(ctx, c.ID)
+	found, err := q.records.Broker.Find(ctx, c.ID)
 	if err != nil {
 		return false, fmt.Errorf("dispatch: find %s: %w", c.ID, err)
 	}

@@ -30,8 +30,8 @@ func (f *feed) sweep(ctx context.Context) {
 }
 
 func (f *feed) sweepOnce(ctx context.Context) {
-	late := f.clock.Now().Add(-overdue)
-	for d, err := range f.broker.Pending(ctx, driver.Page{Route: driver.Delay}) {
+	late := f.records.Clock.Now().Add(-overdue)
+	for d, err := range f.records.Broker.Pending(ctx, driver.Page{Route: driver.Delay}) {
 		if err != nil {
 			return
 		}
@@ -39,8 +39,8 @@ func (f *feed) sweepOnce(ctx context.Context) {
 			continue
 		}
 		m := d.Message
-		m.At = f.clock.Now()
-		if err := f.put(ctx, m); err != nil {
+		m.At = f.records.Clock.Now()
+		if err := f.records.put(ctx, m); err != nil {
 			f.log.Warn("overdue schedule not put again", "id", d.ID, "name", d.Name, "err", err)
 			return
 		}

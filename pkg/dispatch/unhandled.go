@@ -25,15 +25,15 @@ func unhandledKey(id deferred.ID) driver.Key {
 func (f *feed) listed(ctx context.Context, h *holding) error {
 	switch {
 	case h.record.Unhandled():
-		return f.list(ctx, h.record)
+		return f.records.list(ctx, h.record)
 	case h.command != nil && h.command.Verb == deferred.Handle:
-		return f.unlist(ctx, h.record.ID, driver.Unconditional)
+		return f.records.unlist(ctx, h.record.ID, driver.Unconditional)
 	}
 	return nil
 }
 
 // list notes a failure that nobody took on, for as long as its record is kept.
-func (q *Queue) list(ctx context.Context, r *deferred.Record) error {
+func (rs *Records) list(ctx context.Context, r *deferred.Record) error {
 	value, err := json.Marshal(struct {
 		Name    string    `json:"name"`
 		Queue   string    `json:"queue"`
@@ -43,7 +43,7 @@ func (q *Queue) list(ctx context.Context, r *deferred.Record) error {
 	if err != nil {
 		return fmt.Errorf("dispatch: unhandled %s: %w", r.ID, err)
 	}
-	w := q.store.Write(ctx, []driver.Write{{Key: unhandledKey(r.ID), Value: value, Expect: driver.Unconditional, TTL: max(liveness.WholeSeconds(q.keeping.Kept(r)), time.Second)}})[0]
+	w := rs.Store.Write(ctx, []driver.Write{{Key: unhandledKey(r.ID), Value: value, Expect: driver.Unconditional, TTL: max(liveness.WholeSeconds(rs.Keeping.Kept(r)), time.Second)}})[0]
 	return w.Err
 }
 
@@ -56,8 +56,8 @@ func kindOf(r *deferred.Record) string {
 }
 
 // unlist takes a deferred off the list, if its entry there is the expected one.
-func (q *Queue) unlist(ctx context.Context, id deferred.ID, expect uint64) error {
-	return q.store.Write(ctx, []driver.Write{{Key: unhandledKey(id), Expect: expect, Delete: true}})[0].Err
+func (rs *Records) unlist(ctx context.Context, id deferred.ID, expect uint64) error {
+	return rs.Store.Write(ctx, []driver.Write{{Key: unhandledKey(id), Expect: expect, Delete: true}})[0].Err
 }
 
 // Unhandled gives the deferreds that failed or expired and that nobody has seen
@@ -73,7 +73,7 @@ func (q *Queue) Unhandled(ctx context.Context) iter.Seq2[deferred.Record, error]
 			return
 		}
 		var entries []driver.Entry
-		for e, err := range q.store.List(ctx, driver.Query{Space: driver.Unhandled}) {
+		for e, err := range q.records.Store.List(ctx, driver.Query{Space: driver.Unhandled}) {
 			if err != nil {
 				yield(deferred.Record{}, fmt.Errorf("dispatch: list unhandled: %w", err))
 				return
@@ -100,8 +100,8 @@ func (q *Queue) Unhandled(ctx context.Context) iter.Seq2[deferred.Record, error]
 // others, and a new entry stays.
 func (q *Queue) unlistUnlessTrue(ctx context.Context, e driver.Entry) {
 	id := deferred.ID(e.Name)
-	if now, err := q.latestRecord(ctx, id); err == nil && (now.record == nil || !now.record.Unhandled()) {
-		_ = q.unlist(ctx, id, e.Revision)
+	if now, err := q.records.latestRecord(ctx, id); err == nil && (now.record == nil || !now.record.Unhandled()) {
+		_ = q.records.unlist(ctx, id, e.Revision)
 	}
 }
 
@@ -113,7 +113,7 @@ func (q *Queue) showUnhandled(ctx context.Context, entries []driver.Entry, yield
 	for i, e := range entries {
 		keys[i] = recordKey(deferred.ID(e.Name))
 	}
-	records, err := q.store.Read(ctx, keys)
+	records, err := q.records.Store.Read(ctx, keys)
 	if err != nil {
 		yield(deferred.Record{}, fmt.Errorf("dispatch: list unhandled: %w", err))
 		return false
@@ -127,7 +127,7 @@ func (q *Queue) showUnhandled(ctx context.Context, entries []driver.Entry, yield
 			}
 		case r == nil || !r.Unhandled():
 			q.unlistUnlessTrue(ctx, entries[i])
-		case q.clock.Now().Sub(r.Settled) < q.config.UnhandledGrace:
+		case q.records.Clock.Now().Sub(r.Settled) < q.config.UnhandledGrace:
 		case !yield(*r, nil):
 			return false
 		}

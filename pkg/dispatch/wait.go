@@ -30,7 +30,7 @@ func (f *feed) wait(ctx context.Context, h *holding) error {
 func (f *feed) evaluate(ctx context.Context, h *holding) (protocol.Decision, error) {
 	r := h.record
 	limit := protocol.WaitLimit(r)
-	if !limit.IsZero() && !f.clock.Now().Before(limit) {
+	if !limit.IsZero() && !f.records.Clock.Now().Before(limit) {
 		return protocol.Decision{Action: protocol.Expire, Why: "its time has passed"}, nil
 	}
 	if r.Waits == nil {
@@ -52,7 +52,7 @@ func (f *feed) confirm(ctx context.Context, h *holding) error {
 	if h.latest {
 		return nil
 	}
-	now, err := f.latestRecord(ctx, h.delivery.ID)
+	now, err := f.records.latestRecord(ctx, h.delivery.ID)
 	if err == nil && now.revision != h.revision {
 		h.ahead = true
 		return driver.ErrConflict
@@ -87,7 +87,7 @@ func (f *feed) weigh(ctx context.Context, h *holding, latest bool) (protocol.Dec
 	case full, s.fired: // in the second case by hand, or by a worker that has seen more
 		return f.again(h, limit), nil
 	case s.apart:
-		return protocol.WaitUntil(liveness.Earliest(f.clock.Now().Add(protocol.ParentLook), limit), "what it waits for does not know of it"), nil
+		return protocol.WaitUntil(liveness.Earliest(f.records.Clock.Now().Add(protocol.ParentLook), limit), "what it waits for does not know of it"), nil
 	case s.unseen:
 		return protocol.WaitUntil(liveness.Earliest(f.graceEnd(r), limit), "nobody has seen yet what it waits for"), nil
 	}
@@ -96,7 +96,7 @@ func (f *feed) weigh(ctx context.Context, h *holding, latest bool) (protocol.Dec
 
 // again looks soon, and less and less often, since nobody will say when.
 func (f *feed) again(h *holding, limit time.Time) protocol.Decision {
-	now := f.clock.Now()
+	now := f.records.Clock.Now()
 	after := liveness.GrowingDelay(now.Sub(h.record.Submitted)/8, protocol.ParentLook, protocol.ParentSeldom)
 	if h.looks > 0 {
 		after = min(after, h.looks)
@@ -130,7 +130,7 @@ func (f *feed) afterParent(h *holding, s *standing) (protocol.Decision, error) {
 func (f *feed) forward(ctx context.Context, h *holding) error {
 	c := wire.FromRecord(h.record)
 	route := driver.Ready
-	if f.clock.Now().Before(c.NotBefore) {
+	if f.records.Clock.Now().Before(c.NotBefore) {
 		route = driver.Later
 	}
 	m, err := c.Encode(route)
@@ -145,7 +145,7 @@ func (f *feed) forward(ctx context.Context, h *holding) error {
 		if err := f.unbroken(h); err != nil {
 			return err
 		}
-		if err := f.put(ctx, m); err != nil {
+		if err := f.records.put(ctx, m); err != nil {
 			return err
 		}
 	}

@@ -49,7 +49,7 @@ func (w *watcher) follow(ctx context.Context) error {
 	}
 	var err error
 	if w.record, err = w.queue.Record(ctx, w.id); errors.Is(err, deferred.ErrNotFound) {
-		w.record.Submitted = w.queue.clock.Now() // annotations that are there are left over
+		w.record.Submitted = w.queue.records.Clock.Now() // annotations that are there are left over
 	}
 	tick := time.NewTicker(reread)
 	defer tick.Stop()
@@ -81,7 +81,7 @@ func (w *watcher) listen(ctx context.Context) error {
 	if w.changes != nil {
 		return nil
 	}
-	changes, err := w.queue.store.Watch(ctx, []driver.Key{recordKey(w.id), noteKey(w.id, "*")})
+	changes, err := w.queue.records.Store.Watch(ctx, []driver.Key{recordKey(w.id), noteKey(w.id, "*")})
 	if hopeless(err) {
 		return err
 	}
@@ -93,14 +93,14 @@ func (w *watcher) listen(ctx context.Context) error {
 // annotations come first, so that those of a settled deferred are seen. What cannot be
 // read for the moment is read later.
 func (w *watcher) read(ctx context.Context) (more bool, err error) {
-	entries, err := w.queue.store.Read(ctx, []driver.Key{recordKey(w.id)})
+	entries, err := w.queue.records.Store.Read(ctx, []driver.Key{recordKey(w.id)})
 	switch {
 	case hopeless(err):
 		return false, err
 	case err != nil:
 		return true, nil // the server may be away
 	}
-	for e, err := range w.queue.store.List(ctx, driver.Query{Space: driver.Notes, Prefix: string(w.id) + "."}) {
+	for e, err := range w.queue.records.Store.List(ctx, driver.Query{Space: driver.Notes, Prefix: string(w.id) + "."}) {
 		if err == nil && !w.show(ctx, e) {
 			return false, nil
 		}

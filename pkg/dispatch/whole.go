@@ -22,19 +22,19 @@ var errParts = fmt.Errorf("dispatch: a result is made of more than %d records", 
 
 // whole gives the outcome of a settled record with its result, also one that is
 // in other records.
-func (q *Queue) whole(ctx context.Context, r *deferred.Record) (deferred.Outcome, error) {
+func (rs *Records) whole(ctx context.Context, r *deferred.Record) (deferred.Outcome, error) {
 	o := r.Outcome()
 	if r.ResultOf == "" {
 		return o, nil
 	}
 	var err error
-	o.Result, err = (&assembly{queue: q}).result(ctx, r)
+	o.Result, err = (&assembly{records: rs}).result(ctx, r)
 	return o, err
 }
 
 // assembly is one result in the making.
 type assembly struct {
-	queue       *Queue
+	records     *Records
 	size, parts int
 }
 
@@ -93,7 +93,7 @@ func (a *assembly) read(ctx context.Context, r *deferred.Record, ids []deferred.
 		return nil, fmt.Errorf("%w: that of %s", errParts, r.ID)
 	}
 	for wait := 20 * time.Millisecond; ; wait *= 2 {
-		records, err := a.queue.readRecords(ctx, ids)
+		records, err := a.records.readRecords(ctx, ids)
 		if err != nil {
 			return nil, err
 		}

@@ -15,7 +15,7 @@ type Heartbeat = liveness.Heartbeat
 // Workers gives the heartbeats of those that are alive.
 func (q *Queue) Workers(ctx context.Context) ([]Heartbeat, error) {
 	var beats []Heartbeat
-	for e, err := range q.store.List(ctx, driver.Query{Space: driver.Workers}) {
+	for e, err := range q.records.Store.List(ctx, driver.Query{Space: driver.Workers}) {
 		if err != nil {
 			return nil, fmt.Errorf("dispatch: list workers: %w", err)
 		}

@@ -3,6 +3,6 @@
 package jetstream_test
 
 const (
-	atOnce = "24" // tests wait for leases and heartbeats more than they work
+	atOnce = "16" // tests wait for leases and heartbeats more than they work
 	oneOf  = 1
 )

@@ -7,7 +7,7 @@ import (
 	"zasync/pkg/dispatch/internal/wire"
 )
 
-// obey is what a command means for a deferred that is open, or has no record.
+// obey decides on a command about a deferred that is open or has no record.
 func (f *Facts) obey() Decision {
 	r := f.Record
 	seen := r != nil && r.Seen
@@ -18,11 +18,11 @@ func (f *Facts) obey() Decision {
 		if overtakes(r, f.Command) {
 			break
 		}
-		if r == nil || r.State == deferred.Pending || r.State == deferred.Scheduled || r.State == deferred.Held { // held: by an earlier one, whose release may be still to come
+		if r == nil || r.State == deferred.Pending || r.State == deferred.Scheduled || r.State == deferred.Held { // an earlier hold counts too: its release may be on its way
 			return Decision{Action: Hold, Why: "held"}
 		}
 	case deferred.Release:
-		if !overtakes(r, f.Command) || r.Obeyed == f.Command.Seq { // also of what is not held: the hold before it may be still to come
+		if !overtakes(r, f.Command) || r.Obeyed == f.Command.Seq { // also without a hold: it may be on its way
 			return Decision{Action: Release, Why: "released"}
 		}
 	case wire.VerbWake:
@@ -32,7 +32,7 @@ func (f *Facts) obey() Decision {
 		if r != nil && r.State == deferred.Waiting {
 			return Decision{Action: Evaluate, Why: "woken"}
 		}
-		if d := f.deadline(); seen && !d.IsZero() { // an alarm that came before may have stood in the place of its own
+		if d := f.deadline(); seen && !d.IsZero() { // this alarm may have replaced that of the deadline
 			return Decision{Action: ParkWake, Until: d, Why: "its deadline is ahead"}
 		}
 	case wire.VerbExpire:
@@ -47,14 +47,14 @@ func (f *Facts) obey() Decision {
 	return Decision{Action: Discard, Why: "nothing to do"}
 }
 
-// overtakes: a later hold or release has been carried out already. The order of
-// commands is that of their messages: a hold that is met after the release that
-// followed it must not hold for ever.
+// overtakes reports whether the record has obeyed a later hold or release. Commands count
+// in the order of their messages: a hold that a worker meets after its release must not
+// hold for ever.
 func overtakes(r *deferred.Record, c *deferred.Command) bool { return r != nil && r.Obeyed >= c.Seq }
 
-// resolution: a token cannot be judged before the promise is seen. So the
-// command waits for it as the message that it is; a record made of it could be
-// anybody's.
+// resolution decides on a resolve or a reject. Only the promise's own message has the
+// hash of its token. Before that message the command waits in the stream: a record made
+// from the command could be an intruder's.
 func (f *Facts) resolution() Decision {
 	switch r := f.Record; {
 	case r == nil || !r.Seen:
@@ -65,6 +65,7 @@ func (f *Facts) resolution() Decision {
 	return Decision{Action: SetAside, Why: "the token is not that of a promise"}
 }
 
+// addition decides on members that are added to a join.
 func (f *Facts) addition() Decision {
 	switch r := f.Record; {
 	case r == nil || !r.Seen:
@@ -82,7 +83,7 @@ func (f *Facts) addition() Decision {
 	return Decision{Action: Add, Why: "members were added"}
 }
 
-// withMembers are the members of a join and those that are new.
+// withMembers is the list of members of a join with the new ones at its end.
 func withMembers(r *deferred.Record, members []deferred.ID) []deferred.ID {
 	all, has := slices.Clip(r.Waits.On), SetOf(r.Waits.On)
 	has[r.ID] = true
@@ -95,7 +96,7 @@ func withMembers(r *deferred.Record, members []deferred.ID) []deferred.ID {
 	return all
 }
 
-// grows: members can be added to the deferred.
+// grows reports whether a deferred takes more members.
 func grows(r *deferred.Record) bool {
 	if r.State != deferred.Waiting || r.Waits == nil {
 		return false
@@ -107,8 +108,7 @@ func grows(r *deferred.Record) bool {
 	return true
 }
 
-// Change writes into a record what a command asks for that settles nothing;
-// whether it may is decided before.
+// Change writes a command into a record that it does not settle. Decide has allowed it.
 func Change(r *deferred.Record, c *deferred.Command) {
 	switch c.Verb {
 	case deferred.Hold:
@@ -125,7 +125,7 @@ func Change(r *deferred.Record, c *deferred.Command) {
 	}
 }
 
-// SettleOutside settles a promise as the command says.
+// SettleOutside settles a promise by a resolve or a reject.
 func SettleOutside(r *deferred.Record, c *deferred.Command) {
 	if c.Verb == deferred.Resolve {
 		r.Settle(deferred.Succeeded, nil)

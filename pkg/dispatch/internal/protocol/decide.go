@@ -7,89 +7,87 @@ import (
 	"zasync/pkg/dispatch/internal/wire"
 )
 
-// Action is what is to be done with a delivery.
+// An Action is what a worker does with a delivery.
 type Action string
 
 const (
 	Claim       Action = "claim"        // perform it
-	TakeOver    Action = "take over"    // perform it: the worker that had it is dead
+	TakeOver    Action = "take over"    // perform it: its worker is dead
 	DeadLetter  Action = "poison"       // settle as failed: too many workers died with it
-	Expire      Action = "expire"       // settle as expired: a time has passed by which it was to begin, or to settle
+	Expire      Action = "expire"       // settle as expired: its begin-by or its deadline has passed
 	Cancel      Action = "cancel"       // settle as cancelled
 	Resolve     Action = "resolve"      // settle a promise as the command says
 	Skip        Action = "pass through" // settle with the parent's outcome: the other branch was taken
-	Conclude    Action = "conclude"     // settle as what it waited for asks
+	Conclude    Action = "conclude"     // settle by the outcomes of its members
 	FailCycle   Action = "refuse"       // settle as failed: it would wait for itself
 	Merge       Action = "merge"        // settled before its call was seen: take the call's callbacks in
 	Finish      Action = "finish"       // settled: do what may be missing, then acknowledge
 	Wait        Action = "wait"         // a join, a promise, a callback of an open parent: record that it waits
-	Evaluate    Action = "evaluate"     // look at what it waits for
+	Evaluate    Action = "evaluate"     // look at its members or its parent
 	Hold        Action = "hold"         // record that it is held
-	Release     Action = "release"      // record that it is held no longer, and wake it
+	Release     Action = "release"      // record that its hold is over, and wake it
 	Add         Action = "add"          // take more members into a join
-	MarkHandled Action = "handle"       // record that its failure has been seen
-	Forward     Action = "forward"      // the parent has settled: put the callback into its lane
+	MarkHandled Action = "handle"       // record that a person or a handler has seen its failure
+	Forward     Action = "forward"      // its parent has settled: put the callback into its lane
 	Park        Action = "park"         // not its time: store a schedule, then acknowledge
-	ParkWake    Action = "rest"         // waits: store an alarm, then acknowledge
-	Discard     Action = "drop"         // a word that means nothing now: acknowledge
-	RetryLater  Action = "early"        // a word about what nobody has seen yet: let it come again, but not for ever
-	GiveBack    Action = "give back"    // not ours, and not done: let it come again
-	Disown      Action = "disown"       // under the number of another message: keep it where it is seen
-	SetAside    Action = "set aside"    // another call under the id, or a word that cannot be obeyed: keep it where it is seen
+	ParkWake    Action = "rest"         // it waits: store an alarm, then acknowledge
+	Discard     Action = "drop"         // the message means nothing now: acknowledge
+	RetryLater  Action = "early"        // a command about an unknown id: let it come again, but not for ever
+	GiveBack    Action = "give back"    // another worker performs it: let it come again
+	Disown      Action = "disown"       // its id is the number of another message: set it aside without a record
+	SetAside    Action = "set aside"    // another call has the id, or the command is impossible: move it to the stream for people
 )
 
-// Decision is a deed with what it needs.
+// A Decision is an action with what it needs.
 type Decision struct {
 	Action Action
-	Until  time.Time // of park
+	Until  time.Time // of Park and ParkWake
 	Why    string    // for the log
 }
 
-// Facts are what a decision rests on: one read of the record, and of the
-// parent's. Deciding changes nothing, so a conflict in doing what was decided
-// leads back here with new facts.
+// Facts are the input of a decision: one read of the record and of its parent, and the
+// message. To decide changes nothing: after a conflict a worker reads again and decides
+// anew.
 type Facts struct {
 	Record  *deferred.Record  // nil: there is none
-	Latest  bool              // the record is the leader's; else it may be of any age
-	Parent  *deferred.Record  // of a callback; nil: there is none
+	Latest  bool              // the leader gave the record; else it may be stale
+	Parent  *deferred.Record  // of a callback; nil: there is no such record
 	Call    *wire.Call        // nil: the message is a command
 	Command *deferred.Command // nil: the message is a call
-	Sent    time.Time         // when the command was, or the call
+	Sent    time.Time         // when the server stored the message
 	Digest  string            // of the call
-	Foreign bool              // the message has the number of another one
+	Foreign bool              // the id is the number of another message
 	Now     time.Time         // the server's
 
 	Self       string // the incarnation of this worker
 	Performing bool   // this worker performs the call of this id, or is claiming or committing it
-	OwnerAlive bool   // the worker that the record names has a heartbeat, or may have one
+	OwnerAlive bool   // the worker in the record is alive, or may be
 	MaxDeaths  int
-	Grace      time.Duration // for a parent that nobody has seen
+	Grace      time.Duration // how long a callback waits for an unknown parent
 }
 
 const (
-	heldLook     = 10 * time.Second // how often a held call is looked at
-	ParentLook   = 2 * time.Second  // the same of what waits and may not be woken, for a start
-	ParentSeldom = 5 * time.Minute  // and in the end
+	heldLook     = 10 * time.Second // the period of looks at a held call
+	ParentLook   = 2 * time.Second  // the first pause between looks of a waiter that may get no wake
+	ParentSeldom = 5 * time.Minute  // the longest
 )
 
-// Suffices: what was read may be as old as it may be, and the decision still stands.
-// Most deeds end with a compare-and-set, which tells, or give the message back. These
-// end the message without one, now or after a while, and rest on the leader's answer.
+// Suffices reports whether a decision stands although the record may be stale. Most
+// actions end with a compare-and-set, which fails then, or give the message back. The
+// actions below end the message without a write, so they need the leader's answer.
 func (f *Facts) Suffices(d Decision) bool {
 	switch d.Action {
 	case Discard, ParkWake, SetAside, RetryLater:
 		return f.Latest
-	case GiveBack: // to come again and again, until a replica knows more
+	case GiveBack: // the message would come again until the replica has caught up
 		return f.Latest || f.Performing
-	case Finish: // an outcome is final, but what was sent after it may be about another deferred of the id
+	case Finish: // an outcome is final, but a later message may be about a new deferred under the id
 		return f.Latest || !f.Sent.After(f.Record.Settled)
 	}
 	return true
 }
 
-// Decide is the table of what a worker does with a message. Only what it says
-// may be done, and a message is acknowledged only when its duty is done, or
-// stored elsewhere.
+// Decide is the table of what a worker does with a message.
 func Decide(f Facts) Decision {
 	r := f.Record
 	if f.Call != nil && f.Foreign && (r == nil || !r.Seen) {
@@ -122,7 +120,8 @@ func Decide(f Facts) Decision {
 	return f.fresh()
 }
 
-// fresh: no record, a stub, pending or scheduled.
+// fresh decides on a call without a record, or with one that is a stub, pending or
+// scheduled.
 func (f *Facts) fresh() Decision {
 	if f.unperformed() {
 		return Decision{Action: Wait, Why: "not performed"}
@@ -130,10 +129,11 @@ func (f *Facts) fresh() Decision {
 	return f.ready()
 }
 
-// unperformed: a join, or a promise.
+// unperformed reports whether no handler performs the call: it is a join or a promise.
 func (f *Facts) unperformed() bool { return f.Call.Join != nil || f.Call.Promise != "" }
 
-// waiting: a callback whose parent has settled is a call like any other.
+// waiting decides on a deferred that waits. A callback whose parent has settled is a
+// call like any other.
 func (f *Facts) waiting() Decision {
 	if w := f.Record.Waits; w != nil && w.Mode == deferred.AfterParent && f.Parent != nil && f.Parent.State.Settled() {
 		return f.ready()
@@ -148,7 +148,7 @@ func (f *Facts) held() Decision {
 	return f.until(f.Now.Add(heldLook), "held")
 }
 
-// until parks, but no longer than until the deadline.
+// until parks the call until a time, or until its deadline if that is earlier.
 func (f *Facts) until(t time.Time, why string) Decision {
 	if d := f.deadline(); !d.IsZero() && d.Before(t) {
 		t = d
@@ -171,12 +171,13 @@ func (f *Facts) overdue() bool {
 	return !d.IsZero() && !f.Now.Before(d)
 }
 
-// running: a redelivery proves nothing about the owner. Only a heartbeat that
-// is missing does, or that the owner is this worker and performs no such call.
+// running decides on a call that its record calls running. A redelivery proves nothing
+// about the owner. A missing heartbeat does; so does that the owner is this worker and
+// performs no such call.
 func (f *Facts) running() Decision {
 	r := f.Record
 	switch {
-	case f.Performing: // also as an attempt that lost its lease, and does not know it yet
+	case f.Performing: // also an attempt that has lost its lease and does not know it yet
 		return Decision{Action: GiveBack, Why: "performed here"}
 	case r.Token.Worker == f.Self && f.overdue():
 		return Decision{Action: Expire, Why: "its deadline has passed"}
@@ -192,8 +193,8 @@ func (f *Facts) running() Decision {
 	return Decision{Action: TakeOver, Why: "its worker is dead"}
 }
 
-// ready: no record, a stub, pending or scheduled. That a message is here does
-// not mean that it is due: schedules are alarms, not truth.
+// ready decides whether a call may begin. A message proves no time: a schedule is an
+// alarm, the record is the truth.
 func (f *Facts) ready() Decision {
 	r := f.Record
 	due, attempts := f.Call.NotBefore, 0
@@ -222,8 +223,8 @@ func (f *Facts) ready() Decision {
 	return Decision{Action: Claim, Why: "free"}
 }
 
-// doneBefore: a callback without a record whose parent has noted that it settled has
-// been forgotten. Its message was fired again by a worker that had stood still.
+// doneBefore reports whether a callback has settled and its record has expired: its
+// parent says so. A worker that stood still may have fired its message again.
 func (f *Facts) doneBefore() bool {
 	if f.Record != nil || f.Call.After == nil || f.Parent == nil {
 		return false
@@ -234,9 +235,9 @@ func (f *Facts) doneBefore() bool {
 
 func (f *Facts) late() bool { return !f.Call.BeginBy.IsZero() && f.Now.After(f.Call.BeginBy) }
 
-// otherBranch: what does not run has no time to wait for, and none to miss. It
-// trusts the parent's record, never its own message: a message may be fired too
-// early, or by hand.
+// otherBranch reports whether the parent took the other branch, by the parent's record.
+// The message proves nothing: any client may send it. Times do not matter to a
+// callback that does not run.
 func (f *Facts) otherBranch() bool {
 	a, p := f.Call.After, f.Parent
 	return a != nil && p != nil && p.State.Settled() && !a.Takes(p)

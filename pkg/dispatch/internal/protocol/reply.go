@@ -6,8 +6,8 @@ import (
 	"zasync/pkg/deferred"
 )
 
-// Reply is what the giver of a command is told by the record as it is; false
-// when the command has still to be carried out.
+// Reply answers the caller of a command by the present record. It is false if the
+// command is still to be carried out.
 func Reply(r *deferred.Record, c *deferred.Command) (answered bool, err error) {
 	if r.State.Settled() {
 		if c.Verb == deferred.Handle {
@@ -19,7 +19,7 @@ func Reply(r *deferred.Record, c *deferred.Command) (answered bool, err error) {
 	case deferred.Hold:
 		switch {
 		case carriedOut(r, c):
-			return true, nil // and undone by somebody since, perhaps
+			return true, nil // a later command may have undone it
 		case r.State == deferred.Running, r.State == deferred.Waiting:
 			return true, &deferred.StateError{ID: r.ID, State: r.State, Verb: c.Verb, Rule: "only what has not started can be held"}
 		}
@@ -48,12 +48,13 @@ func Reply(r *deferred.Record, c *deferred.Command) (answered bool, err error) {
 	return false, nil
 }
 
-// carriedOut: the hold or release, or a later one. What the record says before it
-// is stored is no answer: the opposite may be on its way, and then this one is the
-// later word.
+// carriedOut reports whether the record has obeyed the hold or release, or a later one.
+// The state of the record alone is no answer: an earlier opposite command may be on its
+// way.
 func carriedOut(r *deferred.Record, c *deferred.Command) bool { return c.Seq > 0 && overtakes(r, c) }
 
-// answerSettled: a command that came too late, or has done its work.
+// answerSettled answers a command about a settled deferred: it has done its work, or it
+// came too late.
 func answerSettled(r *deferred.Record, c *deferred.Command) error {
 	switch c.Verb {
 	case deferred.Cancel:
@@ -62,7 +63,7 @@ func answerSettled(r *deferred.Record, c *deferred.Command) error {
 		}
 	case deferred.Resolve, deferred.Reject:
 		switch {
-		case r.Seen && !c.Token.Opens(r): // of a promise that was cancelled before it was seen nobody can tell
+		case r.Seen && !c.Token.Opens(r): // a record that was cancelled before its promise came has no hash
 			return deferred.ErrToken
 		case r.SettledBy == c.By && sameOutcome(r, c):
 			return nil

@@ -7,30 +7,28 @@ import (
 	"zasync/pkg/dispatch/internal/liveness"
 )
 
-// A record with a large result refers to its sources: to the one that it took
-// the result over from, or, of a join, to its members. They exist for as long as
-// it does. Its entries in them keep them until all that hangs on it has settled.
-// Then it lets go, and says in the same writes until when they are needed still;
-// it is not kept for longer itself. Whoever hangs itself on it after that has it
-// take hold of them again.
+// A record with a large result refers to its sources: the record whose result it took
+// over, or the members of a join. The sources live as long as the record:
+//
+//   - Its entries in them keep them until every deferred that hangs on it has settled.
+//   - Then it releases them, and the same writes say until when they are needed.
+//   - A callback that is attached later makes it attach to them again.
 
-// SourceGrace is by how much what is referred to is kept for longer than what refers
-// to it: the clocks of two workers may differ, and times to live are whole seconds.
+// SourceGrace is how much longer a source is kept than the record that refers to it. The
+// clocks of two workers may differ, and times to live are whole seconds.
 const SourceGrace = deferred.MinKeep / 2
 
 const (
-	// forgetStub is how long a record that has met nothing, and that nothing
-	// hangs on any more, is kept.
+	// forgetStub is the time to live of a record without a call and without entries.
 	forgetStub = 10 * time.Minute
-	// forgetUnmet is how long what was said of a call that nobody has met is kept:
-	// that it is cancelled, or held. The call may be a callback, whose parent waits
-	// for months.
+	// forgetUnmet is the time to live of a cancel or a hold whose call has not come. The
+	// call may be a callback, whose parent waits for months.
 	forgetUnmet = 360 * 24 * time.Hour
-	// forgetLate is the least that is left of a record's time once nothing needs
-	// it any more, so that a message of its call that comes late still meets it.
+	// forgetLate is the least time to live of a record that nothing needs any more. A
+	// late message of its call still meets it.
 	forgetLate = deferred.MinKeep
-	// KeptAfterDeath is the least time for which the record of a call is kept with
-	// which a worker died. The next one may die before it acknowledges.
+	// KeptAfterDeath is the least time to live of a record whose call a worker died with.
+	// The next worker may die before it acknowledges.
 	KeptAfterDeath = 24 * time.Hour
 )
 
@@ -39,12 +37,16 @@ type Retention struct {
 	Succeeded, Others time.Duration // after such an outcome, if the call does not say
 }
 
-// TTL is the time to live of a record. It is 0, for ever, until nothing needs the record any more: it has met
-// its call, or waited long enough for it, and no message of that is left behind,
-// what hangs on it has settled, its own parent knows that it has, and what it
-// waited for has been let go. From then on it is what is left of the time for
-// which such an outcome is kept, counted from its settling, or for which a result
-// that is made of it is.
+// TTL is the time to live of a record. It is 0, for ever, until nothing needs the
+// record:
+//
+//   - it has met its call, or waited long enough for it, and no message of the call is
+//     left behind;
+//   - every deferred that hangs on it has settled;
+//   - its parent and its members know that it has settled.
+//
+// Then it is the rest of the time for which its outcome is kept, or for which another
+// record needs its result.
 func (k Retention) TTL(r *deferred.Record, now time.Time) time.Duration {
 	if !NoDependents(r) {
 		return 0

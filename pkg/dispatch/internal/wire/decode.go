@@ -10,8 +10,8 @@ import (
 	"zasync/pkg/dispatch/driver"
 )
 
-// Decode reads the call that a delivery carries. An error says what about it
-// cannot be understood; it is for the person who sent it.
+// Decode reads the call that a delivery carries. An error names the header and the rule
+// that it breaks, for the person who sent the message.
 func Decode(d *driver.Delivery) (*Call, error) {
 	c := &Call{Submitted: d.Time}
 	c.Queue, c.Name = CallNames(&d.Message)
@@ -43,7 +43,7 @@ func Decode(d *driver.Delivery) (*Call, error) {
 	if err := c.CheckSent(); err != nil {
 		return nil, err
 	}
-	if c.Delay > 0 { // from now on an absolute time: the stamp of the next message is a later one
+	if c.Delay > 0 { // make it an absolute time: the next message of the call has a later stamp
 		if t := c.Submitted.Add(c.Delay); t.After(c.NotBefore) {
 			c.NotBefore = t
 		}
@@ -55,8 +55,8 @@ func Decode(d *driver.Delivery) (*Call, error) {
 	return c, nil
 }
 
-// believable is when a call was submitted that says so, whoever wrote it: not after
-// the server stored the message that says it, nor earlier than a call can be parked for.
+// believable clamps a time of submission, which any client may write: not after the
+// server stored the message, nor earlier than the longest delay before that.
 func believable(said, stored time.Time) time.Time {
 	earliest := stored.Add(-deferred.MaxDelay)
 	switch {
@@ -84,7 +84,7 @@ func body(d *driver.Delivery) deferred.Content {
 	return deferred.Content{Type: deferred.TypeBytes, Data: d.Body}
 }
 
-// parser reads headers and keeps the first thing that is wrong.
+// A parser reads headers and keeps the first error.
 type parser struct {
 	header  map[string]string
 	command bool // the message came as a command
@@ -167,15 +167,15 @@ func (p *parser) json(key string, v any, what string) {
 	}
 }
 
-// join reads a join, whose members are in the body.
+// join reads the headers of a join. Its members are in the body.
 func (p *parser) join(c *Call) {
 	mode := p.header[HeaderJoin]
-	if !p.command && p.header[HeaderCancelRest] != "" { // else who may only submit could cancel whatever he likes
+	if !p.command && p.header[HeaderCancelRest] != "" { // else a user with the right to submit could cancel anything
 		p.fail(HeaderCancelRest, "is for joins that are submitted to zasync.do.join.<id>")
 	}
 	if mode == "" {
 		if p.command || p.header[HeaderCancelRest] != "" {
-			p.fail(HeaderJoin, "says what kind of a join it is, and is not there")
+			p.fail(HeaderJoin, "is missing: it says which kind of a join this is")
 		}
 		return
 	}
@@ -199,8 +199,8 @@ var knownHeaders = map[string]bool{
 	HeaderKeep: true, HeaderJoin: true, HeaderCancelRest: true, HeaderPromise: true, HeaderSubmitted: true, HeaderDue: true,
 }
 
-// known refuses what this version does not understand: a term that is not
-// kept, be it misspelt or newer, is worse than a call that is set aside.
+// known refuses headers that this version does not know. A call that is set aside does
+// less harm than a term that is ignored, be it misspelt or newer.
 func (p *parser) known() {
 	for key := range p.header {
 		if p.command && (key == HeaderQueue || key == HeaderName) {
