@@ -8,6 +8,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/protocol"
+	"zasync/pkg/dispatch/internal/records"
 )
 
 // The entries of a record in its sources are written after the record says that it
@@ -76,7 +77,7 @@ func (f *feed) alignOne(ctx context.Context, r *deferred.Record) error {
 // touch writes a record that holds its sources as it is: whoever is about to write
 // that it does not, and let go of them before, has to do so again.
 func (f *feed) touch(ctx context.Context, id deferred.ID) (now *deferred.Record, err error) {
-	err = f.records.changeRecords(ctx, []deferred.ID{id}, nil, func(r *deferred.Record) bool {
+	err = f.records.Change(ctx, []deferred.ID{id}, nil, func(r *deferred.Record) bool {
 		now = r
 		return r.Holds
 	})
@@ -98,9 +99,9 @@ func (f *feed) mark(ctx context.Context, r *deferred.Record) error {
 		}
 		return err
 	}
-	for chunk := range slices.Chunk(protocol.Sources(r), readAtOnce) {
-		err := f.records.changeRecords(ctx, chunk, holds, func(x *deferred.Record) bool { return x.State.Settled() && protocol.ReattachEntry(x, r.ID) })
-		var full *fullError
+	for chunk := range slices.Chunk(protocol.Sources(r), records.ReadAtOnce) {
+		err := f.records.Change(ctx, chunk, holds, func(x *deferred.Record) bool { return x.State.Settled() && protocol.ReattachEntry(x, r.ID) })
+		var full *records.FullError
 		if err != nil && !errors.As(err, &full) {
 			return err
 		}
@@ -118,9 +119,9 @@ func (f *feed) letGoAnew(ctx context.Context, r *deferred.Record) error {
 // referring gives those of the records that may have let go of their sources. One that
 // has not, as it seems, may have done so since it was read: so the leader is asked.
 func (f *feed) referring(ctx context.Context, ids []deferred.ID) (referring []*deferred.Record, err error) {
-	seen, err := f.records.sight(ctx, ids, f.records.Store.ReadLatest, true)
+	seen, err := f.records.Sight(ctx, ids, f.records.Store.ReadLatest, true)
 	for i := range seen {
-		if r := seen[i].record; r != nil && protocol.MaybeDetached(r) {
+		if r := seen[i].Record; r != nil && protocol.MaybeDetached(r) {
 			referring = append(referring, r)
 		}
 	}

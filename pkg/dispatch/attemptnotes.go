@@ -174,16 +174,16 @@ func (l *attemptLedger) flush(ctx context.Context) (wrote bool) {
 
 // checkpoint is what an earlier attempt has saved for the next one.
 func (f *feed) checkpoint(ctx context.Context, h *holding) (json.RawMessage, error) {
-	if h.record.Attempt < 2 {
+	if h.Record.Attempt < 2 {
 		return nil, nil
 	}
-	entries, err := f.records.Store.ReadLatest(ctx, []driver.Key{noteKey(h.record.ID, deferred.CheckpointKey)})
-	if err != nil || entries[0].Revision == 0 || earlier(entries[0], h.record) {
+	entries, err := f.records.Store.ReadLatest(ctx, []driver.Key{noteKey(h.Record.ID, deferred.CheckpointKey)})
+	if err != nil || entries[0].Revision == 0 || earlier(entries[0], h.Record) {
 		return nil, err
 	}
 	n, err := decodeNote(entries[0], 0)
 	if err != nil { // of somebody who may write anything; without it the attempt begins from the start
-		f.log.Warn("checkpoint passed over", "id", h.record.ID, "err", err)
+		f.log.Warn("checkpoint passed over", "id", h.Record.ID, "err", err)
 	}
 	return n.Value, nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/internal/protocol"
+	"zasync/pkg/dispatch/internal/records"
 )
 
 // maxAbove is how many levels up somebody is looked for who takes a failure on.
@@ -21,11 +22,11 @@ func (f *feed) takenBeside(ctx context.Context, id deferred.ID, parent *deferred
 			return taken, err
 		}
 		id = parent.ID
-		above, err := f.records.readRecord(ctx, parent.Parent.ID)
-		if err != nil || above.record == nil {
+		above, err := f.records.Read(ctx, parent.Parent.ID)
+		if err != nil || above.Record == nil {
 			return false, err
 		}
-		parent = above.record
+		parent = above.Record
 	}
 	return false, nil
 }
@@ -40,7 +41,7 @@ func (f *feed) takenBy(ctx context.Context, r *deferred.Record, apart deferred.I
 	for i := range r.Callbacks {
 		switch cb := &r.Callbacks[i]; {
 		case cb.ID == apart:
-		case cb.Waiter && len(waiters) < readAtOnce:
+		case cb.Waiter && len(waiters) < records.ReadAtOnce:
 			waiters = append(waiters, cb.ID)
 		case !cb.Waiter && cb.Takes(r):
 			return true, nil
@@ -49,7 +50,7 @@ func (f *feed) takenBy(ctx context.Context, r *deferred.Record, apart deferred.I
 	if len(waiters) == 0 {
 		return false, nil
 	}
-	records, err := f.records.readRecords(ctx, waiters)
+	records, err := f.records.ReadAll(ctx, waiters)
 	for _, w := range records {
 		if w != nil && protocol.WaiterTakes(w, r) {
 			return true, nil

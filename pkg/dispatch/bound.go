@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/records"
 )
 
 // bound keeps the settled records below their number: of those that nothing needs
@@ -25,7 +26,7 @@ func (f *feed) bound(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		r, err := decodeOwn(e)
+		r, err := records.DecodeOwn(e)
 		if err != nil || !r.State.Settled() {
 			continue
 		}
@@ -61,16 +62,16 @@ type forgettable struct {
 // needed again. The annotations are looked for before: those that come later are of
 // another deferred under the id. Whoever reads the list of unhandled failures takes
 // off what is left there.
-func (f *feed) forget(ctx context.Context, records []forgettable) {
+func (f *feed) forget(ctx context.Context, old []forgettable) {
 	began, gone := time.Now(), 0
-	for chunk := range slices.Chunk(records, readAtOnce) {
+	for chunk := range slices.Chunk(old, records.ReadAtOnce) {
 		if ctx.Err() != nil {
 			break
 		}
 		writes, notes := make([]driver.Write, len(chunk)), make([][]driver.Write, len(chunk))
 		for i, r := range chunk {
 			notes[i] = f.notesAway(ctx, r.id)
-			writes[i] = driver.Write{Key: recordKey(r.id), Expect: r.revision, Delete: true}
+			writes[i] = driver.Write{Key: records.Key(r.id), Expect: r.revision, Delete: true}
 		}
 		for i, w := range f.records.Store.Write(ctx, writes) {
 			if w.Err != nil {

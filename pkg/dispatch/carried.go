@@ -20,7 +20,7 @@ const (
 // must not be. Whoever meets the message may have decided before the call settled,
 // so it is also looked for from time to time.
 func (f *feed) met(ctx context.Context, h *holding) error {
-	if !h.record.Carried {
+	if !h.Record.Carried {
 		return nil
 	}
 	left, err := f.carriedElsewhere(ctx, h)
@@ -29,17 +29,17 @@ func (f *feed) met(ctx context.Context, h *holding) error {
 	}
 	if left {
 		now := f.records.Clock.Now()
-		return f.records.put(ctx, wire.Alarm(h.record, now.Add(liveness.GrowingDelay(now.Sub(h.record.Settled), carriedLook, carriedSeldom))))
+		return f.records.Put(ctx, wire.Alarm(h.Record, now.Add(liveness.GrowingDelay(now.Sub(h.Record.Settled), carriedLook, carriedSeldom))))
 	}
 	if h.call != nil { // as after a commit: time enough to have the message acknowledged
-		h.least = f.records.Keeping.Kept(h.record)
+		h.least = f.records.Keeping.Kept(h.Record)
 	}
 	return f.amend(ctx, h, func(r *deferred.Record) { r.Carried = false })
 }
 
 // carriedElsewhere looks for messages of the call beside the one that is held.
 func (f *feed) carriedElsewhere(ctx context.Context, h *holding) (bool, error) {
-	found, err := f.records.find(ctx, h.delivery.ID)
+	found, err := f.records.Find(ctx, h.delivery.ID)
 	if err != nil {
 		return false, err
 	}
@@ -48,7 +48,7 @@ func (f *feed) carriedElsewhere(ctx context.Context, h *holding) (bool, error) {
 		if d.Route == h.delivery.Route && d.Seq == h.delivery.Seq {
 			continue
 		}
-		if c, err := wire.Decode(d); err == nil && c.Digest() == h.record.Digest {
+		if c, err := wire.Decode(d); err == nil && c.Digest() == h.Record.Digest {
 			return true, nil
 		}
 	}

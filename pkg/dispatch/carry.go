@@ -37,7 +37,7 @@ func (h *holding) look(ctx context.Context) (protocol.Decision, error) {
 		return d, nil
 	}
 	// No record does not mean that nobody knows it: its message may stand behind a backlog.
-	nowhere, err := f.records.nowhere(ctx, h.delivery.ID)
+	nowhere, err := f.records.Unknown(ctx, h.delivery.ID)
 	if nowhere {
 		d = protocol.Decision{Action: protocol.SetAside, Why: d.Why}
 	}
@@ -47,38 +47,38 @@ func (h *holding) look(ctx context.Context) (protocol.Decision, error) {
 // facts reads the record, and the parent's, and tells what they are.
 func (h *holding) facts(ctx context.Context, latest bool) (x protocol.Facts, err error) {
 	f := h.feed
-	read := f.records.readRecord
+	read := f.records.Read
 	if latest {
-		read = f.records.latestRecord
+		read = f.records.ReadLatest
 	}
-	if h.sighting, err = read(ctx, h.delivery.ID); err != nil {
+	if h.Sighting, err = read(ctx, h.delivery.ID); err != nil {
 		return x, err
 	}
-	if !h.latest && h.revision < h.proven {
-		if h.sighting, err = f.records.latestRecord(ctx, h.delivery.ID); err != nil {
+	if !h.Latest && h.Revision < h.proven {
+		if h.Sighting, err = f.records.ReadLatest(ctx, h.delivery.ID); err != nil {
 			return x, err
 		}
 	}
 	h.parent = nil
 	if h.call != nil {
-		h.call.AdoptTerms(h.record, h.digest)
+		h.call.AdoptTerms(h.Record, h.digest)
 	}
 	if h.call != nil && h.call.After != nil {
 		parent, err := read(ctx, h.call.After.Parent)
 		if err != nil {
 			return x, err
 		}
-		h.parent = parent.record
+		h.parent = parent.Record
 	}
 	x = protocol.Facts{
-		Record: h.record, Latest: h.latest, Parent: h.parent, Call: h.call, Command: h.command, Sent: h.delivery.Time, Digest: h.digest, Now: f.records.Clock.Now(), Foreign: wire.Foreign(&h.delivery),
+		Record: h.Record, Latest: h.Latest, Parent: h.parent, Call: h.call, Command: h.command, Sent: h.delivery.Time, Digest: h.digest, Now: f.records.Clock.Now(), Foreign: wire.Foreign(&h.delivery),
 		Self: f.worker.Incarnation, Performing: f.performs(h.delivery.ID, h),
 		MaxDeaths: f.config.MaxDeaths, Grace: f.config.ParentGrace,
 	}
 	if h.call != nil {
 		x.Sent = h.call.Submitted
 	}
-	if r := h.record; r != nil && r.State == deferred.Running && r.Token.Worker != x.Self {
+	if r := h.Record; r != nil && r.State == deferred.Running && r.Token.Worker != x.Self {
 		x.OwnerAlive = f.beat.Alive(ctx, r.Token.Worker)
 	}
 	return x, nil
@@ -111,7 +111,7 @@ func (f *feed) carry(ctx context.Context, h *holding, d protocol.Decision) bool 
 		if h.command != nil {
 			reason = "command"
 		}
-		if err = f.records.setAside(ctx, h.delivery, reason, d.Why); err == nil {
+		if err = f.records.SetAside(ctx, h.delivery, reason, d.Why); err == nil {
 			err = f.leaveParent(ctx, h)
 		}
 	case protocol.Wait:
@@ -131,14 +131,14 @@ func (f *feed) carry(ctx context.Context, h *holding, d protocol.Decision) bool 
 			return false // and tell the new members
 		}
 		if errors.Is(err, driver.ErrTooLarge) {
-			err = f.records.setAside(ctx, h.delivery, "command", "the record cannot hold so many members")
+			err = f.records.SetAside(ctx, h.delivery, "command", "the record cannot hold so many members")
 		}
 	case protocol.Forward:
 		err = f.forward(ctx, h)
 	default:
 		err = f.settleUnperformed(ctx, h, d)
 		if err == nil {
-			f.log.Info("settled", "id", h.delivery.ID, "name", h.record.Name, "state", h.record.State, "reason", d.Why)
+			f.log.Info("settled", "id", h.delivery.ID, "name", h.Record.Name, "state", h.Record.State, "reason", d.Why)
 			err = f.finish(ctx, h)
 		}
 	}
@@ -189,11 +189,11 @@ func (f *feed) conclusive(ctx context.Context, h *holding, r *deferred.Record, d
 	switch d {
 	case protocol.DeadLetter:
 		r.Counts.Deaths++
-		r.Settle(deferred.Failed, f.records.ofAttempt(ctx, r, &deferred.Failure{
+		r.Settle(deferred.Failed, f.records.OfAttempt(ctx, r, &deferred.Failure{
 			Kind: deferred.KindPoison, Message: fmt.Sprintf("%d workers died while they performed it", r.Counts.Deaths),
 		}))
 	case protocol.Expire:
-		r.Settle(deferred.Expired, f.records.ofAttempt(ctx, r, protocol.ExpiryFailure(r, f.records.Clock.Now())))
+		r.Settle(deferred.Expired, f.records.OfAttempt(ctx, r, protocol.ExpiryFailure(r, f.records.Clock.Now())))
 	case protocol.Skip:
 		protocol.SettleAs(r, h.parent, inline)
 		r.Skipped = true
@@ -207,7 +207,7 @@ func (f *feed) conclusive(ctx context.Context, h *holding, r *deferred.Record, d
 	case protocol.Resolve:
 		protocol.SettleOutside(r, h.command)
 	case protocol.Cancel:
-		f.records.settleCancelled(ctx, r, h.command)
+		f.records.SettleCancelled(ctx, r, h.command)
 	case protocol.Merge: // what has settled keeps its outcome; next took the call in
 	default:
 		return fmt.Errorf("dispatch: nobody does %q here", d)
@@ -229,7 +229,7 @@ func (f *feed) argsOf(ctx context.Context, h *holding, r *deferred.Record, d pro
 	case h.call != nil:
 		return h.call.Args, nil
 	case d == protocol.Cancel, d == protocol.Expire:
-		return f.records.takeIn(ctx, r)
+		return f.records.AbsorbMessages(ctx, r)
 	}
 	return r.Args, nil
 }

@@ -11,6 +11,7 @@ import (
 	"zasync/pkg/dispatch/internal/complaints"
 	"zasync/pkg/dispatch/internal/liveness"
 	"zasync/pkg/dispatch/internal/protocol"
+	"zasync/pkg/dispatch/internal/records"
 )
 
 // Claim writes that this worker performs the call. Nothing starts before that
@@ -44,7 +45,7 @@ func (f *feed) claimOffer(ctx context.Context, o deferred.Offer) (*deferred.Atte
 	}
 	// Time has passed since the call was looked at.
 	now := f.records.Clock.Now()
-	if h.record.Attempt == 1 && !h.call.BeginBy.IsZero() && now.After(h.call.BeginBy) {
+	if h.Record.Attempt == 1 && !h.call.BeginBy.IsZero() && now.After(h.call.BeginBy) {
 		f.afterwards(h, func(ctx context.Context) { f.expireClaimed(ctx, h) })
 		return nil, deferred.ErrTaken
 	}
@@ -70,13 +71,13 @@ func (f *feed) tryClaim(ctx context.Context, h *holding) (stored bool, err error
 	if !errors.Is(err, driver.ErrUnknown) {
 		return err == nil, err
 	}
-	over := h.revision // an earlier claim, which was taken back, had the same token
-	back, readErr := f.records.readBack(ctx, h.delivery.ID)
+	over := h.Revision // an earlier claim, which was taken back, had the same token
+	back, readErr := f.records.ReadBack(ctx, h.delivery.ID)
 	if readErr != nil {
 		return false, readErr
 	}
-	if b := back.record; b != nil && back.revision > over && b.State == deferred.Running && b.Token == r.Token {
-		h.sighting = back
+	if b := back.Record; b != nil && back.Revision > over && b.State == deferred.Running && b.Token == r.Token {
+		h.Sighting = back
 		return true, nil
 	}
 	return false, err
@@ -106,26 +107,12 @@ func (f *feed) claimAnew(ctx context.Context, h *holding) error {
 	return deferred.ErrTaken
 }
 
-// readBack asks the leader until an answer comes: whoever does not know what is
-// stored may do nothing else.
-func (rs *Records) readBack(ctx context.Context, id deferred.ID) (sighting, error) {
-	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		back, err := rs.latestRecord(ctx, id)
-		if err == nil {
-			return back, nil
-		}
-		if liveness.Pause(ctx, wait) != nil {
-			return sighting{}, err
-		}
-	}
-}
-
 func (f *feed) newAttempt(ctx context.Context, h *holding, o deferred.Offer) (*deferred.Attempt, error) {
 	a := &deferred.Attempt{
-		Offer: o, Number: h.record.Attempt, Failures: h.record.Counts.Failures, Args: h.call.Args, Timeout: h.call.Timeout,
+		Offer: o, Number: h.Record.Attempt, Failures: h.Record.Counts.Failures, Args: h.call.Args, Timeout: h.call.Timeout,
 	}
 	if h.parent != nil {
-		outcome, err := f.records.whole(ctx, h.parent)
+		outcome, err := f.records.Outcome(ctx, h.parent)
 		if err != nil {
 			return nil, err
 		}
@@ -180,7 +167,7 @@ const inputTries = 6
 func (f *feed) withoutInput(ctx context.Context, h *holding, cause error) {
 	var size *deferred.SizeError
 	gone := errors.Is(cause, deferred.ErrNotFound) && h.delivery.Deliveries >= inputTries
-	if !gone && !errors.As(cause, &size) && !errors.Is(cause, errParts) {
+	if !gone && !errors.As(cause, &size) && !errors.Is(cause, records.ErrParts) {
 		f.unclaim(ctx, h, liveness.RedeliveryDelay(h.delivery.Deliveries), "its input cannot be read: "+cause.Error())
 		return
 	}

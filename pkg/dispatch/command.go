@@ -33,11 +33,11 @@ func (q *Queue) Do(ctx context.Context, c deferred.Command) error {
 
 // complete gives whoever came too late the whole result.
 func (q *Queue) complete(ctx context.Context, late *deferred.SettledError) {
-	now, err := q.records.readRecord(ctx, late.ID)
-	if err != nil || now.record == nil || now.record.ResultOf == "" {
+	now, err := q.records.Read(ctx, late.ID)
+	if err != nil || now.Record == nil || now.Record.ResultOf == "" {
 		return
 	}
-	if o, err := q.records.whole(ctx, now.record); err == nil {
+	if o, err := q.records.Outcome(ctx, now.Record); err == nil {
 		late.Outcome = o
 	}
 }

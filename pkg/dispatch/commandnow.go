@@ -8,7 +8,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/protocol"
-	"zasync/pkg/dispatch/internal/wire"
+	"zasync/pkg/dispatch/internal/records"
 )
 
 // doNow carries out a command whose message is stored. After a conflict, or a write
@@ -16,14 +16,14 @@ import (
 // the record, waits until a worker has. So does one that comes late and finds no
 // record: the command may have been carried out, and the record be forgotten.
 func (q *Queue) doNow(ctx context.Context, c *deferred.Command, given time.Time) error {
-	t, read, tried := newTries(), q.records.readRecord, false
+	t, read, tried := newTries(), q.records.Read, false
 	for {
 		now, err := read(ctx, c.ID)
 		if tried && err != nil && !retriable(err) && ctx.Err() == nil { // he may not, perhaps
 			return q.untilAnswered(ctx, c)
 		}
 		if err == nil {
-			read, tried = q.records.latestRecord, true
+			read, tried = q.records.ReadLatest, true
 			err = q.obeyNow(ctx, c, &now, given)
 		}
 		switch {
@@ -41,8 +41,8 @@ func (q *Queue) doNow(ctx context.Context, c *deferred.Command, given time.Time)
 var errWaits = errors.New("dispatch: the command waits for a worker")
 
 // obeyNow carries out a command on a record as it was read.
-func (q *Queue) obeyNow(ctx context.Context, c *deferred.Command, now *sighting, given time.Time) error {
-	r := now.record
+func (q *Queue) obeyNow(ctx context.Context, c *deferred.Command, now *records.Sighting, given time.Time) error {
+	r := now.Record
 	forgotten := r == nil && stoodStill(given, time.Now(), q.config.Lease) // perhaps
 	if r == nil {
 		r = &deferred.Record{ID: c.ID, State: deferred.Pending}
@@ -65,11 +65,11 @@ func (q *Queue) obeyNow(ctx context.Context, c *deferred.Command, now *sighting,
 	if err := q.applyTo(ctx, r, c); err != nil {
 		return err
 	}
-	_, err := q.records.writeRecord(ctx, r, now.revision, 0)
+	_, err := q.records.Write(ctx, r, now.Revision, 0)
 	if err == nil && c.Verb == deferred.Release {
 		short, cancel := context.WithTimeout(ctx, noticeLimit)
 		defer cancel()
-		_ = q.records.ring(short, c.ID) // a hint, which whoever meets the command gives too
+		_ = q.records.FireSchedule(short, c.ID) // a hint, which whoever meets the command gives too
 	}
 	return err
 }
@@ -77,7 +77,7 @@ func (q *Queue) obeyNow(ctx context.Context, c *deferred.Command, now *sighting,
 // meetPromise takes in a promise whose message no worker has met yet, so that
 // whoever settles it is told whether his word counts.
 func (q *Queue) meetPromise(ctx context.Context, r *deferred.Record) (met bool, err error) {
-	if _, err := q.records.takeIn(ctx, r); err != nil {
+	if _, err := q.records.AbsorbMessages(ctx, r); err != nil {
 		return false, err
 	}
 	if r.Promise != "" {
@@ -89,7 +89,7 @@ func (q *Queue) meetPromise(ctx context.Context, r *deferred.Record) (met bool, 
 func (q *Queue) applyTo(ctx context.Context, r *deferred.Record, c *deferred.Command) (err error) {
 	switch c.Verb {
 	case deferred.Cancel:
-		err = q.records.cancelled(ctx, r, c)
+		err = q.records.Cancel(ctx, r, c)
 	case deferred.Resolve, deferred.Reject:
 		protocol.SettleOutside(r, c)
 	default:
@@ -123,43 +123,4 @@ func (q *Queue) untilAnswered(ctx context.Context, c *deferred.Command) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-// cancelled makes an open record a cancelled one.
-func (rs *Records) cancelled(ctx context.Context, r *deferred.Record, c *deferred.Command) error {
-	args, err := rs.takeIn(ctx, r)
-	if err != nil {
-		return err
-	}
-	rs.settleCancelled(ctx, r, c)
-	r.Args = args
-	return nil
-}
-
-func (rs *Records) settleCancelled(ctx context.Context, r *deferred.Record, c *deferred.Command) {
-	r.Settle(deferred.Cancelled, rs.ofAttempt(ctx, r, deferred.CancelFailure(c.Reason)))
-	r.SettledBy = c.By
-}
-
-// takeIn looks for the call of an open record that is to be settled without it:
-// it may carry callbacks that no record knows yet. The message stays where it
-// is: when it is met, it is finished like that of any settled call, and until
-// then the record is kept.
-func (rs *Records) takeIn(ctx context.Context, r *deferred.Record) (args deferred.Content, err error) {
-	args = r.Args // of one that waits
-	found, err := rs.find(ctx, r.ID)
-	if err != nil {
-		return args, err
-	}
-	for i := range found {
-		c, err := wire.Decode(&found[i])
-		if err != nil || r.Seen && r.Digest != c.Digest() || !r.Seen && wire.Foreign(&found[i]) {
-			continue
-		}
-		if !r.Seen {
-			c.ApplyTo(r, c.Digest())
-		}
-		args, r.Carried = c.Args, true
-	}
-	return args, nil
 }

@@ -13,10 +13,10 @@ func (f *feed) confirmStart(ctx context.Context, h *holding) error {
 	if !watched {
 		f.during(func(ctx context.Context) { f.watch(ctx, h) })
 	}
-	now, err := f.records.latestRecord(ctx, h.delivery.ID)
+	now, err := f.records.ReadLatest(ctx, h.delivery.ID)
 	if err != nil {
 		return err
 	}
-	f.inForce(h, now.record)
+	f.inForce(h, now.Record)
 	return nil
 }

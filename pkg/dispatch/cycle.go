@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch/internal/records"
 )
 
 // cycleReads bounds the search for cycles. What is larger is no mistake that
@@ -21,12 +22,12 @@ func (f *feed) circular(ctx context.Context, r *deferred.Record) (bool, error) {
 			return true, nil
 		}
 		var further []deferred.ID
-		for chunk := range slices.Chunk(next, readAtOnce) {
-			seenNow, err := f.records.readOpenLatest(ctx, chunk)
+		for chunk := range slices.Chunk(next, records.ReadAtOnce) {
+			seenNow, err := f.records.ReadOpenLatest(ctx, chunk)
 			if err != nil {
 				return false, err
 			}
-			further = appendUnseen(further, recordsOf(seenNow), seen)
+			further = appendUnseen(further, records.RecordsOf(seenNow), seen)
 		}
 		next = further
 	}

@@ -24,7 +24,7 @@
 //
 // The rooms below internal keep the floors: each may use the rooms to its right.
 //
-//	dispatch -> protocol -> wire -> driver -> deferred
+//	dispatch -> records -> protocol -> wire -> driver -> deferred
 //	        \-> liveness -> driver
 //
 // protocol is the table of what a message means in each state of its record: an

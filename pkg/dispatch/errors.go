@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/records"
 )
 
 // What a server cannot or will not do, as a program meets it.
@@ -14,6 +15,9 @@ var (
 	ErrClosed = driver.ErrClosed
 	// ErrFull: the queue has no room now. Try again later.
 	ErrFull = driver.ErrFull
+	// ErrUnreadable: what is stored there is not what this version writes. It comes in
+	// the place of one deferred or annotation of a list; the others follow.
+	ErrUnreadable = records.ErrUnreadable
 	// ErrMissing is what every [*MissingError] is.
 	ErrMissing = driver.ErrMissing
 	// ErrNotPermitted is what every [*PermissionError] is.

@@ -213,7 +213,7 @@ func (f *feed) examine(ctx context.Context, h *holding) {
 // performed all the same: a call that runs twice is better than one that is lost.
 func (f *feed) warnIfDone(h *holding) {
 	age := f.records.Clock.Now().Sub(h.delivery.Time)
-	if h.record == nil && h.delivery.Deliveries > 1 && age > cmp.Or(h.call.Keep, f.config.KeepSucceeded) {
+	if h.Record == nil && h.delivery.Deliveries > 1 && age > cmp.Or(h.call.Keep, f.config.KeepSucceeded) {
 		f.log.Warn("call may have been performed before: its message came again, and is older than its record would be kept",
 			"id", h.delivery.ID, "name", h.delivery.Name, "age", age)
 	}

@@ -9,6 +9,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/protocol"
+	"zasync/pkg/dispatch/internal/records"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
@@ -22,7 +23,7 @@ func (f *feed) finish(ctx context.Context, h *holding) error {
 	if gone, err := f.owing(ctx, h); gone || err != nil {
 		return err
 	}
-	for h.record.Unfired() {
+	for h.Record.Unfired() {
 		if err := f.stillSettled(ctx, h); err != nil {
 			return err
 		}
@@ -54,20 +55,20 @@ func (f *feed) finish(ctx context.Context, h *holding) error {
 // set since it was read, and what is done twice may then be done to what is gone. So
 // gone says that the record has been forgotten meanwhile, and owes nothing.
 func (f *feed) owing(ctx context.Context, h *holding) (gone bool, err error) {
-	if h.latest || !protocol.Owes(h.record) {
+	if h.Latest || !protocol.Owes(h.Record) {
 		return false, nil
 	}
-	now, err := f.records.latestRecord(ctx, h.delivery.ID)
+	now, err := f.records.ReadLatest(ctx, h.delivery.ID)
 	switch {
 	case err != nil:
 		return false, err
-	case now.record == nil:
+	case now.Record == nil:
 		return true, nil
-	case !now.record.State.Settled(): // of another deferred by now
+	case !now.Record.State.Settled(): // of another deferred by now
 		h.ahead = true
 		return false, driver.ErrConflict
 	}
-	h.sighting = now
+	h.Sighting = now
 	return false, nil
 }
 
@@ -77,14 +78,14 @@ func (f *feed) stillSettled(ctx context.Context, h *holding) error {
 	if f.leases.kept(&h.delivery) {
 		return nil
 	}
-	now, err := f.records.latestRecord(ctx, h.delivery.ID)
+	now, err := f.records.ReadLatest(ctx, h.delivery.ID)
 	switch {
 	case err != nil:
 		return err
-	case !protocol.IsSettled(now.record):
+	case !protocol.IsSettled(now.Record):
 		return errLapsed
 	}
-	h.sighting = now
+	h.Sighting = now
 	return nil
 }
 
@@ -92,7 +93,7 @@ func (f *feed) stillSettled(ctx context.Context, h *holding) error {
 // settled without it, and of the time when a deferred would have stopped waiting.
 // What is left fires into nothing.
 func (f *feed) disarm(ctx context.Context, h *holding) error {
-	r := h.record
+	r := h.Record
 	if !protocol.WaitLimit(r).IsZero() {
 		if err := f.records.Broker.Remove(ctx, wire.AlarmID(r.ID)); err != nil {
 			return err
@@ -107,7 +108,7 @@ func (f *feed) disarm(ctx context.Context, h *holding) error {
 // letGoOfRest lets go of the parent and of what the deferred waited for, but for
 // those that its result is made of.
 func (f *feed) letGoOfRest(ctx context.Context, h *holding) error {
-	r := h.record
+	r := h.Record
 	if !protocol.StillAttached(r) && (r.Parent == nil || r.Parent.Released) {
 		return nil
 	}
@@ -143,7 +144,7 @@ func (f *feed) letGoOfRest(ctx context.Context, h *holding) error {
 // which settles it with this outcome: nobody may be there who performs calls of
 // its name.
 func (f *feed) fire(ctx context.Context, h *holding) (fired map[deferred.ID]bool, err error) {
-	r := h.record
+	r := h.Record
 	fired = map[deferred.ID]bool{}
 	var messages []driver.Message
 	for i := range r.Callbacks {
@@ -158,7 +159,7 @@ func (f *feed) fire(ctx context.Context, h *holding) (fired map[deferred.ID]bool
 			}
 			messages = append(messages, m)
 		case cb.Takes(r):
-			messages = append(messages, wire.WakeMessage(cb.ID, r.ID, h.revision))
+			messages = append(messages, wire.WakeMessage(cb.ID, r.ID, h.Revision))
 		}
 		fired[cb.ID] = true
 	}
@@ -168,7 +169,7 @@ func (f *feed) fire(ctx context.Context, h *holding) (fired map[deferred.ID]bool
 // amend changes the marks of a settled record, whatever others add to it.
 func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Record)) error {
 	for {
-		r := h.record.Clone()
+		r := h.Record.Clone()
 		change(&r)
 		err := h.write(ctx, &r, r.Settled)
 		if errors.Is(err, driver.ErrTooLarge) {
@@ -181,7 +182,7 @@ func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Reco
 		if !errors.Is(err, driver.ErrConflict) && !errors.Is(err, driver.ErrUnknown) {
 			return err
 		}
-		if err := h.readBackOr(ctx, &r); err != nil || h.record == &r {
+		if err := h.readBackOr(ctx, &r); err != nil || h.Record == &r {
 			return err
 		}
 	}
@@ -205,9 +206,9 @@ func (f *feed) pin(ctx context.Context, h *holding, d protocol.Action) error {
 	}
 	_, err := f.attach(ctx, h, []deferred.ID{p.ID}, deferred.RecordedCallback{On: h.call.After.On, ID: h.delivery.ID, Waiter: true})
 	if err == nil {
-		var now sighting
-		now, err = f.records.latestRecord(ctx, p.ID)
-		h.parent = now.record
+		var now records.Sighting
+		now, err = f.records.ReadLatest(ctx, p.ID)
+		h.parent = now.Record
 	}
 	if err == nil && (!protocol.IsSettled(h.parent) || !h.parent.Settled.Equal(p.Settled)) { // it has been forgotten, and its id may be another one's
 		return driver.ErrConflict

@@ -14,15 +14,15 @@ import (
 // that it hung on makes some. What belongs to the housekeeping is not parked,
 // since a schedule becomes a call for the workers of a lane.
 func (f *feed) putFired(ctx context.Context, messages []driver.Message) error {
-	err := f.records.putAll(ctx, messages)
+	err := f.records.PutAll(ctx, messages)
 	if !errors.Is(err, driver.ErrFull) {
 		return err
 	}
 	for _, m := range messages {
-		err := f.records.put(ctx, m)
+		err := f.records.Put(ctx, m)
 		if errors.Is(err, driver.ErrFull) && m.Route == driver.Ready {
 			m.Route, m.At = driver.Delay, f.records.Clock.Now()
-			err = f.records.put(ctx, m)
+			err = f.records.Put(ctx, m)
 		}
 		if err != nil {
 			return err

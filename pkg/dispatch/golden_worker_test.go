@@ -17,6 +17,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/records"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
@@ -118,7 +119,7 @@ func TestFiredCallbacksAreWrittenAsReleased(t *testing.T) {
 	} {
 		parent.Callbacks = append(parent.Callbacks, deferred.RecordedCallback{On: cb.On, ID: deferred.ChildID("parent", i), Call: cb.Call})
 	}
-	if _, err := (&feed{Queue: q}).fire(t.Context(), &holding{sighting: sighting{record: parent}}); err != nil {
+	if _, err := (&feed{Queue: q}).fire(t.Context(), &holding{Sighting: records.Sighting{Record: parent}}); err != nil {
 		t.Fatal(err)
 	}
 	for i, name := range []string{"fired-success", "fired-branch-not-taken", "fired-delayed"} {
@@ -138,7 +139,7 @@ func TestFiredCallbacksOfAKindAreWrittenAsReleased(t *testing.T) {
 		{On: deferred.OnBoth, ID: "j", Waiter: true},
 		{On: deferred.OnSuccess, ID: "k", Waiter: true},
 	}}
-	if _, err := (&feed{Queue: q}).fire(t.Context(), &holding{sighting: sighting{record: parent}}); err != nil {
+	if _, err := (&feed{Queue: q}).fire(t.Context(), &holding{Sighting: records.Sighting{Record: parent}}); err != nil {
 		t.Fatal(err)
 	}
 	compareGolden(t, "fired-kinds", r.put[0])
@@ -182,7 +183,7 @@ func TestCallbacksThatHaveWaitedAreForwardedAsReleased(t *testing.T) {
 func TestMessagesAreSetAsideAsReleased(t *testing.T) {
 	r, q := recording()
 	wrong := readGolden(t, "command-resolve-wrong")
-	if err := q.records.setAside(t.Context(), wrong.delivery(), "command", "the token is not that of a promise"); err != nil {
+	if err := q.records.SetAside(t.Context(), wrong.delivery(), "command", "the token is not that of a promise"); err != nil {
 		t.Fatal(err)
 	}
 	compareGolden(t, "aside-command", r.put[0])
@@ -190,7 +191,7 @@ func TestMessagesAreSetAsideAsReleased(t *testing.T) {
 		Route: driver.Ready, Queue: "default", Name: "demo/greet", ID: "a",
 		Header: map[string]string{wire.HeaderContentType: deferred.TypeJSON, wire.HeaderRetries: "many"}, Body: []byte("world"),
 	}}
-	if err := q.records.setAside(t.Context(), d, "malformed", "is not a number from 0 up"); err != nil {
+	if err := q.records.SetAside(t.Context(), d, "malformed", "is not a number from 0 up"); err != nil {
 		t.Fatal(err)
 	}
 	compareGolden(t, "aside", r.put[1])
@@ -223,10 +224,10 @@ func TestUnhandledFailuresAreListedAsReleased(t *testing.T) {
 	r, q := recording()
 	failed := aRecord(deferred.Failed)
 	failed.Name, failed.Queue, failed.Settled, failed.Failure = "demo/greet", "default", noon, &deferred.Failure{Kind: "refused"}
-	if err := q.records.list(t.Context(), failed); err != nil {
+	if err := q.records.ListUnhandled(t.Context(), failed); err != nil {
 		t.Fatal(err)
 	}
-	e, g := r.entries[unhandledKey("a")], readGolden(t, "unhandled")
+	e, g := r.entries[records.UnhandledKey("a")], readGolden(t, "unhandled")
 	if got := "unhandled." + e.Name; got != g.Subject || string(e.Value) != g.Body {
 		t.Errorf("it is written as %s %s now", got, e.Value)
 	}

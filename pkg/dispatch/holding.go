@@ -6,28 +6,29 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/records"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
 // holding is a call that this worker holds: the delivery, and what is known of
 // its record.
 type holding struct {
-	feed     *feed
-	delivery driver.Delivery
-	call     *wire.Call
-	digest   string
-	sighting      // of its record
-	ahead    bool // of what a replica may know: this holding has written, or tried to
-	parent   *deferred.Record
-	members  []*deferred.Record // of a join that is to be settled
-	command  *deferred.Command  // nil: the message is a call
-	from     deferred.ID        // of a wake: who has settled
-	sent     uint64             // the revision that the sender of a wake had by then
-	proven   uint64             // the revision that the record has reached, as the message says
-	least    time.Duration      // what is left of the record's time at least, when it is written
-	looks    time.Duration      // how often what waits has to look, of which another record could not take note; 0: as it likes
-	taken    bool               // in feed.held
-	released bool               // its credit is free again
+	feed             *feed
+	delivery         driver.Delivery
+	call             *wire.Call
+	digest           string
+	records.Sighting      // of its record
+	ahead            bool // of what a replica may know: this holding has written, or tried to
+	parent           *deferred.Record
+	members          []*deferred.Record // of a join that is to be settled
+	command          *deferred.Command  // nil: the message is a call
+	from             deferred.ID        // of a wake: who has settled
+	sent             uint64             // the revision that the sender of a wake had by then
+	proven           uint64             // the revision that the record has reached, as the message says
+	least            time.Duration      // what is left of the record's time at least, when it is written
+	looks            time.Duration      // how often what waits has to look, of which another record could not take note; 0: as it likes
+	taken            bool               // in feed.held
+	released         bool               // its credit is free again
 
 	// Guarded by feed.mu, once claimed:
 	attempt  *deferred.Attempt
@@ -44,7 +45,7 @@ type holding struct {
 // is dead now. After the first death every call of that worker runs at once
 // elsewhere; after the second one each runs alone, so that a poison call does
 // not take innocent ones with it a third time.
-func (h *holding) suspicious() bool { return h.record != nil && h.record.Counts.Deaths > 0 }
+func (h *holding) suspicious() bool { return h.Record != nil && h.Record.Counts.Deaths > 0 }
 
 // take makes the id this delivery's, unless another one of the id is here.
 func (f *feed) take(h *holding) bool {

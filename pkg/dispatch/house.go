@@ -129,7 +129,7 @@ func (f *feed) later(ctx context.Context, h *holding) {
 		if err := f.meet(ctx, h); err != nil {
 			return err
 		}
-		if r := h.record; r != nil && r.State == deferred.Waiting { // its parent settled while that was written
+		if r := h.Record; r != nil && r.State == deferred.Waiting { // its parent settled while that was written
 			return f.forward(ctx, h)
 		}
 		m, err := c.Encode(driver.Ready)
@@ -139,7 +139,7 @@ func (f *feed) later(ctx context.Context, h *holding) {
 		if err := f.unbroken(h); err != nil {
 			return err
 		}
-		return f.records.put(ctx, m)
+		return f.records.Put(ctx, m)
 	})
 }
 
@@ -151,7 +151,7 @@ func (f *feed) meet(ctx context.Context, h *holding) error {
 	if h.call.After == nil && h.call.Deadline.IsZero() && wire.Number(h.delivery.ID) == 0 {
 		return nil
 	}
-	if h.record == nil || !h.record.Seen {
+	if h.Record == nil || !h.Record.Seen {
 		if err := h.write(ctx, h.next(), time.Time{}); err != nil {
 			return err
 		}
@@ -162,7 +162,7 @@ func (f *feed) meet(ctx context.Context, h *holding) error {
 	if err := f.unbroken(h); err != nil {
 		return err
 	}
-	return f.records.put(ctx, wire.Alarm(h.record, h.call.Deadline))
+	return f.records.Put(ctx, wire.Alarm(h.Record, h.call.Deadline))
 }
 
 // untilDone looks and acts until nothing changes in between. What a worker of
@@ -222,7 +222,7 @@ func (f *feed) move(intake, ctx context.Context, h *holding) {
 	if id := deferred.ID(m.Header[wire.HeaderWake]); id != "" {
 		m = wire.WakeMessage(id, "", 0)
 	}
-	if err := f.records.put(ctx, m); err != nil {
+	if err := f.records.Put(ctx, m); err != nil {
 		f.letCome(h, liveness.RedeliveryDelay(d.Deliveries), "cannot move", err)
 		return
 	}

@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/records"
 )
 
 // hub shares one watch per deferred among all who follow it in this process.
@@ -81,7 +82,7 @@ func (h *hub) leave(id deferred.ID, t *topic, f *follower) {
 // run watches first and reads then, so that no change falls in between. After an error
 // that passes it reads again.
 func (h *hub) run(ctx context.Context, id deferred.ID, t *topic) {
-	keys := []driver.Key{recordKey(id)}
+	keys := []driver.Key{records.Key(id)}
 	changes, err := h.store.Watch(ctx, keys) // without it there is still the reading
 	if h.failed(id, t, err) {
 		return
@@ -116,7 +117,7 @@ func (h *hub) run(ctx context.Context, id deferred.ID, t *topic) {
 }
 
 func (h *hub) read(ctx context.Context, id deferred.ID, t *topic) error {
-	entries, err := h.store.Read(ctx, []driver.Key{recordKey(id)})
+	entries, err := h.store.Read(ctx, []driver.Key{records.Key(id)})
 	if err == nil {
 		h.tell(id, t, entries[0])
 	}
@@ -147,7 +148,7 @@ func (h *hub) failed(id deferred.ID, t *topic, err error) bool {
 }
 
 func (h *hub) tell(id deferred.ID, t *topic, e driver.Entry) {
-	r, revision, err := decodeRecord(e)
+	r, revision, err := records.Decode(e)
 	if err != nil || r == nil {
 		return
 	}

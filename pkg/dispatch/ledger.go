@@ -24,15 +24,15 @@ func (q *Queue) Record(ctx context.Context, id deferred.ID) (r deferred.Record, 
 }
 
 func (q *Queue) record(ctx context.Context, id deferred.ID) (deferred.Record, error) {
-	s, err := q.records.readRecord(ctx, id)
+	s, err := q.records.Read(ctx, id)
 	if err != nil {
 		return deferred.Record{}, err
 	}
-	r := s.record
+	r := s.Record
 	if r != nil && (r.Seen || r.State.Settled()) {
 		return *r, nil
 	}
-	found, hidden := q.records.find(ctx, id)
+	found, hidden := q.records.Find(ctx, id)
 	if hidden != nil && !errors.Is(hidden, driver.ErrNotPermitted) { // who may not look at messages sees records
 		return deferred.Record{}, hidden
 	}
@@ -45,8 +45,8 @@ func (q *Queue) record(ctx context.Context, id deferred.ID) (deferred.Record, er
 		return *r, nil
 	}
 	// The call may have been claimed and settled between the two looks.
-	if s, err = q.records.readRecord(ctx, id); err != nil || s.record != nil {
-		return orZero(s.record), err
+	if s, err = q.records.Read(ctx, id); err != nil || s.Record != nil {
+		return orZero(s.Record), err
 	}
 	if hidden != nil {
 		return deferred.Record{}, fmt.Errorf("%w: %s has no record, and for its message: %w", deferred.ErrNotFound, id, hidden)
@@ -97,12 +97,12 @@ func (q *Queue) Await(ctx context.Context, id deferred.ID) (deferred.Record, err
 	if err := cmp.Or(q.life.check(), id.Check()); err != nil {
 		return deferred.Record{}, err
 	}
-	now, err := q.records.readRecord(ctx, id)
+	now, err := q.records.Read(ctx, id)
 	switch {
 	case hopeless(err):
 		return deferred.Record{}, fmt.Errorf("dispatch: await %s: %w", id, err)
-	case err == nil && protocol.IsSettled(now.record):
-		return q.awaited(ctx, now.record)
+	case err == nil && protocol.IsSettled(now.Record):
+		return q.awaited(ctx, now.Record)
 	}
 	defer deferred.Awaiting(ctx, id)()
 	ended, refused := make(chan *deferred.Record, 1), make(chan error, 1)
@@ -142,7 +142,7 @@ func failOnce(c chan<- error) func(error) {
 func (q *Queue) awaited(ctx context.Context, r *deferred.Record) (deferred.Record, error) {
 	q.noticed(ctx, r)
 	var o deferred.Outcome
-	err := insist(ctx, func() (err error) { o, err = q.records.whole(ctx, r); return err })
+	err := insist(ctx, func() (err error) { o, err = q.records.Outcome(ctx, r); return err })
 	whole := *r
 	whole.Result = o.Result
 	return whole, err

@@ -10,6 +10,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/protocol"
+	"zasync/pkg/dispatch/internal/records"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
@@ -18,7 +19,7 @@ import (
 // written in any case: see align.
 func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, needed time.Time) (map[deferred.ID]protocol.Member, error) {
 	members := map[deferred.ID]protocol.Member{}
-	for chunk := range slices.Chunk(others, readAtOnce) {
+	for chunk := range slices.Chunk(others, records.ReadAtOnce) {
 		wakes := map[deferred.ID]driver.Message{}
 		change := func(r *deferred.Record) bool {
 			members[r.ID] = protocol.MemberOf(r, id)
@@ -32,23 +33,23 @@ func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, 
 			}
 			return changed
 		}
-		err := f.records.changeRecords(ctx, chunk, nil, change)
-		var full *fullError
+		err := f.records.Change(ctx, chunk, nil, change)
+		var full *records.FullError
 		if errors.As(err, &full) {
-			err = f.records.changeRecords(ctx, full.ids, nil, func(r *deferred.Record) bool {
+			err = f.records.Change(ctx, full.IDs, nil, func(r *deferred.Record) bool {
 				change(r)
 				protocol.Lighten(r)
 				return true
 			})
 		}
 		if errors.As(err, &full) { // then it is kept for ever, which is better than to try for ever
-			f.log.Error("record is too large to be told that it is needed no longer", "id", full.ids[0], "err", err)
+			f.log.Error("record is too large to be told that it is needed no longer", "id", full.IDs[0], "err", err)
 			err = nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		if err := f.records.putAll(ctx, slices.Collect(maps.Values(wakes))); err != nil {
+		if err := f.records.PutAll(ctx, slices.Collect(maps.Values(wakes))); err != nil {
 			return nil, err
 		}
 	}

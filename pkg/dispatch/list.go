@@ -10,12 +10,9 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/records"
 	"zasync/pkg/dispatch/internal/wire"
 )
-
-// ErrUnreadable: what stands under a key is not what this version writes there.
-// Somebody else has written it, or a newer version.
-var ErrUnreadable = errors.New("dispatch: what is stored there cannot be read")
 
 // A Filter selects deferreds. Empty fields select all.
 type Filter struct {
@@ -87,7 +84,7 @@ func (l *listing) records(ctx context.Context) bool {
 			l.yield(deferred.Record{}, fmt.Errorf("dispatch: list: %w", err))
 			return false
 		}
-		r, err := decodeOwn(e)
+		r, err := records.DecodeOwn(e)
 		switch {
 		case err != nil:
 			if !l.yield(deferred.Record{}, err) {
@@ -147,7 +144,7 @@ func (l *listing) rest(ctx context.Context) bool {
 		l.met[id] = true
 		switch {
 		case errors.Is(err, deferred.ErrNotFound):
-		case errors.Is(err, ErrUnreadable):
+		case errors.Is(err, records.ErrUnreadable):
 			if !l.yield(deferred.Record{}, err) {
 				return false
 			}

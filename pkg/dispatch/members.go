@@ -10,20 +10,21 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/protocol"
+	"zasync/pkg/dispatch/internal/records"
 )
 
 // attachAll makes those that a deferred waits for know of it: they are kept from
 // then on, and wake it. full says that some could not take it in. That they know of
 // it already the leader says, if latest; else any replica does.
 func (f *feed) attachAll(ctx context.Context, h *holding, latest bool) (full bool, err error) {
-	w := h.record.Waits
-	for chunk := range slices.Chunk(w.On[w.Attached:], readAtOnce) {
+	w := h.Record.Waits
+	for chunk := range slices.Chunk(w.On[w.Attached:], records.ReadAtOnce) {
 		if !latest {
-			if chunk, err = f.unattached(ctx, h.record.ID, chunk); err != nil {
+			if chunk, err = f.unattached(ctx, h.Record.ID, chunk); err != nil {
 				return false, err
 			}
 		}
-		lacking, err := f.attach(ctx, h, chunk, protocol.WaiterOf(h.record))
+		lacking, err := f.attach(ctx, h, chunk, protocol.WaiterOf(h.Record))
 		if err != nil {
 			return false, err
 		}
@@ -32,14 +33,14 @@ func (f *feed) attachAll(ctx context.Context, h *holding, latest bool) (full boo
 	if full || !latest || len(w.On) <= protocol.FewMembers || w.Attached == len(w.On) {
 		return full, nil
 	}
-	r := h.record.Clone()
+	r := h.Record.Clone()
 	r.Waits.Attached = len(w.On)
 	return false, h.write(ctx, &r, time.Time{})
 }
 
 // unattached are those of the ids that do not know of the deferred, as it seems.
 func (f *feed) unattached(ctx context.Context, waiter deferred.ID, ids []deferred.ID) ([]deferred.ID, error) {
-	records, err := f.records.readRecords(ctx, ids)
+	records, err := f.records.ReadAll(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +63,7 @@ func (f *feed) unattached(ctx context.Context, waiter deferred.ID, ids []deferre
 // nobody would take that entry away. Who lets go writes each of the others too.
 func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry deferred.RecordedCallback) (full bool, err error) {
 	referring := map[deferred.ID]*deferred.Record{}
-	err = f.records.changeRecords(ctx, ids, func() error { return f.stillOpen(ctx, h) }, func(r *deferred.Record) bool {
+	err = f.records.Change(ctx, ids, func() error { return f.stillOpen(ctx, h) }, func(r *deferred.Record) bool {
 		old := r.Attached(entry.ID)
 		switch {
 		case old == nil && !protocol.HasRoom(r):
@@ -88,7 +89,7 @@ func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry 
 		r.Holds = r.ResultOf != ""
 		return true
 	})
-	var lacking *fullError
+	var lacking *records.FullError
 	if errors.As(err, &lacking) { // the server takes less than we reckon with
 		h.looksWithin(deferred.MinKeep / 2)
 		full, err = true, nil
@@ -109,8 +110,8 @@ func (h *holding) looksWithin(d time.Duration) {
 // stillOpen is ErrConflict if the deferred has settled since it was looked at, or
 // has been forgotten.
 func (f *feed) stillOpen(ctx context.Context, h *holding) error {
-	now, err := f.records.latestRecord(ctx, h.delivery.ID)
-	if err == nil && (now.record == nil && h.record != nil || protocol.IsSettled(now.record)) {
+	now, err := f.records.ReadLatest(ctx, h.delivery.ID)
+	if err == nil && (now.Record == nil && h.Record != nil || protocol.IsSettled(now.Record)) {
 		h.ahead = true
 		return driver.ErrConflict
 	}
@@ -120,7 +121,7 @@ func (f *feed) stillOpen(ctx context.Context, h *holding) error {
 // listen makes one member wake the deferred, however it settles; settled says
 // that it has. entry is what it knows of the deferred: nil, if it does not any more.
 func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled bool, entry *deferred.RecordedCallback, err error) {
-	err = f.records.changeRecords(ctx, []deferred.ID{member}, nil, func(r *deferred.Record) bool {
+	err = f.records.Change(ctx, []deferred.ID{member}, nil, func(r *deferred.Record) bool {
 		settled = r.State.Settled()
 		entry = r.Attached(waiter)
 		if settled || entry == nil || entry.Settled || !entry.Waiter || entry.On == deferred.OnBoth && !entry.Fired {

@@ -12,6 +12,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/records"
 )
 
 func noteKey(id deferred.ID, key string) driver.Key {
@@ -34,7 +35,7 @@ func decodeNote(e driver.Entry, current int) (deferred.Note, error) {
 	}
 	_, n.Key, _ = strings.Cut(e.Name, ".")
 	if err != nil {
-		return deferred.Note{Key: n.Key}, fmt.Errorf("dispatch: annotation %s: %w: %w", e.Name, ErrUnreadable, err)
+		return deferred.Note{Key: n.Key}, fmt.Errorf("dispatch: annotation %s: %w: %w", e.Name, records.ErrUnreadable, err)
 	}
 	n.Past = n.Attempt < current
 	return n, nil

@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/records"
 )
 
 // noteSweep is how far a worker has come with deleting the annotations of
@@ -33,7 +34,7 @@ func (s *noteSweep) sweep(ctx context.Context, f *feed) {
 		if noteOf(e).Check() != nil { // it is somebody's
 			continue
 		}
-		if chunk = append(chunk, e); len(chunk) == readAtOnce {
+		if chunk = append(chunk, e); len(chunk) == records.ReadAtOnce {
 			f.deleteLeftOver(ctx, chunk)
 			chunk = nil
 		}
@@ -63,14 +64,14 @@ func (f *feed) notesWhose(ctx context.Context, notes []driver.Entry, read func(c
 	}
 	keys := make([]driver.Key, len(notes))
 	for i, e := range notes {
-		keys[i] = recordKey(noteOf(e))
+		keys[i] = records.Key(noteOf(e))
 	}
-	records, err := read(ctx, keys)
+	stored, err := read(ctx, keys)
 	if err != nil {
 		return nil
 	}
 	for i, e := range notes {
-		if r, _, err := decodeRecord(records[i]); err == nil && goes(e, r) {
+		if r, _, err := records.Decode(stored[i]); err == nil && goes(e, r) {
 			found = append(found, e)
 		}
 	}

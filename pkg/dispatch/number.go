@@ -14,14 +14,14 @@ import (
 // than before, could be written over it.
 func (f *feed) disown(ctx context.Context, h *holding, why string) (err error) {
 	r := &deferred.Record{ID: h.delivery.ID, State: deferred.Pending}
-	if h.record != nil {
-		*r = h.record.Clone()
+	if h.Record != nil {
+		*r = h.Record.Clone()
 	}
-	if _, err := f.records.writeRecord(ctx, r, h.revision, 0); err != nil {
+	if _, err := f.records.Write(ctx, r, h.Revision, 0); err != nil {
 		if errors.Is(err, driver.ErrConflict) || errors.Is(err, driver.ErrUnknown) {
 			return errors.New("it is not known yet whether its number is its own")
 		}
 		return err
 	}
-	return f.records.setAside(ctx, h.delivery, "malformed", why)
+	return f.records.SetAside(ctx, h.delivery, "malformed", why)
 }

@@ -2,19 +2,17 @@ package dispatch
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
-	"zasync/pkg/dispatch/internal/liveness"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
 // noteScheduled records that the call is scheduled, before it is parked: a second
 // message of it, which says nothing of its time, must find that out.
 func (f *feed) noteScheduled(ctx context.Context, h *holding) error {
-	if h.record != nil && h.record.Seen {
+	if h.Record != nil && h.Record.Seen {
 		return nil
 	}
 	r := h.next()
@@ -31,7 +29,7 @@ func (f *feed) park(ctx context.Context, h *holding, until time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := f.records.put(ctx, m); err != nil {
+	if err := f.records.Put(ctx, m); err != nil {
 		return err
 	}
 	return f.overtaken(ctx, h)
@@ -43,7 +41,7 @@ func (f *feed) rest(ctx context.Context, h *holding, until time.Time) error {
 	if err := f.unbroken(h); err != nil { // another worker may have stored an alarm for an earlier time
 		return err
 	}
-	if err := f.records.put(ctx, wire.Alarm(h.record, until)); err != nil {
+	if err := f.records.Put(ctx, wire.Alarm(h.Record, until)); err != nil {
 		return err
 	}
 	return f.overtaken(ctx, h)
@@ -53,12 +51,12 @@ func (f *feed) rest(ctx context.Context, h *holding, until time.Time) error {
 // its cancel may have looked for the schedule before that was stored, and nobody
 // else would remove it: it would outlive the record, and have the call performed.
 func (f *feed) overtaken(ctx context.Context, h *holding) error {
-	now, err := f.records.latestRecord(ctx, h.delivery.ID)
-	if err != nil || now.record == nil {
+	now, err := f.records.ReadLatest(ctx, h.delivery.ID)
+	if err != nil || now.Record == nil {
 		return err
 	}
-	held := h.record != nil && h.record.State == deferred.Held // and who released it may have found no schedule to ring
-	if now.record.State.Settled() || held && now.record.State != deferred.Held {
+	held := h.Record != nil && h.Record.State == deferred.Held // and who released it may have found no schedule to ring
+	if now.Record.State.Settled() || held && now.Record.State != deferred.Held {
 		h.ahead = true
 		return driver.ErrConflict
 	}
@@ -71,31 +69,4 @@ func (h *holding) schedule(until time.Time) (driver.Message, error) {
 	m, err := c.Encode(driver.Delay)
 	m.At = until.Add(-wire.ScheduleLead)
 	return m, err
-}
-
-// put stores a message, however often it takes: a repeated one is harmless.
-func (rs *Records) put(ctx context.Context, m driver.Message) error {
-	return rs.putAll(ctx, []driver.Message{m})
-}
-
-// putAll stores messages; the first error is that of all.
-func (rs *Records) putAll(ctx context.Context, messages []driver.Message) error {
-	for wait := 20 * time.Millisecond; len(messages) > 0; wait = min(2*wait, time.Second) {
-		var unknown []driver.Message
-		for i, s := range rs.Broker.Put(ctx, messages) {
-			switch {
-			case errors.Is(s.Err, driver.ErrUnknown):
-				unknown = append(unknown, messages[i])
-			case s.Err != nil:
-				return s.Err
-			}
-		}
-		if messages = unknown; len(messages) == 0 {
-			return nil
-		}
-		if err := liveness.Pause(ctx, wait); err != nil {
-			return err
-		}
-	}
-	return nil
 }

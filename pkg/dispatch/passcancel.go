@@ -20,7 +20,7 @@ func (f *feed) passCancel(ctx context.Context, r *deferred.Record, members map[d
 			continue
 		}
 		if !m.Met {
-			nowhere, err := f.records.nowhere(ctx, id)
+			nowhere, err := f.records.Unknown(ctx, id)
 			if err != nil {
 				return err
 			}
@@ -34,5 +34,5 @@ func (f *feed) passCancel(ctx context.Context, r *deferred.Record, members map[d
 		}
 		cancels = append(cancels, c)
 	}
-	return f.records.putAll(ctx, cancels)
+	return f.records.PutAll(ctx, cancels)
 }

@@ -9,6 +9,7 @@ import (
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/liveness"
 	"zasync/pkg/dispatch/internal/protocol"
+	"zasync/pkg/dispatch/internal/records"
 )
 
 // Config is the policy of a queue. The zero Config is a good one.
@@ -81,7 +82,7 @@ func orDefault[T comparable](v *T, d T) {
 // A Queue keeps deferreds. It is safe for concurrent use; everything that must
 // last is behind its seams, so any number of queues may share them.
 type Queue struct {
-	records *Records
+	records *records.Records
 	config  Config
 	log     *slog.Logger
 	hub     *hub
@@ -100,7 +101,7 @@ var (
 func New(s driver.Store, b driver.Broker, c Config) *Queue {
 	c = c.withDefaults()
 	l := newLife()
-	rs := &Records{
+	rs := &records.Records{
 		Store: s, Broker: b, Log: c.Logger, Clock: liveness.NewClock(),
 		Keeping: protocol.Retention{Succeeded: c.KeepSucceeded, Others: c.KeepOthers},
 	}

@@ -14,8 +14,8 @@ import (
 // counts only if nobody has written the record meanwhile.
 func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 	redelivered := h.delivery.Deliveries > 1 // somebody may have died in the middle of it
-	for again := redelivered; h.record.Holds; again = true {
-		r := h.record
+	for again := redelivered; h.Record.Holds; again = true {
+		r := h.Record
 		if !protocol.NoDependents(r) {
 			if again || protocol.MaybeDetached(r) {
 				return f.align(ctx, r)
@@ -31,7 +31,7 @@ func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 		}
 	}
 	if redelivered {
-		return f.alignAll(ctx, h.record)
+		return f.alignAll(ctx, h.Record)
 	}
 	return nil
 }
@@ -40,7 +40,7 @@ func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 // written it since it was read: who did may have taken hold of them again after
 // they were let go of.
 func (f *feed) forgo(ctx context.Context, h *holding, end time.Time) error {
-	r := h.record.Clone()
+	r := h.Record.Clone()
 	r.Holds = false
 	if end.After(f.records.Keeping.End(&r)) {
 		r.Needed = end

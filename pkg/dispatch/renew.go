@@ -68,8 +68,8 @@ func (f *feed) lapsed() (lapsed []*holding) {
 
 // resume renews the lease of an attempt again once its record says that it is in force.
 func (f *feed) resume(ctx context.Context, h *holding) {
-	now, err := f.records.latestRecord(ctx, h.delivery.ID)
-	if err == nil && f.inForce(h, now.record) {
+	now, err := f.records.ReadLatest(ctx, h.delivery.ID)
+	if err == nil && f.inForce(h, now.Record) {
 		f.leases.again(&h.delivery)
 	}
 }

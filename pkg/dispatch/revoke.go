@@ -21,7 +21,7 @@ const watchDelay = 100 * time.Millisecond
 func (f *feed) begin(h *holding, a *deferred.Attempt) *deferred.Attempt {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	h.attempt, h.begun, h.deadline, h.claimed = a, time.Now(), h.call.Deadline, h.revision
+	h.attempt, h.begun, h.deadline, h.claimed = a, time.Now(), h.call.Deadline, h.Revision
 	return a
 }
 
@@ -116,7 +116,7 @@ func (f *feed) overdue(now time.Time) []driver.Message {
 // sayOverdue tells of a deadline that has passed. That is a command like another:
 // it is carried out even if this worker dies.
 func (f *feed) sayOverdue(ctx context.Context, m driver.Message) {
-	if err := f.records.put(ctx, m); err != nil {
+	if err := f.records.Put(ctx, m); err != nil {
 		f.wrong.Say(string(m.ID), complaints.Complaint{Level: slog.LevelWarn, Says: "deadline not told", Err: err, Of: []any{"id", m.ID}})
 		_ = liveness.Pause(ctx, time.Second)
 		f.mu.Lock()

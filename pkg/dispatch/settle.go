@@ -31,7 +31,7 @@ func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outco
 		return context.Cause(ctx)
 	}
 	f.release(h) // the slot is free; what is left to do needs none
-	if h.record.Counts.Deaths > 0 {
+	if h.Record.Counts.Deaths > 0 {
 		h.least = max(h.least, protocol.KeptAfterDeath)
 	}
 	err := f.commitRecord(ctx, h, func(r *deferred.Record) { f.conclude(r, h, o) })
@@ -42,7 +42,7 @@ func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outco
 		})
 	}
 	if errors.Is(err, driver.ErrTooLarge) { // the server's limit is below ours: the call must not wait for it for ever
-		o = f.tooLarge(h.record, err.Error())
+		o = f.tooLarge(h.Record, err.Error())
 		err = f.commitRecord(ctx, h, func(r *deferred.Record) {
 			f.conclude(r, h, o)
 			r.Args = deferred.Content{}
@@ -64,11 +64,11 @@ func (f *feed) stillScheduled(ctx context.Context, h *holding) error {
 	if f.leases.kept(&h.delivery) {
 		return nil
 	}
-	now, err := f.records.latestRecord(ctx, h.delivery.ID)
+	now, err := f.records.ReadLatest(ctx, h.delivery.ID)
 	if err != nil {
 		return err
 	}
-	if r := now.record; r == nil || r.State != deferred.Scheduled || r.Token != h.record.Token || !r.NotBefore.Equal(h.record.NotBefore) {
+	if r := now.Record; r == nil || r.State != deferred.Scheduled || r.Token != h.Record.Token || !r.NotBefore.Equal(h.Record.NotBefore) {
 		return errLapsed
 	}
 	return nil
@@ -80,12 +80,12 @@ func (f *feed) passToInner(ctx context.Context, h *holding, inner deferred.ID) {
 	if inner.Check() != nil {
 		return
 	}
-	seen, err := f.records.sight(ctx, []deferred.ID{h.delivery.ID, inner}, f.records.Store.ReadLatest, true)
+	seen, err := f.records.Sight(ctx, []deferred.ID{h.delivery.ID, inner}, f.records.Store.ReadLatest, true)
 	if err != nil {
 		f.log.Warn("cancel not passed on", "id", h.delivery.ID, "inner", inner, "err", err)
 		return
 	}
-	r, m := seen[0].record, seen[1].record
+	r, m := seen[0].Record, seen[1].Record
 	if r == nil || r.State != deferred.Cancelled {
 		return
 	}
@@ -110,21 +110,21 @@ func (f *feed) failedForGood(r *deferred.Record, kind, why string) deferred.Outc
 
 // follow does what the record that was just committed asks for.
 func (f *feed) follow(ctx context.Context, h *holding) (err error) {
-	switch h.record.State {
+	switch h.Record.State {
 	case deferred.Pending:
 		f.letCome(h, 0, "interrupted", nil)
 		return nil
 	case deferred.Scheduled:
-		f.log.Info("call will be tried again", "id", h.delivery.ID, "name", h.record.Name, "attempt", h.record.Attempt, "not_before", h.record.NotBefore)
+		f.log.Info("call will be tried again", "id", h.delivery.ID, "name", h.Record.Name, "attempt", h.Record.Attempt, "not_before", h.Record.NotBefore)
 		if err = f.stillScheduled(ctx, h); err == nil {
-			err = f.park(ctx, h, liveness.Earliest(h.record.NotBefore, h.record.Deadline))
+			err = f.park(ctx, h, liveness.Earliest(h.Record.NotBefore, h.Record.Deadline))
 		}
 	case deferred.Waiting:
 		f.untilDone(ctx, h, func() error { return driver.ErrConflict })
 		return nil
 	default:
-		if h.record.State == deferred.Failed {
-			f.log.Warn("call failed for good", "id", h.delivery.ID, "name", h.record.Name, "attempt", h.record.Attempt, "err", h.record.Failure)
+		if h.Record.State == deferred.Failed {
+			f.log.Warn("call failed for good", "id", h.delivery.ID, "name", h.Record.Name, "attempt", h.Record.Attempt, "err", h.Record.Failure)
 		}
 		err = f.finish(ctx, h)
 	}
@@ -203,10 +203,10 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 	f.mu.Lock()
 	h.settling = true
 	f.mu.Unlock()
-	token := h.record.Token
+	token := h.Record.Token
 	refused, stale := 0, 0
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		r := h.record.Clone()
+		r := h.Record.Clone()
 		r.Counts.Commits += refused
 		change(&r)
 		err := h.write(ctx, &r, f.records.Clock.Now())
@@ -228,11 +228,11 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 			}
 			continue
 		}
-		back, err := f.records.readBack(ctx, r.ID)
-		switch b := back.record; {
+		back, err := f.records.ReadBack(ctx, r.ID)
+		switch b := back.Record; {
 		case err != nil:
 			return err
-		case back.revision < h.revision && stale < 10: // of a leader that does not know yet what we wrote ourselves, as after an election
+		case back.Revision < h.Revision && stale < 10: // of a leader that does not know yet what we wrote ourselves, as after an election
 			stale++
 			if err := liveness.Pause(ctx, wait); err != nil {
 				return err
@@ -240,9 +240,9 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 		case b == nil || b.Token != token:
 			return deferred.ErrLost
 		case b.State == deferred.Running:
-			h.sighting = back
+			h.Sighting = back
 		case b.State == r.State && b.State != deferred.Cancelled:
-			h.sighting = back // it was stored, and only the answer was lost
+			h.Sighting = back // it was stored, and only the answer was lost
 			return nil
 		default:
 			return deferred.ErrLost

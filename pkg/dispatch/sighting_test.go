@@ -8,6 +8,7 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/protocol"
+	"zasync/pkg/dispatch/internal/records"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
@@ -32,7 +33,7 @@ func entryAt(t *testing.T, revision uint64, state deferred.State) driver.Entry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return driver.Entry{Key: recordKey("a"), Value: data, Revision: revision}
+	return driver.Entry{Key: records.Key("a"), Value: data, Revision: revision}
 }
 
 func TestReadThatKnowsLessThanItsMessageIsAskedOfTheLeader(t *testing.T) {
@@ -54,8 +55,8 @@ func TestReadThatKnowsLessThanItsMessageIsAskedOfTheLeader(t *testing.T) {
 			if d, err := h.look(t.Context()); err != nil || d.Action != protocol.Finish {
 				t.Fatalf("it is answered with %q (%v)", d.Action, err)
 			}
-			if h.revision != c.want || h.latest != (c.want == 7) {
-				t.Errorf("it rests on revision %d, latest %t; want %d", h.revision, h.latest, c.want)
+			if h.Revision != c.want || h.Latest != (c.want == 7) {
+				t.Errorf("it rests on revision %d, latest %t; want %d", h.Revision, h.Latest, c.want)
 			}
 		})
 	}

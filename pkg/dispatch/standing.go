@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/internal/protocol"
+	"zasync/pkg/dispatch/internal/records"
 )
 
 // standing is how things stand with what a deferred waits for.
@@ -36,7 +37,7 @@ func (s *standing) look(ctx context.Context) error {
 	if start < 0 {
 		return s.lookAtAll(ctx)
 	}
-	for i, n := start, 4; i < len(s.waits.On); n = min(2*n, readAtOnce) { // the next that is open is near, mostly
+	for i, n := start, 4; i < len(s.waits.On); n = min(2*n, records.ReadAtOnce) { // the next that is open is near, mostly
 		chunk := s.waits.On[i:min(i+n, len(s.waits.On))]
 		records, err := s.read(ctx, chunk)
 		if err != nil {
@@ -59,25 +60,25 @@ func (s *standing) look(ctx context.Context) error {
 // and a read that knows less is of the past, also if it tells of an outcome: that may
 // be of an earlier deferred of the id.
 func (s *standing) read(ctx context.Context, ids []deferred.ID) ([]*deferred.Record, error) {
-	read := func(ctx context.Context, ids []deferred.ID) ([]sighting, error) {
-		return s.feed.records.sight(ctx, ids, s.feed.records.Store.Read, false)
+	read := func(ctx context.Context, ids []deferred.ID) ([]records.Sighting, error) {
+		return s.feed.records.Sight(ctx, ids, s.feed.records.Store.Read, false)
 	}
 	if s.latest {
-		read = s.feed.records.readOpenLatest
+		read = s.feed.records.ReadOpenLatest
 	}
 	seen, err := read(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
 	for i, id := range ids {
-		if id != s.h.from || seen[i].latest || seen[i].revision >= s.h.sent {
+		if id != s.h.from || seen[i].Latest || seen[i].Revision >= s.h.sent {
 			continue
 		}
-		if seen[i], err = s.feed.records.latestRecord(ctx, id); err != nil {
+		if seen[i], err = s.feed.records.ReadLatest(ctx, id); err != nil {
 			return nil, err
 		}
 	}
-	return recordsOf(seen), nil
+	return records.RecordsOf(seen), nil
 }
 
 // openAt: member i is the first that is open, as it seems.
@@ -134,13 +135,13 @@ func (s *standing) lookAtOpen(ctx context.Context) error {
 			open = append(open, s.waits.On[i])
 		}
 	}
-	again, err := s.feed.records.sight(ctx, open, s.feed.records.Store.ReadLatest, true)
+	again, err := s.feed.records.Sight(ctx, open, s.feed.records.Store.ReadLatest, true)
 	if err != nil {
 		return err
 	}
 	for i, r := range s.records {
 		if !protocol.IsSettled(r) {
-			s.records[i], again = again[0].record, again[1:]
+			s.records[i], again = again[0].Record, again[1:]
 		}
 	}
 	return nil
@@ -152,12 +153,12 @@ func (s *standing) lost(ctx context.Context, i int, r *deferred.Record) (bool, e
 	if !s.latest || r != nil && r.Seen || s.early() {
 		return false, nil
 	}
-	return s.feed.records.nowhere(ctx, s.waits.On[i])
+	return s.feed.records.Unknown(ctx, s.waits.On[i])
 }
 
 // early: who was to submit the members may do so still.
 func (s *standing) early() bool {
-	return s.feed.records.Clock.Now().Before(s.feed.graceEnd(s.h.record))
+	return s.feed.records.Clock.Now().Before(s.feed.graceEnd(s.h.Record))
 }
 
 func (q *Queue) graceEnd(r *deferred.Record) time.Time { return r.Submitted.Add(q.config.ParentGrace) }
@@ -173,7 +174,7 @@ func (s *standing) waitFor(ctx context.Context, i int, r *deferred.Record) error
 	if s.waits.Mode == deferred.JoinRace { // all of them wake it
 		return nil
 	}
-	settledNow, entry, err := s.feed.listen(ctx, s.waits.On[i], s.h.record.ID)
+	settledNow, entry, err := s.feed.listen(ctx, s.waits.On[i], s.h.Record.ID)
 	if err != nil || !settledNow {
 		s.apart = s.apart || entry == nil
 		s.fired = entry != nil && !entry.Waiter

@@ -132,11 +132,11 @@ func (b *batch) fail(ctx context.Context, s *submission) {
 // that has met it or as a message. Another call there is an [*deferred.IDInUseError].
 func (q *Queue) sameCall(ctx context.Context, c *deferred.Call) (bool, error) {
 	want := wire.Digest(c)
-	now, err := q.records.readRecord(ctx, c.ID)
+	now, err := q.records.Read(ctx, c.ID)
 	if err != nil {
 		return false, err
 	}
-	if r := now.record; r != nil && r.Seen {
+	if r := now.Record; r != nil && r.Seen {
 		if r.Digest != want {
 			return false, &deferred.IDInUseError{ID: c.ID}
 		}

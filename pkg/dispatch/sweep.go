@@ -40,7 +40,7 @@ func (f *feed) sweepOnce(ctx context.Context) {
 		}
 		m := d.Message
 		m.At = f.records.Clock.Now()
-		if err := f.records.put(ctx, m); err != nil {
+		if err := f.records.Put(ctx, m); err != nil {
 			f.log.Warn("overdue schedule not put again", "id", d.ID, "name", d.Name, "err", err)
 			return
 		}

@@ -28,7 +28,7 @@ func (f *feed) wait(ctx context.Context, h *holding) error {
 // them. To go on waiting is to acknowledge what may be the last message: that rests
 // on the leader's answer alone, for the record itself and for all that seems open.
 func (f *feed) evaluate(ctx context.Context, h *holding) (protocol.Decision, error) {
-	r := h.record
+	r := h.Record
 	limit := protocol.WaitLimit(r)
 	if !limit.IsZero() && !f.records.Clock.Now().Before(limit) {
 		return protocol.Decision{Action: protocol.Expire, Why: "its time has passed"}, nil
@@ -49,22 +49,22 @@ func (f *feed) evaluate(ctx context.Context, h *holding) (protocol.Decision, err
 
 // confirm is ErrConflict if the record is not as it was read.
 func (f *feed) confirm(ctx context.Context, h *holding) error {
-	if h.latest {
+	if h.Latest {
 		return nil
 	}
-	now, err := f.records.latestRecord(ctx, h.delivery.ID)
-	if err == nil && now.revision != h.revision {
+	now, err := f.records.ReadLatest(ctx, h.delivery.ID)
+	if err == nil && now.Revision != h.Revision {
 		h.ahead = true
 		return driver.ErrConflict
 	}
-	h.latest = err == nil
+	h.Latest = err == nil
 	return err
 }
 
 // weigh attaches the deferred first and looks then, so that nothing settles
 // unnoticed in between. What is to go on waiting counts only if latest.
 func (f *feed) weigh(ctx context.Context, h *holding, latest bool) (protocol.Decision, error) {
-	r, limit := h.record, protocol.WaitLimit(h.record)
+	r, limit := h.Record, protocol.WaitLimit(h.Record)
 	full, err := f.attachAll(ctx, h, latest)
 	if err != nil {
 		return protocol.Decision{}, err
@@ -74,7 +74,7 @@ func (f *feed) weigh(ctx context.Context, h *holding, latest bool) (protocol.Dec
 			return protocol.Decision{Action: protocol.FailCycle, Why: "it would wait for itself"}, err
 		}
 	}
-	s := &standing{feed: f, h: h, waits: h.record.Waits, latest: latest}
+	s := &standing{feed: f, h: h, waits: h.Record.Waits, latest: latest}
 	if err := s.look(ctx); err != nil {
 		return protocol.Decision{}, err
 	}
@@ -97,7 +97,7 @@ func (f *feed) weigh(ctx context.Context, h *holding, latest bool) (protocol.Dec
 // again looks soon, and less and less often, since nobody will say when.
 func (f *feed) again(h *holding, limit time.Time) protocol.Decision {
 	now := f.records.Clock.Now()
-	after := liveness.GrowingDelay(now.Sub(h.record.Submitted)/8, protocol.ParentLook, protocol.ParentSeldom)
+	after := liveness.GrowingDelay(now.Sub(h.Record.Submitted)/8, protocol.ParentLook, protocol.ParentSeldom)
 	if h.looks > 0 {
 		after = min(after, h.looks)
 	}
@@ -108,11 +108,11 @@ func (f *feed) again(h *holding, limit time.Time) protocol.Decision {
 func (f *feed) afterParent(h *holding, s *standing) (protocol.Decision, error) {
 	p := s.records[0]
 	h.parent = p
-	if h.record.Parent == nil { // of somebody else's hand
+	if h.Record.Parent == nil { // of somebody else's hand
 		h.members = []*deferred.Record{protocol.UnknownMember(p.ID)}
 		return protocol.Decision{Action: protocol.Conclude, Why: "its record names no parent"}, nil
 	}
-	after := deferred.After{On: h.record.Parent.On, Kinds: h.record.Parent.Kinds}
+	after := deferred.After{On: h.Record.Parent.On, Kinds: h.Record.Parent.Kinds}
 	switch {
 	case protocol.IsUnknown(p):
 		h.members = s.records
@@ -128,7 +128,7 @@ func (f *feed) afterParent(h *holding, s *standing) (protocol.Decision, error) {
 // alarm of its deadline comes before: it is not there yet if its parent had settled
 // by the first look, and nobody may serve the lane.
 func (f *feed) forward(ctx context.Context, h *holding) error {
-	c := wire.FromRecord(h.record)
+	c := wire.FromRecord(h.Record)
 	route := driver.Ready
 	if f.records.Clock.Now().Before(c.NotBefore) {
 		route = driver.Later
@@ -139,17 +139,17 @@ func (f *feed) forward(ctx context.Context, h *holding) error {
 	}
 	messages := []driver.Message{m}
 	if !c.Deadline.IsZero() {
-		messages = []driver.Message{wire.Alarm(h.record, c.Deadline), m}
+		messages = []driver.Message{wire.Alarm(h.Record, c.Deadline), m}
 	}
 	for _, m := range messages {
 		if err := f.unbroken(h); err != nil {
 			return err
 		}
-		if err := f.records.put(ctx, m); err != nil {
+		if err := f.records.Put(ctx, m); err != nil {
 			return err
 		}
 	}
-	r := h.record.Clone()
+	r := h.Record.Clone()
 	r.State, r.Args = deferred.Pending, deferred.Content{}
 	return h.write(ctx, &r, time.Time{})
 }

@@ -11,6 +11,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/records"
 )
 
 // Watch follows the record and the annotations until the deferred has settled.
@@ -81,7 +82,7 @@ func (w *watcher) listen(ctx context.Context) error {
 	if w.changes != nil {
 		return nil
 	}
-	changes, err := w.queue.records.Store.Watch(ctx, []driver.Key{recordKey(w.id), noteKey(w.id, "*")})
+	changes, err := w.queue.records.Store.Watch(ctx, []driver.Key{records.Key(w.id), noteKey(w.id, "*")})
 	if hopeless(err) {
 		return err
 	}
@@ -93,7 +94,7 @@ func (w *watcher) listen(ctx context.Context) error {
 // annotations come first, so that those of a settled deferred are seen. What cannot be
 // read for the moment is read later.
 func (w *watcher) read(ctx context.Context) (more bool, err error) {
-	entries, err := w.queue.records.Store.Read(ctx, []driver.Key{recordKey(w.id)})
+	entries, err := w.queue.records.Store.Read(ctx, []driver.Key{records.Key(w.id)})
 	switch {
 	case hopeless(err):
 		return false, err

@@ -1,4 +1,4 @@
-package dispatch
+package records
 
 import (
 	"context"
@@ -18,11 +18,11 @@ const (
 	maxParts = 1 << 20
 )
 
-var errParts = fmt.Errorf("dispatch: a result is made of more than %d records", maxParts)
+var ErrParts = fmt.Errorf("dispatch: a result is made of more than %d records", maxParts)
 
-// whole gives the outcome of a settled record with its result, also one that is
-// in other records.
-func (rs *Records) whole(ctx context.Context, r *deferred.Record) (deferred.Outcome, error) {
+// Outcome gives the outcome of a settled record with its whole result, which may lie in
+// other records.
+func (rs *Records) Outcome(ctx context.Context, r *deferred.Record) (deferred.Outcome, error) {
 	o := r.Outcome()
 	if r.ResultOf == "" {
 		return o, nil
@@ -32,7 +32,7 @@ func (rs *Records) whole(ctx context.Context, r *deferred.Record) (deferred.Outc
 	return o, err
 }
 
-// assembly is one result in the making.
+// An assembly reads one result from many records.
 type assembly struct {
 	records     *Records
 	size, parts int
@@ -64,7 +64,7 @@ func (a *assembly) result(ctx context.Context, r *deferred.Record) (deferred.Con
 func (a *assembly) members(ctx context.Context, join *deferred.Record) ([]*deferred.Record, error) {
 	unknown := protocol.SetOf(join.Waits.Unknown)
 	members := make([]*deferred.Record, 0, len(join.Waits.On))
-	for chunk := range slices.Chunk(join.Waits.On, readAtOnce) {
+	for chunk := range slices.Chunk(join.Waits.On, ReadAtOnce) {
 		known := slices.DeleteFunc(slices.Clone(chunk), func(id deferred.ID) bool { return unknown[id] })
 		records, err := a.read(ctx, join, known)
 		if err != nil {
@@ -90,10 +90,10 @@ func (a *assembly) members(ctx context.Context, join *deferred.Record) ([]*defer
 // record that refers to them: so what is missing is looked for again, for a while.
 func (a *assembly) read(ctx context.Context, r *deferred.Record, ids []deferred.ID) ([]*deferred.Record, error) {
 	if a.parts += len(ids); a.parts > maxParts {
-		return nil, fmt.Errorf("%w: that of %s", errParts, r.ID)
+		return nil, fmt.Errorf("%w: that of %s", ErrParts, r.ID)
 	}
 	for wait := 20 * time.Millisecond; ; wait *= 2 {
-		records, err := a.records.readRecords(ctx, ids)
+		records, err := a.records.ReadAll(ctx, ids)
 		if err != nil {
 			return nil, err
 		}

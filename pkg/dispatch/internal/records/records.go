@@ -1,4 +1,9 @@
-package dispatch
+// Package records owns what a queue keeps: it reads and changes records by
+// compare-and-set, and stores messages, through the two seams.
+//
+// Each method asks again while no answer comes, where that is harmless. A [Sighting]
+// says whether the leader gave a record or any replica, which may lag.
+package records
 
 import (
 	"context"
@@ -13,8 +18,7 @@ import (
 	"zasync/pkg/dispatch/internal/protocol"
 )
 
-// Records reads and writes what a queue keeps: the records by compare-and-set, and the
-// messages.
+// Records is the store and the broker of a queue, with the rules for writing records.
 type Records struct {
 	Store   driver.Store
 	Broker  driver.Broker
@@ -23,18 +27,22 @@ type Records struct {
 	Log     *slog.Logger
 }
 
-// readAtOnce is how many records are asked for in one go.
-const readAtOnce = 256
+// ReadAtOnce is how many records one request asks for.
+const ReadAtOnce = 256
 
-// changeRecords changes records, each by a compare-and-set of its own, until all
-// are as change wants them. A record that is not there is given as a stub.
-// change may be called for a record several times: what it leaves as it is, and what
-// had a conflict, is asked of the leader, since any replica may have answered first.
-// Nothing is written unless fence, if there is one, is nil after the reading. A
-// [*fullError] says which records do not take in what was to be written; all others
-// are as they are to be.
-func (rs *Records) changeRecords(ctx context.Context, ids []deferred.ID, fence func() error, change func(*deferred.Record) bool) error {
-	var full *fullError
+// Change applies a change to records, each by a compare-and-set of its own, until every
+// record has it.
+//
+//   - change reports whether it changed the record. It may run several times for one
+//     record, and gets a stub for an id without a record.
+//   - A record that it left alone, and one with a conflict, is read again from the
+//     leader: the first read may have been stale.
+//   - fence runs after each read. An error of it ends the change before the write. Nil
+//     is no fence.
+//   - A [*FullError] names the records that would be too large; all others have the
+//     change.
+func (rs *Records) Change(ctx context.Context, ids []deferred.ID, fence func() error, change func(*deferred.Record) bool) error {
+	var full *FullError
 	read, latest := rs.Store.Read, false
 	for wait := 5 * time.Millisecond; len(ids) > 0; {
 		entries, err := read(ctx, recordKeys(ids))
@@ -44,7 +52,7 @@ func (rs *Records) changeRecords(ctx context.Context, ids []deferred.ID, fence f
 		var writes []driver.Write
 		var unsure []deferred.ID
 		for i, e := range entries {
-			r, _, err := decodeRecord(e)
+			r, _, err := Decode(e)
 			if err != nil {
 				return err
 			}
@@ -55,7 +63,7 @@ func (rs *Records) changeRecords(ctx context.Context, ids []deferred.ID, fence f
 				unsure = append(unsure, ids[i])
 				continue
 			}
-			w, err := rs.writeOf(r, e.Revision, 0)
+			w, err := rs.WriteOf(r, e.Revision, 0)
 			if err != nil {
 				return err
 			}
@@ -76,9 +84,9 @@ func (rs *Records) changeRecords(ctx context.Context, ids []deferred.ID, fence f
 				ids = append(ids, deferred.ID(writes[i].Name))
 			case errors.Is(w.Err, driver.ErrTooLarge):
 				if full == nil {
-					full = &fullError{cause: w.Err}
+					full = &FullError{cause: w.Err}
 				}
-				full.ids = append(full.ids, deferred.ID(writes[i].Name))
+				full.IDs = append(full.IDs, deferred.ID(writes[i].Name))
 			case w.Err != nil:
 				return fmt.Errorf("dispatch: write record %s: %w", writes[i].Name, w.Err)
 			}
@@ -97,22 +105,22 @@ func (rs *Records) changeRecords(ctx context.Context, ids []deferred.ID, fence f
 	return nil
 }
 
-// fullError says which records would be larger than the server takes.
-type fullError struct {
-	ids   []deferred.ID
+// FullError says which records would be larger than the server takes.
+type FullError struct {
+	IDs   []deferred.ID
 	cause error
 }
 
-func (e *fullError) Error() string {
-	return fmt.Sprintf("dispatch: %d records, %s first: %v", len(e.ids), e.ids[0], e.cause)
+func (e *FullError) Error() string {
+	return fmt.Sprintf("dispatch: %d records, %s first: %v", len(e.IDs), e.IDs[0], e.cause)
 }
 
-func (e *fullError) Unwrap() error { return e.cause }
+func (e *FullError) Unwrap() error { return e.cause }
 
 func recordKeys(ids []deferred.ID) []driver.Key {
 	keys := make([]driver.Key, len(ids))
 	for i, id := range ids {
-		keys[i] = recordKey(id)
+		keys[i] = Key(id)
 	}
 	return keys
 }
