@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"zasync/pkg/deferred"
+	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/driver/drivertest"
-	"zasync/pkg/dispatch/internal/records"
 )
 
 var oddNoteCases = []rigCase{
@@ -42,7 +42,7 @@ func garbageNote(r *rig) {
 		switch {
 		case err == nil && n.Key == "good" && string(n.Value) == `1`:
 			shown++
-		case !errors.Is(err, records.ErrUnreadable) || odd[n.Key] == "" || !strings.Contains(err.Error(), "a."+n.Key):
+		case !errors.Is(err, dispatch.ErrUnreadable) || odd[n.Key] == "" || !strings.Contains(err.Error(), "a."+n.Key):
 			r.Errorf("an annotation is %+v (%v)", n, err)
 		default:
 			delete(odd, n.Key)

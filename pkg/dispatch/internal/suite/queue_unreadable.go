@@ -13,7 +13,6 @@ import (
 	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/driver/drivertest"
-	"zasync/pkg/dispatch/internal/records"
 )
 
 var unreadableCases = []rigCase{
@@ -47,7 +46,7 @@ func (r *rig) showsDespite(found iter.Seq2[deferred.Record, error], want, odd []
 			got = append(got, string(rec.ID))
 			continue
 		}
-		if !errors.Is(err, records.ErrUnreadable) {
+		if !errors.Is(err, dispatch.ErrUnreadable) {
 			r.Errorf("the list gave %v", err)
 		}
 		i := slices.IndexFunc(odd, func(id string) bool { return strings.Contains(err.Error(), id+":") })
