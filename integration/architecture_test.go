@@ -33,6 +33,7 @@ var laws = []law{
 	{of: "pkg/dispatch/internal/wire", own: []string{"pkg/deferred", "pkg/dispatch/driver"}},
 	{of: "pkg/dispatch/internal/protocol", own: []string{"pkg/deferred", "pkg/dispatch/driver", "pkg/dispatch/internal/liveness", "pkg/dispatch/internal/wire"}},
 	{of: "pkg/dispatch/internal/records", own: []string{"pkg/deferred", "pkg/dispatch/driver", "pkg/dispatch/internal/liveness", "pkg/dispatch/internal/protocol", "pkg/dispatch/internal/wire"}},
+	{of: "pkg/dispatch/internal/maintenance", own: []string{"pkg/deferred", "pkg/dispatch/driver", "pkg/dispatch/internal/liveness", "pkg/dispatch/internal/records"}},
 	{of: "pkg/dispatch/internal/suite", own: []string{"pkg/deferred", "pkg/dispatch", "pkg/dispatch/driver/...", "pkg/dispatch/internal/wire", "pkg/dispatch/internal/liveness"}},
 	{of: "pkg/dispatch/jetstream/...", own: []string{"pkg/deferred", "pkg/dispatch", "pkg/dispatch/driver", "pkg/dispatch/internal/complaints", "pkg/dispatch/jetstream/..."}, nats: true},
 	{of: "pkg/dispatch/memory", own: []string{"pkg/deferred", "pkg/dispatch", "pkg/dispatch/driver"}},

@@ -13,6 +13,7 @@ import (
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/complaints"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/records"
 )
 
 // noteEvery is how often the annotations of one attempt are written. A handler
@@ -26,8 +27,12 @@ const noteLimit = 2 * time.Second
 
 // attemptLedger is what a handler has of the queue: it annotates as its attempt.
 type attemptLedger struct {
-	*feed
-	attempt *deferred.Attempt
+	deferred.Ledger // the queue, for everything but annotations of the attempt
+	records         *records.Records
+	worker          string
+	wrong           *complaints.Log
+	launch          func(do func(ctx context.Context)) bool
+	attempt         *deferred.Attempt
 
 	writing chan struct{} // one write after the other, so that an older value never comes later
 	mu      sync.Mutex
@@ -41,12 +46,12 @@ type attemptLedger struct {
 // kept, but for a checkpoint, which has to be stored when this returns.
 func (l *attemptLedger) Annotate(ctx context.Context, id deferred.ID, n deferred.Note) error {
 	if id != l.attempt.ID {
-		return l.Queue.Annotate(ctx, id, n)
+		return l.Ledger.Annotate(ctx, id, n)
 	}
 	if err := errors.Join(l.attempt.Revoked(), n.Check()); err != nil {
 		return err
 	}
-	n.Attempt, n.Worker = l.attempt.Number, l.worker.Name
+	n.Attempt, n.Worker = l.attempt.Number, l.worker
 	kept, err := l.keep(n)
 	if kept || err != nil {
 		return err
@@ -58,7 +63,7 @@ func (l *attemptLedger) Annotate(ctx context.Context, id deferred.ID, n deferred
 	if l.hasEnded() { // while it waited for another write
 		return errEnded
 	}
-	return l.annotate(ctx, id, n)
+	return l.records.Annotate(ctx, id, n)
 }
 
 // errEnded answers what a handler has left behind, which goes on when it has
@@ -160,7 +165,7 @@ func (l *attemptLedger) flush(ctx context.Context) (wrote bool) {
 	l.kept, l.resting = map[string]deferred.Note{}, len(kept) > 0
 	l.mu.Unlock()
 	for _, n := range kept {
-		if err := l.annotate(ctx, l.attempt.ID, n); err != nil {
+		if err := l.records.Annotate(ctx, l.attempt.ID, n); err != nil {
 			l.wrong.Say(string(l.attempt.ID), complaints.Complaint{
 				Level: slog.LevelWarn, Says: "annotation not stored", Err: err, Of: []any{"id", l.attempt.ID, "key", n.Key},
 			})
@@ -177,11 +182,11 @@ func (f *feed) checkpoint(ctx context.Context, h *holding) (json.RawMessage, err
 	if h.Record.Attempt < 2 {
 		return nil, nil
 	}
-	entries, err := f.records.Store.ReadLatest(ctx, []driver.Key{noteKey(h.Record.ID, deferred.CheckpointKey)})
-	if err != nil || entries[0].Revision == 0 || earlier(entries[0], h.Record) {
+	entries, err := f.records.Store.ReadLatest(ctx, []driver.Key{records.NoteKey(h.Record.ID, deferred.CheckpointKey)})
+	if err != nil || entries[0].Revision == 0 || records.OfEarlierDeferred(entries[0], h.Record) {
 		return nil, err
 	}
-	n, err := decodeNote(entries[0], 0)
+	n, err := records.DecodeNote(entries[0], 0)
 	if err != nil { // of somebody who may write anything; without it the attempt begins from the start
 		f.log.Warn("checkpoint passed over", "id", h.Record.ID, "err", err)
 	}

@@ -118,7 +118,9 @@ func (f *feed) newAttempt(ctx context.Context, h *holding, o deferred.Offer) (*d
 		}
 		a.Parent = &deferred.Parent{ID: h.parent.ID, Outcome: outcome}
 	}
-	a.Ledger = &attemptLedger{feed: f, attempt: a, writing: make(chan struct{}, 1)}
+	a.Ledger = &attemptLedger{
+		Ledger: f.ledger, records: f.records, worker: f.worker.Name, wrong: f.wrong, launch: f.launch, attempt: a, writing: make(chan struct{}, 1),
+	}
 	a.Confirm = func(ctx context.Context) error { return f.confirmStart(ctx, h) }
 	var err error
 	a.Checkpoint, err = f.checkpoint(ctx, h)

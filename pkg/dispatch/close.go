@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"errors"
 	"sync"
 
 	"zasync/pkg/dispatch/driver"
@@ -39,9 +38,4 @@ func (q *Queue) Close() error {
 		return nil
 	}
 	return q.config.Seams.Close()
-}
-
-// hopeless: the error stays until a person does something, however often the same is tried.
-func hopeless(err error) bool {
-	return errors.Is(err, driver.ErrNotPermitted) || errors.Is(err, driver.ErrClosed) || errors.Is(err, driver.ErrMissing)
 }

@@ -9,6 +9,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 	"zasync/pkg/dispatch/internal/protocol"
 	"zasync/pkg/dispatch/internal/wire"
 )
@@ -79,8 +80,8 @@ func (q *Queue) give(ctx context.Context, c deferred.Command) error {
 	switch {
 	case errors.Is(err, driver.ErrNotPermitted): // it is stored: who may not look is told no more
 		return nil
-	case retriable(err), errors.Is(err, driver.ErrClosed), ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
-		return fmt.Errorf("dispatch: %s %s: %w: %w", c.Verb, c.ID, ErrUnanswered, withCause(ctx, err))
+	case liveness.Retriable(err), errors.Is(err, driver.ErrClosed), ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+		return fmt.Errorf("dispatch: %s %s: %w: %w", c.Verb, c.ID, ErrUnanswered, liveness.WithCause(ctx, err))
 	}
 	return err
 }
@@ -92,7 +93,7 @@ var ErrUnanswered = errors.New("dispatch: the command is stored and will be carr
 // putCommand stores the message of a command. A second one of it is harmless. It tells
 // when the first try began that may have been stored.
 func (q *Queue) putCommand(ctx context.Context, m driver.Message, c *deferred.Command) (given time.Time, err error) {
-	t, maybe := newTries(), false
+	t, maybe := liveness.NewTries(), false
 	for {
 		if !maybe {
 			given = time.Now()
@@ -102,8 +103,8 @@ func (q *Queue) putCommand(ctx context.Context, m driver.Message, c *deferred.Co
 		if c.Seq = s.Seq; s.Err == nil {
 			return given, nil
 		}
-		if !t.again(ctx, s.Err) {
-			return given, ofAll(ctx, maybe, s.Err)
+		if !t.Again(ctx, s.Err) {
+			return given, liveness.OfAll(ctx, maybe, s.Err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 	"zasync/pkg/dispatch/internal/protocol"
 	"zasync/pkg/dispatch/internal/records"
 )
@@ -16,10 +17,10 @@ import (
 // the record, waits until a worker has. So does one that comes late and finds no
 // record: the command may have been carried out, and the record be forgotten.
 func (q *Queue) doNow(ctx context.Context, c *deferred.Command, given time.Time) error {
-	t, read, tried := newTries(), q.records.Read, false
+	t, read, tried := liveness.NewTries(), q.records.Read, false
 	for {
 		now, err := read(ctx, c.ID)
-		if tried && err != nil && !retriable(err) && ctx.Err() == nil { // he may not, perhaps
+		if tried && err != nil && !liveness.Retriable(err) && ctx.Err() == nil { // he may not, perhaps
 			return q.untilAnswered(ctx, c)
 		}
 		if err == nil {
@@ -30,8 +31,8 @@ func (q *Queue) doNow(ctx context.Context, c *deferred.Command, given time.Time)
 		case errors.Is(err, errWaits):
 			return q.untilAnswered(ctx, c)
 		case errors.Is(err, driver.ErrConflict):
-			t.gained() // somebody else has written
-		case err == nil || !t.again(ctx, err):
+			t.Gained() // somebody else has written
+		case err == nil || !t.Again(ctx, err):
 			return err
 		}
 	}

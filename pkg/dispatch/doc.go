@@ -25,7 +25,8 @@
 // The rooms below internal keep the floors: each may use the rooms to its right.
 //
 //	dispatch -> records -> protocol -> wire -> driver -> deferred
-//	        \-> liveness -> driver
+//	        \-> maintenance -> records
+//	liveness -> driver, used by protocol and everything to its left
 //
 // protocol is the table of what a message means in each state of its record: an
 // action. carry.go in this package does the actions. A holding is a delivery in the

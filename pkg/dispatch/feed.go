@@ -14,7 +14,9 @@ import (
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/complaints"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/maintenance"
 	"zasync/pkg/dispatch/internal/protocol"
+	"zasync/pkg/dispatch/internal/records"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
@@ -24,26 +26,30 @@ import (
 // given back, or, when another worker has taken its call, dropped without a
 // word. Until then its lease is renewed.
 type feed struct {
-	*Queue
-	worker deferred.Worker
-	log    *slog.Logger
-	wrong  *complaints.Log
-	calls  driver.Subscription
-	house  driver.Subscription
-	offers chan deferred.Offer
-	broken chan error // why the supply ended by itself
-	beat   *liveness.Monitor
-	turns  *sweeper
-	leases leases
-	commit chan struct{}                           // bounds the outcomes on their way, which hold no credit
-	work   sync.WaitGroup                          // everything that was begun with a delivery
-	late   sync.WaitGroup                          // the same, since the worker leaves
-	intake sync.WaitGroup                          // the loops that take deliveries
-	loops  sync.WaitGroup                          // the loops that keep what was taken
-	launch func(do func(ctx context.Context)) bool // begins work that Leave waits for; false: it waits already
-	during func(do func(ctx context.Context))      // the same, or does it before it returns
-	close  context.CancelFunc
-	stop   context.CancelFunc
+	records *records.Records
+	config  Config
+	hub     *hub            // of the queue: attempts watch their records
+	ledger  deferred.Ledger // the queue, for handlers
+	closed  <-chan struct{} // with the queue
+	worker  deferred.Worker
+	log     *slog.Logger
+	wrong   *complaints.Log
+	calls   driver.Subscription
+	house   driver.Subscription
+	offers  chan deferred.Offer
+	broken  chan error // why the supply ended by itself
+	beat    *liveness.Monitor
+	duties  *maintenance.Janitor
+	leases  leases
+	commit  chan struct{}                           // bounds the outcomes on their way, which hold no credit
+	work    sync.WaitGroup                          // everything that was begun with a delivery
+	late    sync.WaitGroup                          // the same, since the worker leaves
+	intake  sync.WaitGroup                          // the loops that take deliveries
+	loops   sync.WaitGroup                          // the loops that keep what was taken
+	launch  func(do func(ctx context.Context)) bool // begins work that Leave waits for; false: it waits already
+	during  func(do func(ctx context.Context))      // the same, or does it before it returns
+	close   context.CancelFunc
+	stop    context.CancelFunc
 
 	mu      sync.Mutex
 	held    map[deferred.ID]*holding // calls performed here, or being claimed or settled
@@ -70,7 +76,7 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 	w.Name = cmp.Or(w.Name, host, "worker")
 	w.Incarnation = cmp.Or(w.Incarnation, string(deferred.NewID()))
 	f := &feed{
-		Queue: q, worker: w, log: q.log.With("worker", w.Name),
+		records: q.records, config: q.config, hub: q.hub, ledger: q, closed: q.life.over, worker: w, log: q.log.With("worker", w.Name),
 		offers: make(chan deferred.Offer, offerBuffer),
 		broken: make(chan error, 2),
 		commit: make(chan struct{}, commitWindow),
@@ -78,8 +84,11 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 		leases: newLeases(q.config.Lease),
 	}
 	f.wrong = complaints.New(f.log)
-	f.beat, f.turns = liveness.NewMonitor(q.records.Store, q.records.Clock, w, f.wrong), newSweeper(q.records.Store, w.Incarnation)
-	if err := insist(ctx, func() error { return f.beat.Beat(ctx, joinLimit) }); err != nil {
+	f.beat = liveness.NewMonitor(q.records.Store, q.records.Clock, w, f.wrong)
+	f.duties = &maintenance.Janitor{
+		Records: q.records, Log: f.log, MaxRecords: q.config.MaxRecords, Every: q.config.SweepEvery, Turn: maintenance.NewTurn(q.records.Store, w.Incarnation),
+	}
+	if err := liveness.Insist(ctx, func() error { return f.beat.Beat(ctx, joinLimit) }); err != nil {
 		return nil, err
 	}
 	var err error
@@ -118,8 +127,8 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 	f.loops.Go(func() { f.beat.Run(run) })
 	f.loops.Go(func() { f.renew(run) })
 	f.loops.Go(func() { f.watchOver(run) })
-	f.loops.Go(func() { f.sweep(run) })
-	f.loops.Go(func() { f.turns.run(run) })
+	f.loops.Go(func() { f.duties.Run(run) })
+	f.loops.Go(func() { f.duties.Turn.Run(run) })
 	f.intake.Go(func() { f.supply(intake, run) })
 	f.intake.Go(func() { f.keepHouse(intake, run) })
 	f.log.Debug("feed opened", "incarnation", w.Incarnation)
@@ -136,7 +145,7 @@ func (f *feed) Next(ctx context.Context) (deferred.Offer, error) {
 		return o, nil
 	case err := <-f.broken:
 		return deferred.Offer{}, fmt.Errorf("dispatch: supply: %w", err)
-	case <-f.life.over:
+	case <-f.closed:
 		return deferred.Offer{}, fmt.Errorf("dispatch: supply: %w", driver.ErrClosed)
 	case <-ctx.Done():
 		return deferred.Offer{}, context.Cause(ctx)

@@ -92,7 +92,7 @@ func moved(t *testing.T, name string) driver.Message {
 	g := readGolden(t, name)
 	d := g.delivery()
 	d.Route = driver.Due
-	f := &feed{Queue: q, log: q.log, house: nobody{}, leases: newLeases(time.Minute)}
+	f := &feed{records: q.records, config: q.config, log: q.log, house: nobody{}, leases: newLeases(time.Minute)}
 	q.records.Broker = acknowledged{r}
 	f.records.Clock.Start = noon.Add(time.Hour) // so that it is due
 	d.Got = time.Now()
@@ -119,7 +119,7 @@ func TestFiredCallbacksAreWrittenAsReleased(t *testing.T) {
 	} {
 		parent.Callbacks = append(parent.Callbacks, deferred.RecordedCallback{On: cb.On, ID: deferred.ChildID("parent", i), Call: cb.Call})
 	}
-	if _, err := (&feed{Queue: q}).fire(t.Context(), &holding{Sighting: records.Sighting{Record: parent}}); err != nil {
+	if _, err := (&feed{records: q.records, config: q.config}).fire(t.Context(), &holding{Sighting: records.Sighting{Record: parent}}); err != nil {
 		t.Fatal(err)
 	}
 	for i, name := range []string{"fired-success", "fired-branch-not-taken", "fired-delayed"} {
@@ -139,7 +139,7 @@ func TestFiredCallbacksOfAKindAreWrittenAsReleased(t *testing.T) {
 		{On: deferred.OnBoth, ID: "j", Waiter: true},
 		{On: deferred.OnSuccess, ID: "k", Waiter: true},
 	}}
-	if _, err := (&feed{Queue: q}).fire(t.Context(), &holding{Sighting: records.Sighting{Record: parent}}); err != nil {
+	if _, err := (&feed{records: q.records, config: q.config}).fire(t.Context(), &holding{Sighting: records.Sighting{Record: parent}}); err != nil {
 		t.Fatal(err)
 	}
 	compareGolden(t, "fired-kinds", r.put[0])
@@ -160,7 +160,7 @@ func TestCallbacksThatHaveWaitedAreForwardedAsReleased(t *testing.T) {
 		c.BeginBy, c.Deadline, c.Timeout, c.Keep = noon.Add(time.Hour), noon.Add(2*time.Hour), time.Minute, 48*time.Hour
 	})
 	c := &wire.Call{Call: after, Submitted: noon.Add(-time.Hour)}
-	f := &feed{Queue: q, leases: newLeases(time.Minute)}
+	f := &feed{records: q.records, config: q.config, leases: newLeases(time.Minute)}
 	h := &holding{feed: f, delivery: driver.Delivery{Message: driver.Message{ID: "a"}, Got: time.Now()}, call: c, digest: c.Digest()}
 	f.leases.add(h.delivery)
 	if err := f.wait(t.Context(), h); err != nil {
@@ -204,15 +204,15 @@ func TestNotesAreWrittenAndReadAsReleased(t *testing.T) {
 			"note":          {Key: "checkpoint", Value: json.RawMessage(`{"page":7}`)},
 			"note-progress": {Key: deferred.ProgressKey, Value: json.RawMessage(`{"done":3,"total":10,"message":"files"}`), Attempt: 2, Worker: "w1"},
 		} {
-			if err := q.annotate(t.Context(), "a", note); err != nil {
+			if err := q.records.Annotate(t.Context(), "a", note); err != nil {
 				t.Fatal(err)
 			}
-			g, e := readGolden(t, name), r.entries[noteKey("a", note.Key)]
+			g, e := readGolden(t, name), r.entries[records.NoteKey("a", note.Key)]
 			if got := "notes." + e.Name; got != g.Subject || string(e.Value) != g.Body {
 				t.Errorf("%s is written as %s %s now", name, got, e.Value)
 			}
 			note.Time, note.Past = time.Now(), note.Attempt < 1
-			got, err := decodeNote(driver.Entry{Key: e.Key, Value: []byte(g.Body)}, 1)
+			got, err := records.DecodeNote(driver.Entry{Key: e.Key, Value: []byte(g.Body)}, 1)
 			if diff := cmp.Diff(note, got); diff != "" || err != nil {
 				t.Errorf("%s means something else now: %v %s", name, err, diff)
 			}

@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 	"zasync/pkg/dispatch/internal/records"
 )
 
@@ -127,7 +128,7 @@ func (h *hub) read(ctx context.Context, id deferred.ID, t *topic) error {
 // failed tells the followers of an error that stays, which would keep them waiting for
 // ever. It reports whether nothing more is to come, for anybody.
 func (h *hub) failed(id deferred.ID, t *topic, err error) bool {
-	if !hopeless(err) {
+	if !liveness.Hopeless(err) {
 		return false
 	}
 	h.mu.Lock()

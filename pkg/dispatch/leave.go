@@ -39,7 +39,7 @@ func (f *feed) Leave(ctx context.Context) error {
 	err = errors.Join(err, over(ctx, &f.late))
 	f.stop()
 	f.loops.Wait()
-	f.turns.last(ctx)
+	f.duties.Turn.Leave(ctx)
 	f.log.Debug("feed closed", "incarnation", f.worker.Incarnation)
 	return errors.Join(err, f.beat.Leave(ctx))
 }

@@ -3,13 +3,11 @@ package dispatch
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	"zasync/pkg/deferred"
-	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 	"zasync/pkg/dispatch/internal/protocol"
-	"zasync/pkg/dispatch/internal/wire"
 )
 
 // Record is what is known of a deferred. One that no worker has met yet is
@@ -19,75 +17,8 @@ func (q *Queue) Record(ctx context.Context, id deferred.ID) (r deferred.Record, 
 	if err := cmp.Or(q.life.check(), id.Check()); err != nil {
 		return deferred.Record{}, err
 	}
-	err = insist(ctx, func() error { r, err = q.record(ctx, id); return err })
+	err = liveness.Insist(ctx, func() error { r, err = q.records.Lookup(ctx, id); return err })
 	return r, err
-}
-
-func (q *Queue) record(ctx context.Context, id deferred.ID) (deferred.Record, error) {
-	s, err := q.records.Read(ctx, id)
-	if err != nil {
-		return deferred.Record{}, err
-	}
-	r := s.Record
-	if r != nil && (r.Seen || r.State.Settled()) {
-		return *r, nil
-	}
-	found, hidden := q.records.Find(ctx, id)
-	if hidden != nil && !errors.Is(hidden, driver.ErrNotPermitted) { // who may not look at messages sees records
-		return deferred.Record{}, hidden
-	}
-	for i := range found {
-		if seen, ok := q.preview(&found[i]); ok && !wire.Foreign(&found[i]) {
-			return overStub(r, seen), nil
-		}
-	}
-	if r != nil {
-		return *r, nil
-	}
-	// The call may have been claimed and settled between the two looks.
-	if s, err = q.records.Read(ctx, id); err != nil || s.Record != nil {
-		return orZero(s.Record), err
-	}
-	if hidden != nil {
-		return deferred.Record{}, fmt.Errorf("%w: %s has no record, and for its message: %w", deferred.ErrNotFound, id, hidden)
-	}
-	return deferred.Record{}, fmt.Errorf("%w: %s", deferred.ErrNotFound, id)
-}
-
-func orZero(r *deferred.Record) deferred.Record {
-	if r == nil {
-		return deferred.Record{}
-	}
-	return *r
-}
-
-// overStub is what is shown of a call that has a record which has not met it: its
-// message, but held if somebody has held it before it was met.
-func overStub(stub *deferred.Record, seen deferred.Record) deferred.Record {
-	if stub != nil && stub.State == deferred.Held {
-		seen.State, seen.HoldReason = stub.State, stub.HoldReason
-	}
-	return seen
-}
-
-// preview is the record that a waiting message stands for.
-func (q *Queue) preview(d *driver.Delivery) (deferred.Record, bool) {
-	c, err := wire.Decode(d)
-	if err != nil {
-		return deferred.Record{}, false
-	}
-	r := deferred.Record{ID: d.ID, State: deferred.Pending}
-	c.ApplyTo(&r, c.Digest())
-	if c.Due.After(r.NotBefore) {
-		r.NotBefore = c.Due
-	}
-	switch {
-	case c.Join != nil, c.Promise != "", d.Route == driver.Later && c.After != nil:
-		r.State = deferred.Waiting
-	case r.NotBefore.After(q.records.Clock.Now()):
-		r.State = deferred.Scheduled
-	}
-	return r, true
 }
 
 // Await returns the record when it has settled. One that has already costs one
@@ -99,7 +30,7 @@ func (q *Queue) Await(ctx context.Context, id deferred.ID) (deferred.Record, err
 	}
 	now, err := q.records.Read(ctx, id)
 	switch {
-	case hopeless(err):
+	case liveness.Hopeless(err):
 		return deferred.Record{}, fmt.Errorf("dispatch: await %s: %w", id, err)
 	case err == nil && protocol.IsSettled(now.Record):
 		return q.awaited(ctx, now.Record)
@@ -142,7 +73,7 @@ func failOnce(c chan<- error) func(error) {
 func (q *Queue) awaited(ctx context.Context, r *deferred.Record) (deferred.Record, error) {
 	q.noticed(ctx, r)
 	var o deferred.Outcome
-	err := insist(ctx, func() (err error) { o, err = q.records.Outcome(ctx, r); return err })
+	err := liveness.Insist(ctx, func() (err error) { o, err = q.records.Outcome(ctx, r); return err })
 	whole := *r
 	whole.Result = o.Result
 	return whole, err

@@ -116,7 +116,7 @@ func (l *listing) messages(ctx context.Context) bool {
 			if !wire.BringsCall(&d.Message) {
 				continue
 			}
-			r, ok := l.queue.preview(&d)
+			r, ok := l.queue.records.Preview(&d)
 			if !ok || l.met[r.ID] {
 				continue
 			}
@@ -125,7 +125,7 @@ func (l *listing) messages(ctx context.Context) bool {
 				continue
 			}
 			l.met[r.ID] = true
-			if !l.show(overStub(l.stubs[r.ID], r)) {
+			if !l.show(records.OverStub(l.stubs[r.ID], r)) {
 				return false
 			}
 		}

@@ -50,7 +50,7 @@ func TestReadThatKnowsLessThanItsMessageIsAskedOfTheLeader(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := &twofold{past: entryAt(t, 3, deferred.Succeeded), present: entryAt(t, 7, deferred.Succeeded)}
 			q := New(s, nil, Config{})
-			f := &feed{Queue: q, held: map[deferred.ID]*holding{}}
+			f := &feed{records: q.records, config: q.config, held: map[deferred.ID]*holding{}}
 			h := &holding{feed: f, delivery: driver.Delivery{Message: driver.Message{ID: "a"}, Time: noon}, command: &deferred.Command{Verb: wire.VerbExpire}, proven: c.proven, ahead: c.ahead}
 			if d, err := h.look(t.Context()); err != nil || d.Action != protocol.Finish {
 				t.Fatalf("it is answered with %q (%v)", d.Action, err)

@@ -161,7 +161,8 @@ func (s *standing) early() bool {
 	return s.feed.records.Clock.Now().Before(s.feed.graceEnd(s.h.Record))
 }
 
-func (q *Queue) graceEnd(r *deferred.Record) time.Time { return r.Submitted.Add(q.config.ParentGrace) }
+// graceEnd is until when a callback waits for a parent that no worker has met.
+func (f *feed) graceEnd(r *deferred.Record) time.Time { return r.Submitted.Add(f.config.ParentGrace) }
 
 // waitFor makes member i the one whose settling wakes the deferred. Of one that
 // nobody has seen there is a message, once it is known that it is not lost.

@@ -8,6 +8,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 	"zasync/pkg/dispatch/internal/wire"
 )
 
@@ -59,7 +60,7 @@ func (b *batch) add(ctx context.Context, i int, c deferred.Call) {
 	blind := false
 	if err == nil && chosen {
 		known := false
-		err = insist(ctx, func() (err error) { known, err = b.queue.sameCall(ctx, &c); return err })
+		err = liveness.Insist(ctx, func() (err error) { known, err = b.queue.sameCall(ctx, &c); return err })
 		if known {
 			b.results[i] = deferred.OpenExisting(b.queue, c.ID)
 			return
@@ -81,14 +82,14 @@ func (b *batch) add(ctx context.Context, i int, c deferred.Call) {
 }
 
 func (b *batch) send(ctx context.Context) {
-	t := newTries()
+	t := liveness.NewTries()
 	for len(b.messages) > 0 {
 		n := len(b.messages)
 		b.settle(ctx, b.queue.records.Broker.Put(ctx, b.messages))
 		if len(b.messages) < n {
-			t.gained()
+			t.Gained()
 		}
-		if len(b.messages) > 0 && !t.more(ctx) {
+		if len(b.messages) > 0 && !t.More(ctx) {
 			for i := range b.sent {
 				b.fail(ctx, &b.sent[i])
 			}
@@ -115,7 +116,7 @@ func (b *batch) settle(ctx context.Context, stored []driver.Stored) {
 			b.results[s.place] = deferred.OpenExisting(b.queue, s.call.ID)
 		case s.err == nil:
 			b.results[s.place] = deferred.Open(b.queue, s.call.ID)
-		case retriable(s.err):
+		case liveness.Retriable(s.err):
 			again.messages, again.sent = append(again.messages, b.messages[i]), append(again.sent, s)
 		default:
 			b.fail(ctx, &s)
@@ -125,7 +126,7 @@ func (b *batch) settle(ctx context.Context, stored []driver.Stored) {
 }
 
 func (b *batch) fail(ctx context.Context, s *submission) {
-	b.errs[s.place] = fmt.Errorf("dispatch: submit %s: %w", s.call.ID, ofAll(ctx, s.maybe, s.err))
+	b.errs[s.place] = fmt.Errorf("dispatch: submit %s: %w", s.call.ID, liveness.OfAll(ctx, s.maybe, s.err))
 }
 
 // sameCall reports whether the call stands under its id already, as a record

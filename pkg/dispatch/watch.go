@@ -11,6 +11,7 @@ import (
 
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch/driver"
+	"zasync/pkg/dispatch/internal/liveness"
 	"zasync/pkg/dispatch/internal/records"
 )
 
@@ -82,8 +83,8 @@ func (w *watcher) listen(ctx context.Context) error {
 	if w.changes != nil {
 		return nil
 	}
-	changes, err := w.queue.records.Store.Watch(ctx, []driver.Key{records.Key(w.id), noteKey(w.id, "*")})
-	if hopeless(err) {
+	changes, err := w.queue.records.Store.Watch(ctx, []driver.Key{records.Key(w.id), records.NoteKey(w.id, "*")})
+	if liveness.Hopeless(err) {
 		return err
 	}
 	w.changes = changes
@@ -96,7 +97,7 @@ func (w *watcher) listen(ctx context.Context) error {
 func (w *watcher) read(ctx context.Context) (more bool, err error) {
 	entries, err := w.queue.records.Store.Read(ctx, []driver.Key{records.Key(w.id)})
 	switch {
-	case hopeless(err):
+	case liveness.Hopeless(err):
 		return false, err
 	case err != nil:
 		return true, nil // the server may be away
@@ -115,8 +116,8 @@ func (w *watcher) show(ctx context.Context, e driver.Entry) bool {
 	}
 	w.shown[e.Key] = e.Revision
 	if e.Space == driver.Notes {
-		n, err := decodeNote(e, w.record.Attempt)
-		return err != nil || earlier(e, &w.record) || w.yield(deferred.Change{Note: &n}, nil)
+		n, err := records.DecodeNote(e, w.record.Attempt)
+		return err != nil || records.OfEarlierDeferred(e, &w.record) || w.yield(deferred.Change{Note: &n}, nil)
 	}
 	var r deferred.Record
 	if json.Unmarshal(e.Value, &r) != nil {

@@ -7,6 +7,7 @@ import (
 
 	"zasync/pkg/dispatch/driver"
 	"zasync/pkg/dispatch/internal/liveness"
+	"zasync/pkg/dispatch/internal/maintenance"
 )
 
 // A Heartbeat is what a living worker says about itself, once a second.
@@ -20,7 +21,7 @@ func (q *Queue) Workers(ctx context.Context) ([]Heartbeat, error) {
 			return nil, fmt.Errorf("dispatch: list workers: %w", err)
 		}
 		var h Heartbeat
-		if e.Key == sweeperKey {
+		if e.Key == maintenance.TurnKey {
 			continue
 		}
 		if json.Unmarshal(e.Value, &h) == nil {

@@ -8,7 +8,6 @@ import (
 	"zasync/pkg/deferred"
 	"zasync/pkg/dispatch"
 	"zasync/pkg/dispatch/driver"
-	"zasync/pkg/dispatch/internal/records"
 )
 
 // Whoever publishes past the store may use keys that the store takes from nobody.
@@ -39,7 +38,7 @@ func TestKeyThatIsNoIDHidesNothing(t *testing.T) {
 			switch {
 			case err == nil && rec.ID == "failed":
 				shown++
-			case errors.Is(err, records.ErrUnreadable):
+			case errors.Is(err, dispatch.ErrUnreadable):
 				odd++
 			default:
 				t.Errorf("%s gave %q, %v", name, rec.ID, err)

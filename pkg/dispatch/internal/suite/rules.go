@@ -61,7 +61,7 @@ type rigCase struct {
 }
 
 func runCases(t *testing.T, cases []rigCase, clock drivertest.Clock, open func(t *testing.T) Pair) {
-	runWithin(t, drivertest.Patience, cases, clock, open)
+	runWithin(t, 3*drivertest.Patience, cases, clock, open) // some have many steps
 }
 
 // runWithin runs cases that take so long at most.
