@@ -11,12 +11,16 @@ import (
 	"zasync/pkg/dispatch/internal/records"
 )
 
-// The entries of a record in its sources are written after the record says that it
-// holds them, or before it says that it does not. Between the two a process may die.
-// Who goes on from there aligns them.
+// A record and its entries in its sources are written in two steps:
+//
+//   - To hold the sources, a worker first writes the record, then the entries.
+//   - To let go of them, it first writes the entries, then the record.
+//
+// A process may die between the two steps. The worker that continues aligns the entries
+// with the record.
 
-// alignAll aligns a settled record and all that it hung on: those may have taken
-// hold of their sources for it when it was open.
+// alignAll aligns a settled record, its parent and the deferreds that it waited for.
+// Those may have taken hold of their own sources for it while it was open.
 func (f *feed) alignAll(ctx context.Context, r *deferred.Record) error {
 	var ids []deferred.ID
 	if r.Parent != nil {
@@ -32,8 +36,8 @@ func (f *feed) alignAll(ctx context.Context, r *deferred.Record) error {
 	return f.align(ctx, append(others, r)...)
 }
 
-// align has the entries of records in their sources say what the records say, and
-// those of the sources in theirs.
+// align makes the entries of records in their sources say what the records say. It does
+// the same for the entries of the sources in their own sources.
 func (f *feed) align(ctx context.Context, records ...*deferred.Record) error {
 	seen := map[deferred.ID]bool{}
 	for next := records; len(next) > 0; next = next[1:] {
@@ -60,7 +64,7 @@ func (f *feed) alignOne(ctx context.Context, r *deferred.Record) error {
 		if marked != nil && !errors.Is(marked, driver.ErrConflict) {
 			return marked
 		}
-		// What was hung on it may have gone meanwhile, or something been hung on it.
+		// Dependents may have settled or attached meanwhile.
 		now, err := f.touch(ctx, r.ID)
 		switch {
 		case err != nil:
@@ -74,8 +78,9 @@ func (f *feed) alignOne(ctx context.Context, r *deferred.Record) error {
 	}
 }
 
-// touch writes a record that holds its sources as it is: whoever is about to write
-// that it does not, and let go of them before, has to do so again.
+// touch writes a record that holds its sources, and changes nothing in it. Another
+// worker may have let go of the sources, and be about to write that into the record.
+// Its compare-and-set then fails, and it must begin again.
 func (f *feed) touch(ctx context.Context, id deferred.ID) (now *deferred.Record, err error) {
 	err = f.records.Change(ctx, []deferred.ID{id}, nil, func(r *deferred.Record) bool {
 		now = r
@@ -84,10 +89,12 @@ func (f *feed) touch(ctx context.Context, id deferred.ID) (now *deferred.Record,
 	return now, err
 }
 
-// mark makes the entries of a record in its sources what it says. It is ErrConflict
-// if the record says otherwise by now: what is looked at between the reading of the
-// sources and their writing cannot be let go of between the two unnoticed, since who
-// lets go reads the record first and writes the sources then.
+// mark makes the entries of a record in its sources say what the record says. It
+// returns ErrConflict if the record says otherwise by now.
+//
+// mark looks at the record between the read and the write of the sources. A worker that
+// lets go reads the record first and writes the sources then. So mark notices if a
+// worker lets go of them in between.
 func (f *feed) mark(ctx context.Context, r *deferred.Record) error {
 	if !r.Holds {
 		return f.letGoAnew(ctx, r)
@@ -109,15 +116,15 @@ func (f *feed) mark(ctx context.Context, r *deferred.Record) error {
 	return nil
 }
 
-// letGoAnew writes the sources also if nothing changes in them: what a process
-// that has died had on its way cannot be stored after that.
+// letGoAnew writes the sources even if nothing changes in them. A delayed write of a
+// dead process cannot be stored after that.
 func (f *feed) letGoAnew(ctx context.Context, r *deferred.Record) error {
-	_, err := f.letGo(ctx, protocol.Sources(r), r.ID, f.records.Keeping.End(r).Add(protocol.SourceGrace)) // as they have been told before
+	_, err := f.letGo(ctx, protocol.Sources(r), r.ID, f.records.Keeping.End(r).Add(protocol.SourceGrace)) // the time that the sources were told before
 	return err
 }
 
-// referring gives those of the records that may have let go of their sources. One that
-// has not, as it seems, may have done so since it was read: so the leader is asked.
+// referring gives the records that may have let go of their sources. It asks the
+// leader: a replica may show a record as it was before it let go.
 func (f *feed) referring(ctx context.Context, ids []deferred.ID) (referring []*deferred.Record, err error) {
 	seen, err := f.records.Sight(ctx, ids, f.records.Store.ReadLatest, true)
 	for i := range seen {

@@ -12,8 +12,8 @@ import (
 	"zasync/pkg/dispatch/internal/wire"
 )
 
-// stands reports whether a call that can be understood waits under the same id:
-// then the id is its own. What cannot be looked up counts as such.
+// stands reports whether a call that can be decoded waits under the same id, and the id
+// is its own. If the look-up fails, it assumes so.
 func (f *feed) stands(ctx context.Context, d driver.Delivery) bool {
 	found, err := f.records.Find(ctx, d.ID)
 	for i := range found {
@@ -24,8 +24,8 @@ func (f *feed) stands(ctx context.Context, d driver.Delivery) bool {
 	return err != nil
 }
 
-// malformed deals with a message that cannot be understood: it is set aside,
-// and whoever waits for its id learns why, unless the id is another call's.
+// malformed sets aside a message that cannot be decoded. Waiters for its id learn the
+// reason, unless the id belongs to another call.
 func (f *feed) malformed(ctx context.Context, h *holding, cause error) {
 	d := h.delivery
 	err := f.records.SetAside(ctx, d, "malformed", cause.Error())
@@ -40,11 +40,11 @@ func (f *feed) malformed(ctx context.Context, h *holding, cause error) {
 	f.release(h)
 }
 
-const digestMalformed = "malformed" // in place of that of a call
+const digestMalformed = "malformed" // stands in place of the digest of a call
 
-// settleMalformed makes the record say that the message could not be understood.
-// One that something else made before keeps what hangs on it, and, if it was
-// settled by that, its outcome.
+// settleMalformed makes the record say that the message could not be decoded. A record
+// that exists already keeps its callbacks and waiters. If it has settled, it keeps its
+// outcome too.
 func (f *feed) settleMalformed(ctx context.Context, h *holding, cause error) (err error) {
 	for {
 		if h.Sighting, err = f.records.ReadLatest(ctx, h.delivery.ID); err != nil {
@@ -62,7 +62,7 @@ func (f *feed) settleMalformed(ctx context.Context, h *holding, cause error) (er
 		}
 		switch {
 		case errors.Is(err, driver.ErrConflict), errors.Is(err, driver.ErrUnknown):
-		case errors.Is(err, driver.ErrTooLarge): // the message is where people look, and the record as it was
+		case errors.Is(err, driver.ErrTooLarge): // the message is set aside for people; the record stays as it was
 			f.log.Error("record cannot say that its call is malformed", "id", r.ID, "err", err)
 			return nil
 		case err != nil || r.Digest != digestMalformed:
@@ -76,9 +76,9 @@ func (f *feed) settleMalformed(ctx context.Context, h *holding, cause error) (er
 	}
 }
 
-// leaveParent marks a callback that was set aside, because its id is another
-// call's, as settled in its parent's record: nobody else would, and the parent
-// would be kept for ever.
+// leaveParent marks a callback as settled in its parent's record. The callback was set
+// aside, because its id belongs to another call. No other worker would mark it, and the
+// parent would be kept for ever.
 func (f *feed) leaveParent(ctx context.Context, h *holding) error {
 	if h.parent == nil || h.Record == nil || h.Record.Parent != nil && h.Record.Parent.ID == h.parent.ID {
 		return nil

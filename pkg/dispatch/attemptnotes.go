@@ -16,16 +16,17 @@ import (
 	"zasync/pkg/dispatch/internal/records"
 )
 
-// noteEvery is how often the annotations of one attempt are written. A handler
-// may report its progress a thousand times a second: of what comes in between
-// only the newest value counts, and the handler does not wait for it.
+// noteEvery is how often the annotations of one attempt are written. A handler may
+// report its progress a thousand times a second. Of the values within one interval only
+// the newest counts, and the handler does not wait for its write.
 const noteEvery = 100 * time.Millisecond
 
-// noteLimit is how long what was kept may take to be written. An outcome waits for
-// it, and must not wait for annotations that nobody answers.
+// noteLimit is how long the write of the kept values may take. The outcome waits for
+// this write, and must not wait for a server that does not answer.
 const noteLimit = 2 * time.Second
 
-// attemptLedger is what a handler has of the queue: it annotates as its attempt.
+// attemptLedger is the queue as a handler sees it. It annotates in the name of the
+// attempt.
 type attemptLedger struct {
 	deferred.Ledger // the queue, for everything but annotations of the attempt
 	records         *records.Records
@@ -34,16 +35,16 @@ type attemptLedger struct {
 	launch          func(do func(ctx context.Context)) bool
 	attempt         *deferred.Attempt
 
-	writing chan struct{} // one write after the other, so that an older value never comes later
+	writing chan struct{} // allows one write at a time: an older value never comes after a newer one
 	mu      sync.Mutex
-	kept    map[string]deferred.Note // to be written at the end of the interval, by key
-	resting bool                     // within the interval
-	ended   bool                     // the outcome is on its way: nothing more is taken
-	fault   error                    // of what was kept; told to the next annotation
+	kept    map[string]deferred.Note // by key; written at the end of the interval
+	resting bool                     // the interval is not over
+	ended   bool                     // the outcome is on its way: the ledger takes no more values
+	fault   error                    // from the write of a kept value; the next annotation returns it
 }
 
-// Annotate writes the first value at once. What follows within the interval is
-// kept, but for a checkpoint, which has to be stored when this returns.
+// Annotate writes the first value at once, and keeps later ones within the interval. It
+// never keeps a checkpoint, which has to be stored when Annotate returns.
 func (l *attemptLedger) Annotate(ctx context.Context, id deferred.ID, n deferred.Note) error {
 	if id != l.attempt.ID {
 		return l.Ledger.Annotate(ctx, id, n)
@@ -60,17 +61,17 @@ func (l *attemptLedger) Annotate(ctx context.Context, id deferred.ID, n deferred
 		return err
 	}
 	defer l.unlockWriting()
-	if l.hasEnded() { // while it waited for another write
+	if l.hasEnded() { // the attempt ended during the wait for another write
 		return errEnded
 	}
 	return l.records.Annotate(ctx, id, n)
 }
 
-// errEnded answers what a handler has left behind, which goes on when it has
-// returned: an annotation must not come after the outcome.
+// errEnded answers a goroutine that a handler has left behind, and that goes on after
+// the handler has returned. An annotation must not come after the outcome.
 var errEnded = fmt.Errorf("dispatch: annotate: the attempt has ended: %w", deferred.ErrLost)
 
-// end writes what is kept, and takes nothing more.
+// end takes no more values, and writes the kept ones.
 func (l *attemptLedger) end(ctx context.Context) {
 	l.mu.Lock()
 	l.ended = true
@@ -124,23 +125,25 @@ func (l *attemptLedger) keep(n deferred.Note) (kept bool, err error) {
 		return false, err
 	}
 	if l.resting {
-		n.Value = append(json.RawMessage(nil), n.Value...) // the handler may use its buffer again
+		n.Value = append(json.RawMessage(nil), n.Value...) // the handler may reuse its buffer
 		l.kept[n.Key] = n
 		return true, nil
 	}
 	l.resting = true
-	l.launch(l.rest) // a worker that leaves writes what is kept when it ends the ledger
+	l.launch(l.rest) // a worker that leaves writes the kept values when it ends the ledger
 	return false, nil
 }
 
-// annotated: something is kept, or on its way.
+// annotated reports whether the handler has annotated: a value may be kept, or on its
+// way.
 func (l *attemptLedger) annotated() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.kept != nil
 }
 
-// rest writes what was kept at the end of each interval in which something was.
+// rest writes the kept values at the end of each interval. It ends with the first
+// interval that has none.
 func (l *attemptLedger) rest(ctx context.Context) {
 	for liveness.Pause(ctx, noteEvery) == nil {
 		if !l.flush(ctx) {
@@ -149,15 +152,16 @@ func (l *attemptLedger) rest(ctx context.Context) {
 	}
 }
 
-// flush writes what is kept. With nothing kept the next value is the first again.
+// flush writes the kept values. If there are none, the next value is again the first of
+// an interval.
 func (l *attemptLedger) flush(ctx context.Context) (wrote bool) {
-	if !l.annotated() { // as most calls, whose outcome waits for this
+	if !l.annotated() { // most calls do not annotate, and their outcome waits for flush
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, noteLimit)
 	defer cancel()
 	if l.lockWriting(ctx) != nil {
-		return true // there is something to write still
+		return true // some values are still to be written
 	}
 	defer l.unlockWriting()
 	l.mu.Lock()
@@ -177,7 +181,7 @@ func (l *attemptLedger) flush(ctx context.Context) (wrote bool) {
 	return len(kept) > 0
 }
 
-// checkpoint is what an earlier attempt has saved for the next one.
+// checkpoint gives the value that an earlier attempt has saved for the next one.
 func (f *feed) checkpoint(ctx context.Context, h *holding) (json.RawMessage, error) {
 	if h.Record.Attempt < 2 {
 		return nil, nil
@@ -187,7 +191,7 @@ func (f *feed) checkpoint(ctx context.Context, h *holding) (json.RawMessage, err
 		return nil, err
 	}
 	n, err := records.DecodeNote(entries[0], 0)
-	if err != nil { // of somebody who may write anything; without it the attempt begins from the start
+	if err != nil { // another client may write anything; without it the attempt begins from the start
 		f.log.Warn("checkpoint passed over", "id", h.Record.ID, "err", err)
 	}
 	return n.Value, nil

@@ -8,13 +8,15 @@ import (
 	"zasync/pkg/dispatch/internal/records"
 )
 
-// maxAbove is how many levels up somebody is looked for who takes a failure on.
+// maxAbove is how many levels up takenBeside looks for a dependent that handles a
+// failure.
 const maxAbove = 16
 
-// takenBeside reports whether a failure that a callback passes through, because it
-// is for the other branch, is taken on by something else: beside the callback on
-// its parent or, when that has passed it through itself, beside the parent in turn.
-// Then it is no news there, however many levels it comes down.
+// takenBeside reports whether another dependent handles a failure that a callback
+// passes through, because the callback is for the other branch. It looks beside the
+// callback on its parent. If the parent has passed the failure through too, it looks
+// beside the parent in turn. If it finds one, the callback counts as handled, however
+// many levels down it is.
 func (f *feed) takenBeside(ctx context.Context, id deferred.ID, parent *deferred.Record) (bool, error) {
 	for range maxAbove {
 		taken, err := f.takenBy(ctx, parent, id)
@@ -31,8 +33,8 @@ func (f *feed) takenBeside(ctx context.Context, id deferred.ID, parent *deferred
 	return false, nil
 }
 
-// takenBy reports whether something that hangs on a failed record, apart from one,
-// takes the failure on.
+// takenBy reports whether a callback or waiter of a failed record handles the failure.
+// The dependent with the id apart does not count.
 func (f *feed) takenBy(ctx context.Context, r *deferred.Record, apart deferred.ID) (bool, error) {
 	if r.State != deferred.Failed && r.State != deferred.Expired {
 		return false, nil

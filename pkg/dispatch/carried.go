@@ -10,15 +10,17 @@ import (
 )
 
 const (
-	carriedLook   = 10 * time.Second // how soon it is looked whether a settled call's message is there still
-	carriedSeldom = 24 * time.Hour   // and how seldom, when it stands for long
+	carriedLook   = 10 * time.Second // the first pause between two looks for the message of a settled call
+	carriedSeldom = 24 * time.Hour   // the longest one, for a message that stands for long
 )
 
-// met notes that no message is left of a call that was settled without it, but
-// for the one that is held. Only then its record may be forgotten: what stands in
-// a lane that has no worker for a while is performed when nothing says that it
-// must not be. Whoever meets the message may have decided before the call settled,
-// so it is also looked for from time to time.
+// met notes that a call that settled without its message has no message left, except
+// the one that is held. Until then its record may not be forgotten. The message may
+// stand for a while in a lane without a worker, and a worker performs it later unless a
+// record forbids it.
+//
+// The worker that meets the message may have decided before the call settled. So met
+// also looks for the message from time to time, by an alarm.
 func (f *feed) met(ctx context.Context, h *holding) error {
 	if !h.Record.Carried {
 		return nil
@@ -31,13 +33,13 @@ func (f *feed) met(ctx context.Context, h *holding) error {
 		now := f.records.Clock.Now()
 		return f.records.Put(ctx, wire.Alarm(h.Record, now.Add(liveness.GrowingDelay(now.Sub(h.Record.Settled), carriedLook, carriedSeldom))))
 	}
-	if h.call != nil { // as after a commit: time enough to have the message acknowledged
+	if h.call != nil { // as after a commit: this leaves time to acknowledge the message
 		h.least = f.records.Keeping.Kept(h.Record)
 	}
 	return f.amend(ctx, h, func(r *deferred.Record) { r.Carried = false })
 }
 
-// carriedElsewhere looks for messages of the call beside the one that is held.
+// carriedElsewhere reports whether the call has a message beside the one that is held.
 func (f *feed) carriedElsewhere(ctx context.Context, h *holding) (bool, error) {
 	found, err := f.records.Find(ctx, h.delivery.ID)
 	if err != nil {

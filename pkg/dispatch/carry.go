@@ -12,8 +12,9 @@ import (
 	"zasync/pkg/dispatch/internal/wire"
 )
 
-// look reads what a decision rests on, and decides. Whose answer is enough is for the
-// decision to say, once it is not known that a replica may be behind.
+// look reads the facts of a decision, and decides. If a replica may lag behind this
+// holding, it asks the leader at once. Otherwise the decision says whether the answer
+// of a replica suffices.
 func (h *holding) look(ctx context.Context) (protocol.Decision, error) {
 	f := h.feed
 	x, err := h.facts(ctx, h.ahead)
@@ -28,7 +29,7 @@ func (h *holding) look(ctx context.Context) (protocol.Decision, error) {
 		d = protocol.Decide(x)
 	}
 	if err := f.pin(ctx, h, d.Action); errors.Is(err, driver.ErrConflict) && !h.ahead {
-		h.ahead = true // the parent is not what it seemed to be
+		h.ahead = true // the parent is not as a replica showed it
 		return h.look(ctx)
 	} else if err != nil {
 		return protocol.Decision{}, err
@@ -36,7 +37,7 @@ func (h *holding) look(ctx context.Context) (protocol.Decision, error) {
 	if d.Action != protocol.RetryLater || x.Now.Before(x.Sent.Add(x.Grace)) {
 		return d, nil
 	}
-	// No record does not mean that nobody knows it: its message may stand behind a backlog.
+	// A deferred without a record may exist: its message may stand behind a backlog.
 	nowhere, err := f.records.Unknown(ctx, h.delivery.ID)
 	if nowhere {
 		d = protocol.Decision{Action: protocol.SetAside, Why: d.Why}
@@ -44,7 +45,7 @@ func (h *holding) look(ctx context.Context) (protocol.Decision, error) {
 	return d, err
 }
 
-// facts reads the record, and the parent's, and tells what they are.
+// facts reads the record and that of the parent, and gives the facts of a decision.
 func (h *holding) facts(ctx context.Context, latest bool) (x protocol.Facts, err error) {
 	f := h.feed
 	read := f.records.Read
@@ -84,8 +85,8 @@ func (h *holding) facts(ctx context.Context, latest bool) (x protocol.Facts, err
 	return x, nil
 }
 
-// carry does what was decided, except to offer the call. False means that
-// something changed meanwhile: look again.
+// carry does the action that was decided, except to offer the call. It returns false if
+// the record has changed: then the caller looks again.
 func (f *feed) carry(ctx context.Context, h *holding, d protocol.Decision) bool {
 	var err error
 	switch d.Action {
@@ -94,7 +95,7 @@ func (f *feed) carry(ctx context.Context, h *holding, d protocol.Decision) bool 
 		err = f.finish(ctx, h)
 	case protocol.Park:
 		if err = f.noteScheduled(ctx, h); err == nil {
-			err = f.unbroken(h) // else another worker may have parked it, and performed it
+			err = f.unbroken(h) // after a gap another worker may have parked it, and performed it
 		}
 		if err == nil {
 			err = f.park(ctx, h, d.Until)
@@ -116,7 +117,7 @@ func (f *feed) carry(ctx context.Context, h *holding, d protocol.Decision) bool 
 		}
 	case protocol.Wait:
 		if err = f.wait(ctx, h); err == nil {
-			return false // and look at what it waits for
+			return false // the caller looks at what it waits for
 		}
 	case protocol.Evaluate:
 		var next protocol.Decision
@@ -128,7 +129,7 @@ func (f *feed) carry(ctx context.Context, h *holding, d protocol.Decision) bool 
 	case protocol.Add:
 		err = f.obey(ctx, h, d.Action)
 		if err == nil {
-			return false // and tell the new members
+			return false // the caller looks again, and the new members learn of it
 		}
 		if errors.Is(err, driver.ErrTooLarge) {
 			err = f.records.SetAside(ctx, h.delivery, "command", "the record cannot hold so many members")
@@ -168,7 +169,7 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d protocol.Dec
 		r.Args = args
 	}
 	err = h.write(ctx, r, f.records.Clock.Now())
-	for _, lessen := range []func(){ // better settled with less than never
+	for _, lessen := range []func(){ // a call that settles with less is better than one that never settles
 		func() { r.Args = deferred.Content{} },
 		func() { f.refer(ctx, h, r, d.Action) },
 		func() {
@@ -184,7 +185,7 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d protocol.Dec
 	return err
 }
 
-// conclusive writes into the record the outcome that was decided on.
+// conclusive sets in the record the outcome that was decided.
 func (f *feed) conclusive(ctx context.Context, h *holding, r *deferred.Record, d protocol.Action, inline int) (err error) {
 	switch d {
 	case protocol.DeadLetter:
@@ -208,22 +209,22 @@ func (f *feed) conclusive(ctx context.Context, h *holding, r *deferred.Record, d
 		protocol.SettleOutside(r, h.command)
 	case protocol.Cancel:
 		f.records.SettleCancelled(ctx, r, h.command)
-	case protocol.Merge: // what has settled keeps its outcome; next took the call in
+	case protocol.Merge: // the record has settled and keeps its outcome; next took the call in
 	default:
 		return fmt.Errorf("dispatch: nobody does %q here", d)
 	}
 	return nil
 }
 
-// refer has a record that is too large refer to whatever result it has.
+// refer makes a record that is too large refer to its result instead of containing it.
 func (f *feed) refer(ctx context.Context, h *holding, r *deferred.Record, d protocol.Action) {
 	if d == protocol.Skip || d == protocol.Conclude {
-		_ = f.conclusive(ctx, h, r, d, 0) // it did before
+		_ = f.conclusive(ctx, h, r, d, 0) // it succeeded before
 	}
 }
 
-// argsOf gives the arguments of a call that is to be settled. A command does not
-// bring the call, which is looked for.
+// argsOf gives the arguments of a call that is to be settled. A cancel or expiry
+// command does not contain the call, so argsOf looks for the message of the call.
 func (f *feed) argsOf(ctx context.Context, h *holding, r *deferred.Record, d protocol.Action) (deferred.Content, error) {
 	switch {
 	case h.call != nil:

@@ -14,8 +14,8 @@ import (
 	"zasync/pkg/dispatch/internal/records"
 )
 
-// Claim writes that this worker performs the call. Nothing starts before that
-// is known to be stored.
+// Claim records that this worker performs the call. The attempt does not start before
+// the claim is known to be stored.
 func (f *feed) Claim(ctx context.Context, o deferred.Offer) (*deferred.Attempt, error) {
 	a, err := f.claimOffer(ctx, o)
 	if err != nil && !errors.Is(err, deferred.ErrTaken) && ctx.Err() == nil {
@@ -27,7 +27,7 @@ func (f *feed) Claim(ctx context.Context, o deferred.Offer) (*deferred.Attempt, 
 func (f *feed) claimOffer(ctx context.Context, o deferred.Offer) (*deferred.Attempt, error) {
 	h := o.Handle.(*holding)
 	for {
-		if !f.leases.kept(&h.delivery) { // its record may be forgotten by now, and look like one that never was
+		if !f.leases.kept(&h.delivery) { // the record may be forgotten by now, as if it had never existed
 			f.letGoSilently(h)
 			return nil, deferred.ErrTaken
 		}
@@ -43,7 +43,7 @@ func (f *feed) claimOffer(ctx context.Context, o deferred.Offer) (*deferred.Atte
 			return nil, gone
 		}
 	}
-	// Time has passed since the call was looked at.
+	// Time has passed since this worker looked at the call.
 	now := f.records.Clock.Now()
 	if h.Record.Attempt == 1 && !h.call.BeginBy.IsZero() && now.After(h.call.BeginBy) {
 		f.afterwards(h, func(ctx context.Context) { f.expireClaimed(ctx, h) })
@@ -57,8 +57,8 @@ func (f *feed) claimOffer(ctx context.Context, o deferred.Offer) (*deferred.Atte
 	return f.begin(h, a), nil
 }
 
-// tryClaim is one compare-and-set. An answer that was lost is read back: the
-// token says whether it was stored.
+// tryClaim does one compare-and-set. If its answer is lost, it reads the record back:
+// the token says whether the claim was stored.
 func (f *feed) tryClaim(ctx context.Context, h *holding) (stored bool, err error) {
 	r := h.next()
 	if r.State == deferred.Running && r.Token.Worker != f.worker.Incarnation {
@@ -71,7 +71,7 @@ func (f *feed) tryClaim(ctx context.Context, h *holding) (stored bool, err error
 	if !errors.Is(err, driver.ErrUnknown) {
 		return err == nil, err
 	}
-	over := h.Revision // an earlier claim, which was taken back, had the same token
+	over := h.Revision // an earlier claim that was taken back had the same token
 	back, readErr := f.records.ReadBack(ctx, h.delivery.ID)
 	if readErr != nil {
 		return false, readErr
@@ -83,8 +83,9 @@ func (f *feed) tryClaim(ctx context.Context, h *holding) (stored bool, err error
 	return false, err
 }
 
-// claimAnew looks again after a conflict. Nil means that the call is still to
-// be claimed; any other answer, that what there was to do instead is under way.
+// claimAnew looks again after a conflict. It returns nil if the call is still to be
+// claimed. Any error means that this worker does another action for it, or has given it
+// back.
 func (f *feed) claimAnew(ctx context.Context, h *holding) error {
 	d, err := h.look(ctx)
 	if err != nil {
@@ -139,14 +140,14 @@ func (f *feed) Decline(o deferred.Offer, reason string) {
 		return
 	}
 	f.afterwards(h, func(ctx context.Context) {
-		if f.ends(h) { // else a leave does
+		if f.ends(h) { // otherwise Leave gives it back
 			f.unclaim(ctx, h, 0, reason)
 		}
 	})
 }
 
-// unclaim takes back the claim of an attempt that never started, so that it
-// counts as none.
+// unclaim takes back the claim of an attempt that never started, so that the attempt
+// does not count.
 func (f *feed) unclaim(ctx context.Context, h *holding, after time.Duration, reason string) {
 	err := f.commitRecord(ctx, h, func(r *deferred.Record) {
 		r.State, r.Attempt, r.Started = deferred.Pending, r.Attempt-1, time.Time{}
@@ -160,12 +161,12 @@ func (f *feed) unclaim(ctx context.Context, h *holding, after time.Duration, rea
 	f.letCome(h, after, reason, nil)
 }
 
-// inputTries is how often what the input is made of is looked for before it
-// counts as gone: for some seconds, by then.
+// inputTries is how many deliveries of a call look for the records of its input before
+// they count as gone. That takes some seconds.
 const inputTries = 6
 
-// withoutInput deals with a claimed call whose input cannot be made: it comes
-// again, or has failed if there will never be one.
+// withoutInput deals with a claimed call whose input cannot be built. The call comes
+// again, or fails if there will never be an input.
 func (f *feed) withoutInput(ctx context.Context, h *holding, cause error) {
 	var size *deferred.SizeError
 	gone := errors.Is(cause, deferred.ErrNotFound) && h.delivery.Deliveries >= inputTries

@@ -8,8 +8,8 @@ import (
 
 // life is how long a queue is open.
 type life struct {
-	over chan struct{} // closed when it is
-	end  func()        // ends it; may be called again
+	over chan struct{} // closed when the queue is
+	end  func()        // closes over; may be called again
 }
 
 func newLife() *life {
@@ -18,7 +18,7 @@ func newLife() *life {
 	return l
 }
 
-// check is ErrClosed when the queue is.
+// check returns ErrClosed if the queue is closed.
 func (l *life) check() error {
 	select {
 	case <-l.over:
@@ -28,10 +28,10 @@ func (l *life) check() error {
 	}
 }
 
-// Close ends whatever waits in this queue, with [ErrClosed]: who awaits, who watches,
-// and who fetches. What is asked of it afterwards is refused with that error. Workers
-// leave before, so that their calls go back at once. A connection under it stays open.
-// To close it again does nothing.
+// Close ends every await, watch and fetch of this queue with [ErrClosed]. The queue
+// refuses later requests with that error. Workers leave before Close, so that their
+// calls go back at once. A connection under the queue stays open. A second Close does
+// nothing.
 func (q *Queue) Close() error {
 	q.life.end()
 	if q.config.Seams == nil {

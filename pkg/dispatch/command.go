@@ -14,12 +14,14 @@ import (
 	"zasync/pkg/dispatch/internal/wire"
 )
 
-// Do gives a command as one durable message, and then carries it out as far as
-// the caller's answer needs; the message finishes what the caller does not live
-// to finish. Nil to a caller who may not look at the record means that it is stored.
-// While the server is away or elects a leader it is tried again until ctx ends, for ten
-// seconds where ctx has no end. An [ErrUnknown] says that the command may be stored and
-// carried out, an [ErrUnanswered] that it is and will be.
+// Do stores a command as one durable message, and then carries it out as far as the
+// caller's answer needs. If the caller dies, a worker finishes the command from the
+// message. For a caller without the right to read the record, nil means that the
+// message is stored.
+//
+// While the server is away or elects a leader, Do tries again until ctx ends, or for
+// ten seconds if ctx has no end. An [ErrUnknown] says that the command may be stored
+// and carried out. An [ErrUnanswered] says that it is stored and will be carried out.
 func (q *Queue) Do(ctx context.Context, c deferred.Command) error {
 	if err := q.life.check(); err != nil {
 		return err
@@ -32,7 +34,7 @@ func (q *Queue) Do(ctx context.Context, c deferred.Command) error {
 	return err
 }
 
-// complete gives whoever came too late the whole result.
+// complete gives the whole result to a caller that came too late.
 func (q *Queue) complete(ctx context.Context, late *deferred.SettledError) {
 	now, err := q.records.Read(ctx, late.ID)
 	if err != nil || now.Record == nil || now.Record.ResultOf == "" {
@@ -56,7 +58,7 @@ func (q *Queue) give(ctx context.Context, c deferred.Command) error {
 	}
 	r, err := q.Record(ctx, c.ID)
 	switch {
-	case errors.Is(err, driver.ErrNotPermitted): // to give a command is a right of its own
+	case errors.Is(err, driver.ErrNotPermitted): // a caller may have the right to give a command and none to read
 	case err == nil:
 		if answered, err := protocol.Reply(&r, &c); answered {
 			return err
@@ -78,7 +80,7 @@ func (q *Queue) give(ctx context.Context, c deferred.Command) error {
 		err = q.untilAnswered(ctx, &c)
 	}
 	switch {
-	case errors.Is(err, driver.ErrNotPermitted): // it is stored: who may not look is told no more
+	case errors.Is(err, driver.ErrNotPermitted): // the command is stored; a caller that may not read learns no more
 		return nil
 	case liveness.Retriable(err), errors.Is(err, driver.ErrClosed), ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 		return fmt.Errorf("dispatch: %s %s: %w: %w", c.Verb, c.ID, ErrUnanswered, liveness.WithCause(ctx, err))
@@ -86,12 +88,12 @@ func (q *Queue) give(ctx context.Context, c deferred.Command) error {
 	return err
 }
 
-// ErrUnanswered: a command is stored, and will be carried out by a worker; what came of
-// it could not be learnt. The error says why. The record will tell.
+// ErrUnanswered says that a command is stored, and that a worker will carry it out. The
+// caller could not learn the result: the error says why. The record will tell.
 var ErrUnanswered = errors.New("dispatch: the command is stored and will be carried out, but what came of it is not known")
 
-// putCommand stores the message of a command. A second one of it is harmless. It tells
-// when the first try began that may have been stored.
+// putCommand stores the message of a command. A second message of it is harmless.
+// putCommand also gives the start of the first try that may have been stored.
 func (q *Queue) putCommand(ctx context.Context, m driver.Message, c *deferred.Command) (given time.Time, err error) {
 	t, maybe := liveness.NewTries(), false
 	for {
@@ -109,14 +111,15 @@ func (q *Queue) putCommand(ctx context.Context, m driver.Message, c *deferred.Co
 	}
 }
 
-// learnTime asks for the server's time, by which a record says when it settled and lives
-// on: a process without a worker has its own clock only. The message that it has just
-// stored bears a fresh stamp. If it is gone already, so is what there was to write.
+// learnTime learns the server's time. By that time a record says when it settled and
+// how long it lives. A process without a worker has only its own clock. The message
+// that it has just stored has a fresh time stamp. If the message is gone already,
+// nothing is left to write.
 func (q *Queue) learnTime(ctx context.Context, c *deferred.Command) {
 	if !q.records.Clock.Unknown(time.Now()) {
 		return
 	}
-	short, cancel := context.WithTimeout(ctx, time.Second) // it may not be permitted
+	short, cancel := context.WithTimeout(ctx, time.Second) // the caller may have no right to this
 	defer cancel()
 	for d, err := range q.records.Broker.Pending(short, driver.Page{Route: driver.Commands, After: c.Seq - 1, Limit: 1}) {
 		if err == nil && d.Seq == c.Seq {
@@ -125,6 +128,6 @@ func (q *Queue) learnTime(ctx context.Context, c *deferred.Command) {
 	}
 }
 
-// maybeEarly: whoever holds the token of a promise may use it before the
-// promise has been seen.
+// maybeEarly reports whether a command may come before its deferred. A client that
+// holds the token of a promise may use it before a worker has met the promise.
 func maybeEarly(v deferred.Verb) bool { return v == deferred.Resolve || v == deferred.Reject }

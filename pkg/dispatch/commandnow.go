@@ -12,15 +12,18 @@ import (
 	"zasync/pkg/dispatch/internal/records"
 )
 
-// doNow carries out a command whose message is stored. After a conflict, or a write
-// whose answer was lost, the leader is asked. Whoever may not ask it, or may not write
-// the record, waits until a worker has. So does one that comes late and finds no
-// record: the command may have been carried out, and the record be forgotten.
+// doNow carries out a command whose message is stored. After a conflict or a lost
+// answer it asks the leader. In some cases it waits until a worker has carried the
+// command out:
+//
+//   - The caller may not ask the leader, or may not write the record.
+//   - The caller comes late and finds no record: a worker may have carried the command
+//     out, and the record may be forgotten.
 func (q *Queue) doNow(ctx context.Context, c *deferred.Command, given time.Time) error {
 	t, read, tried := liveness.NewTries(), q.records.Read, false
 	for {
 		now, err := read(ctx, c.ID)
-		if tried && err != nil && !liveness.Retriable(err) && ctx.Err() == nil { // he may not, perhaps
+		if tried && err != nil && !liveness.Retriable(err) && ctx.Err() == nil { // perhaps the caller may not ask the leader
 			return q.untilAnswered(ctx, c)
 		}
 		if err == nil {
@@ -31,20 +34,20 @@ func (q *Queue) doNow(ctx context.Context, c *deferred.Command, given time.Time)
 		case errors.Is(err, errWaits):
 			return q.untilAnswered(ctx, c)
 		case errors.Is(err, driver.ErrConflict):
-			t.Gained() // somebody else has written
+			t.Gained() // another client has written the record
 		case err == nil || !t.Again(ctx, err):
 			return err
 		}
 	}
 }
 
-// errWaits: the command is for a worker to carry out.
+// errWaits says that a worker is to carry out the command.
 var errWaits = errors.New("dispatch: the command waits for a worker")
 
 // obeyNow carries out a command on a record as it was read.
 func (q *Queue) obeyNow(ctx context.Context, c *deferred.Command, now *records.Sighting, given time.Time) error {
 	r := now.Record
-	forgotten := r == nil && stoodStill(given, time.Now(), q.config.Lease) // perhaps
+	forgotten := r == nil && stoodStill(given, time.Now(), q.config.Lease) // perhaps it existed
 	if r == nil {
 		r = &deferred.Record{ID: c.ID, State: deferred.Pending}
 	}
@@ -52,7 +55,7 @@ func (q *Queue) obeyNow(ctx context.Context, c *deferred.Command, now *records.S
 	case r.Seen || r.State.Settled():
 	case maybeEarly(c.Verb):
 		if met, err := q.meetPromise(ctx, r); !met {
-			return err // nil: it is kept until the promise is met
+			return err // nil: the message stays until a worker meets the promise
 		}
 	case c.Verb == deferred.Add:
 		return errWaits
@@ -70,13 +73,13 @@ func (q *Queue) obeyNow(ctx context.Context, c *deferred.Command, now *records.S
 	if err == nil && c.Verb == deferred.Release {
 		short, cancel := context.WithTimeout(ctx, noticeLimit)
 		defer cancel()
-		_ = q.records.FireSchedule(short, c.ID) // a hint, which whoever meets the command gives too
+		_ = q.records.FireSchedule(short, c.ID) // a hint; the worker that meets the command gives it too
 	}
 	return err
 }
 
-// meetPromise takes in a promise whose message no worker has met yet, so that
-// whoever settles it is told whether his word counts.
+// meetPromise takes in a promise whose message no worker has met yet. So a caller that
+// settles the promise learns whether its command counts.
 func (q *Queue) meetPromise(ctx context.Context, r *deferred.Record) (met bool, err error) {
 	if _, err := q.records.AbsorbMessages(ctx, r); err != nil {
 		return false, err

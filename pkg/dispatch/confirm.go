@@ -3,8 +3,8 @@ package dispatch
 import "context"
 
 // confirmStart revokes an attempt that is late to begin and may not begin any more. It
-// has the record followed first and reads it then: a cancel before the read is seen
-// by the read, and one after it is told without the delay of other attempts.
+// follows the record first, and reads it then. The read shows an earlier cancel. A
+// later one reaches the attempt without the delay that other attempts have.
 func (f *feed) confirmStart(ctx context.Context, h *holding) error {
 	f.mu.Lock()
 	watched := h.watched

@@ -8,13 +8,14 @@ import (
 	"zasync/pkg/dispatch/internal/records"
 )
 
-// cycleReads bounds the search for cycles. What is larger is no mistake that
-// somebody makes by hand.
+// cycleReads bounds the search for cycles. A person does not make a larger cycle by
+// hand.
 const cycleReads = 50_000
 
-// circular reports whether a waiting deferred is among what it waits for. It is
-// asked after the record says that it waits: of two that begin to wait for one
-// another at the same time, one at least sees it, if the leader tells what waits.
+// circular reports whether a waiting deferred is, directly or not, among those that it
+// waits for. The caller asks after the record says that the deferred waits. If two
+// deferreds begin to wait for one another at the same time, at least one then sees the
+// cycle. For this the leader must answer for the deferreds that wait.
 func (f *feed) circular(ctx context.Context, r *deferred.Record) (bool, error) {
 	seen := map[deferred.ID]bool{}
 	for next := r.Waits.On; len(next) > 0 && len(seen) < cycleReads; {
@@ -34,7 +35,8 @@ func (f *feed) circular(ctx context.Context, r *deferred.Record) (bool, error) {
 	return false, nil
 }
 
-// appendUnseen adds what those of the records wait for that wait still.
+// appendUnseen adds the members of the records that still wait, without the ids seen
+// before.
 func appendUnseen(ids []deferred.ID, records []*deferred.Record, seen map[deferred.ID]bool) []deferred.ID {
 	for _, m := range records {
 		if m == nil || m.State != deferred.Waiting || m.Waits == nil {

@@ -22,32 +22,33 @@ import (
 
 // feed is one worker's supply of calls, and its share of the housekeeping.
 //
-// A delivery is the feed's from [Subscription.Next] until it is let go: done,
-// given back, or, when another worker has taken its call, dropped without a
-// word. Until then its lease is renewed.
+// A feed holds a delivery from [driver.Subscription.Next] until it lets go of it, and
+// renews its lease until then. It lets go when the delivery is done or given back. If
+// another worker has taken the call, it drops the delivery and sends nothing to the
+// broker.
 type feed struct {
 	records *records.Records
 	config  Config
 	hub     *hub            // of the queue: attempts watch their records
 	ledger  deferred.Ledger // the queue, for handlers
-	closed  <-chan struct{} // with the queue
+	closed  <-chan struct{} // closed with the queue
 	worker  deferred.Worker
 	log     *slog.Logger
 	wrong   *complaints.Log
 	calls   driver.Subscription
 	house   driver.Subscription
 	offers  chan deferred.Offer
-	broken  chan error // why the supply ended by itself
+	broken  chan error // the error that ended the supply
 	beat    *liveness.Monitor
 	duties  *maintenance.Janitor
 	leases  leases
-	commit  chan struct{}                           // bounds the outcomes on their way, which hold no credit
-	work    sync.WaitGroup                          // everything that was begun with a delivery
-	late    sync.WaitGroup                          // the same, since the worker leaves
+	commit  chan struct{}                           // bounds the outcomes being committed, which hold no credit
+	work    sync.WaitGroup                          // everything that the feed began with a delivery
+	late    sync.WaitGroup                          // the same, begun since the worker leaves
 	intake  sync.WaitGroup                          // the loops that take deliveries
-	loops   sync.WaitGroup                          // the loops that keep what was taken
-	launch  func(do func(ctx context.Context)) bool // begins work that Leave waits for; false: it waits already
-	during  func(do func(ctx context.Context))      // the same, or does it before it returns
+	loops   sync.WaitGroup                          // the loops that serve the taken deliveries
+	launch  func(do func(ctx context.Context)) bool // begins work that Leave waits for; false: Leave waits already
+	during  func(do func(ctx context.Context))      // the same, or does the work before it returns
 	close   context.CancelFunc
 	stop    context.CancelFunc
 
@@ -55,19 +56,19 @@ type feed struct {
 	held    map[deferred.ID]*holding // calls performed here, or being claimed or settled
 	suspect *holding                 // at most one at a time
 	left    bool                     // Leave waits for work
-	ended   bool                     // it waits for late
+	ended   bool                     // Leave waits for late, and nothing adds to it any more
 }
 
 const (
-	joinLimit    = 10 * time.Second // for the first heartbeat, of a worker that nobody counts on yet
+	joinLimit    = 10 * time.Second // for the first heartbeat: no other process relies on this worker yet
 	offerBuffer  = 256
 	commitWindow = 1024
 	houseWindow  = 256
-	dueWindow    = 8192 // held on local timers, half a second's worth
+	dueWindow    = 8192 // calls on local timers, half a second's worth
 )
 
-// Join enters a worker. The worker also does its share of what no one worker is
-// responsible for: commands, delayed calls, calls that must wait.
+// Join registers a worker. The worker also does its share of the work that belongs to
+// no single worker: commands, delayed calls and calls that must wait.
 func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, error) {
 	host, _ := os.Hostname()
 	if err := q.life.check(); err != nil {
@@ -99,15 +100,15 @@ func (q *Queue) Join(ctx context.Context, w deferred.Worker) (deferred.Feed, err
 		return nil, errors.Join(err, f.calls.Close())
 	}
 	f.beat.Health = f.calls.Health
-	// The loops live until Leave, not until the context of the joining ends:
-	// the intake first, then, when what was taken is done, the rest.
+	// The loops run until Leave, not until the context of Join ends. Leave stops the
+	// intake first, and the others when the taken deliveries are done.
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	intake, closeIntake := context.WithCancel(run)
 	f.stop, f.close = stop, closeIntake
 	f.launch = func(do func(context.Context)) bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if !f.left { // Leave waits for what was begun before, and for that alone
+		if !f.left { // Leave waits only for work that began before it
 			f.work.Go(func() { do(run) })
 		}
 		return !f.left
@@ -152,9 +153,9 @@ func (f *feed) Next(ctx context.Context) (deferred.Offer, error) {
 	}
 }
 
-// supply turns deliveries into offers. A first delivery with nothing to wait
-// for is offered unread, since its claim tells whether there is a record; any
-// other is looked at first.
+// supply turns deliveries into offers. It offers a first delivery with nothing to wait
+// for before it reads the record, since the claim tells whether there is one. It looks
+// at any other delivery first.
 func (f *feed) supply(intake, ctx context.Context) {
 	for {
 		d, err := f.calls.Next(intake)
@@ -186,8 +187,8 @@ func (f *feed) supply(intake, ctx context.Context) {
 	}
 }
 
-// examine reads the record and offers the call, or does what is to be done
-// with it instead.
+// examine reads the record. It offers the call, or does the action that is decided
+// instead.
 func (f *feed) examine(ctx context.Context, h *holding) {
 	for {
 		d, err := h.look(ctx)
@@ -201,7 +202,7 @@ func (f *feed) examine(ctx context.Context, h *holding) {
 		}
 		if d.Action == protocol.Claim || d.Action == protocol.TakeOver {
 			if !f.take(h) {
-				continue // another message of the id was claimed here meanwhile
+				continue // this worker has claimed another message of the id meanwhile
 			}
 			if h.suspicious() && !f.takeSuspect(h) {
 				f.letCome(h, time.Second, "another suspect is performed here", nil)
@@ -217,9 +218,10 @@ func (f *feed) examine(ctx context.Context, h *holding) {
 	}
 }
 
-// warnIfDone: a redelivered call without a record may have been performed and
-// acknowledged in vain, if its message is older than such a record is kept. It is
-// performed all the same: a call that runs twice is better than one that is lost.
+// warnIfDone warns of a call that may run twice. A redelivered call without a record
+// may have run before, and its acknowledgement been lost, if its message is older than
+// such a record is kept. The worker performs it all the same: a call that runs twice is
+// better than a lost one.
 func (f *feed) warnIfDone(h *holding) {
 	age := f.records.Clock.Now().Sub(h.delivery.Time)
 	if h.Record == nil && h.delivery.Deliveries > 1 && age > cmp.Or(h.call.Keep, f.config.KeepSucceeded) {

@@ -9,7 +9,7 @@ import (
 
 // obey carries out a command that settles nothing.
 func (f *feed) obey(ctx context.Context, h *holding, d protocol.Action) error {
-	if r := h.Record; d == protocol.Release && r != nil && r.Obeyed == h.command.Seq { // its giver has written that, and may have died before he rang
+	if r := h.Record; d == protocol.Release && r != nil && r.Obeyed == h.command.Seq { // the caller has written that, and may have died before it fired the schedule
 		return f.records.FireSchedule(ctx, r.ID)
 	}
 	r := h.next()

@@ -13,12 +13,18 @@ import (
 	"zasync/pkg/dispatch/internal/wire"
 )
 
-// finish does what a settled record still owes: what hangs on it is fired and
-// marked, a cancel passes on to what it waited for, its parent and those that it
-// waited for learn that it needs them no longer (those that its result is made of
-// when nothing needs that any more), a failure that nobody took on is
-// listed, and after a command its schedule goes. Every step may have been done
-// before; none harms when it is done again.
+// finish does everything that a settled record still owes:
+//
+//   - It fires the callbacks, wakes the waiters and marks both as fired.
+//   - It lets go of the parent and of the deferreds that this one waited for. It passes
+//     a cancel on to the latter.
+//   - It lets go of the sources of its result when no dependent needs the result any
+//     more.
+//   - It lists a failure that no other deferred handles.
+//   - It removes schedules that mean nothing any more, as after a command.
+//   - It notes when no message of the call is left.
+//
+// Every step may have been done before; none does harm when a worker does it again.
 func (f *feed) finish(ctx context.Context, h *holding) error {
 	if gone, err := f.owing(ctx, h); gone || err != nil {
 		return err
@@ -50,9 +56,10 @@ func (f *feed) finish(ctx context.Context, h *holding) error {
 	return f.met(ctx, h)
 }
 
-// owing has the record of a settled deferred as the leader has it, if it seems to
-// owe something still: a mark that is set is final, but one that is not may have been
-// set since it was read, and what is done twice may then be done to what is gone. So
+// owing reads the record of a settled deferred from the leader, if it seems to owe
+// something. A mark that is set is final, but a missing mark may have been set since
+// the read. A worker would then do a step twice, perhaps to a deferred that is gone.
+//
 // gone says that the record has been forgotten meanwhile, and owes nothing.
 func (f *feed) owing(ctx context.Context, h *holding) (gone bool, err error) {
 	if h.Latest || !protocol.Owes(h.Record) {
@@ -64,7 +71,7 @@ func (f *feed) owing(ctx context.Context, h *holding) (gone bool, err error) {
 		return false, err
 	case now.Record == nil:
 		return true, nil
-	case !now.Record.State.Settled(): // of another deferred by now
+	case !now.Record.State.Settled(): // the id belongs to another deferred by now
 		h.ahead = true
 		return false, driver.ErrConflict
 	}
@@ -72,8 +79,10 @@ func (f *feed) owing(ctx context.Context, h *holding) (gone bool, err error) {
 	return false, nil
 }
 
-// stillSettled: with an unbroken lease nobody else finishes what this worker does. After
-// a gap others may have, and all of it be forgotten: then nothing is fired again.
+// stillSettled returns errLapsed if the lease had a gap and the record is not settled
+// any more. With an unbroken lease no other worker finishes this deferred. After a gap
+// other workers may have finished it, and the record may be forgotten. Then this worker
+// fires nothing again.
 func (f *feed) stillSettled(ctx context.Context, h *holding) error {
 	if f.leases.kept(&h.delivery) {
 		return nil
@@ -89,9 +98,9 @@ func (f *feed) stillSettled(ctx context.Context, h *holding) error {
 	return nil
 }
 
-// disarm removes the schedules that have become meaningless: of a call that was
-// settled without it, and of the time when a deferred would have stopped waiting.
-// What is left fires into nothing.
+// disarm removes two schedules that mean nothing any more: that of a call that settled
+// without it, and the alarm for the end of a wait. A schedule that stays fires without
+// effect.
 func (f *feed) disarm(ctx context.Context, h *holding) error {
 	r := h.Record
 	if !protocol.WaitLimit(r).IsZero() {
@@ -105,8 +114,8 @@ func (f *feed) disarm(ctx context.Context, h *holding) error {
 	return nil
 }
 
-// letGoOfRest lets go of the parent and of what the deferred waited for, but for
-// those that its result is made of.
+// letGoOfRest lets go of the parent and of the deferreds that this one waited for,
+// except the sources of its result.
 func (f *feed) letGoOfRest(ctx context.Context, h *holding) error {
 	r := h.Record
 	if !protocol.StillAttached(r) && (r.Parent == nil || r.Parent.Released) {
@@ -130,7 +139,7 @@ func (f *feed) letGoOfRest(ctx context.Context, h *holding) error {
 			return err
 		}
 	}
-	if len(rest) == 0 && r.Holds { // nobody was told anything yet
+	if len(rest) == 0 && r.Holds { // no other record was told anything yet
 		return nil
 	}
 	if !protocol.StillAttached(r) && !parent {
@@ -139,10 +148,9 @@ func (f *feed) letGoOfRest(ctx context.Context, h *holding) error {
 	return f.amend(ctx, h, protocol.MarkDetached)
 }
 
-// fire puts a message for each callback that is not marked, and wakes those that
-// wait. A callback on the branch that was not taken goes to the housekeeping,
-// which settles it with this outcome: nobody may be there who performs calls of
-// its name.
+// fire puts a message for each callback that is not marked, and wakes the waiters. A
+// callback on the branch that was not taken goes to the housekeeping, which settles it
+// with this outcome. For there may be no worker that performs calls of its name.
 func (f *feed) fire(ctx context.Context, h *holding) (fired map[deferred.ID]bool, err error) {
 	r := h.Record
 	fired = map[deferred.ID]bool{}
@@ -166,7 +174,8 @@ func (f *feed) fire(ctx context.Context, h *holding) (fired map[deferred.ID]bool
 	return fired, f.putFired(ctx, messages)
 }
 
-// amend changes the marks of a settled record, whatever others add to it.
+// amend changes the marks of a settled record, even if other clients add to it
+// meanwhile.
 func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Record)) error {
 	for {
 		r := h.Record.Clone()
@@ -188,9 +197,9 @@ func (f *feed) amend(ctx context.Context, h *holding, change func(*deferred.Reco
 	}
 }
 
-// pin notes a callback in the record of its parent that has settled already,
-// which then is kept until the callback has settled too. One that is not to go on
-// needs nothing of it.
+// pin adds a callback to the record of its parent, if the parent has settled already.
+// The parent is then kept until the callback has settled too. A callback that does not
+// go on needs nothing of its parent.
 func (f *feed) pin(ctx context.Context, h *holding, d protocol.Action) error {
 	p := h.parent
 	switch d {
@@ -210,7 +219,7 @@ func (f *feed) pin(ctx context.Context, h *holding, d protocol.Action) error {
 		now, err = f.records.ReadLatest(ctx, p.ID)
 		h.parent = now.Record
 	}
-	if err == nil && (!protocol.IsSettled(h.parent) || !h.parent.Settled.Equal(p.Settled)) { // it has been forgotten, and its id may be another one's
+	if err == nil && (!protocol.IsSettled(h.parent) || !h.parent.Settled.Equal(p.Settled)) { // the parent has been forgotten, and its id may belong to another deferred
 		return driver.ErrConflict
 	}
 	return err

@@ -7,12 +7,14 @@ import (
 	"zasync/pkg/dispatch/driver"
 )
 
-// putFired stores what hangs on a settled record. Anybody may fill the queue, and
-// the message of the settled call stands in it for as long as its callbacks are
-// not stored. So what there is no room for is parked among the schedules, which
-// only workers write; it goes into its lane once there is room, and the message
-// that it hung on makes some. What belongs to the housekeeping is not parked,
-// since a schedule becomes a call for the workers of a lane.
+// putFired stores the messages for the callbacks and waiters of a settled record. Any
+// client may fill the queue, and the message of the settled call stays in it until
+// those are stored.
+//
+// So if there is no room for a call, putFired parks it among the schedules, which only
+// workers write. It goes into its lane once there is room; the end of the settled
+// call's message makes some. A message for the housekeeping is not parked, since a
+// schedule becomes a call for the workers of a lane.
 func (f *feed) putFired(ctx context.Context, messages []driver.Message) error {
 	err := f.records.PutAll(ctx, messages)
 	if !errors.Is(err, driver.ErrFull) {

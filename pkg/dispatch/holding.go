@@ -10,23 +10,22 @@ import (
 	"zasync/pkg/dispatch/internal/wire"
 )
 
-// holding is a call that this worker holds: the delivery, and what is known of
-// its record.
+// holding is a delivery that this worker holds, with the known facts of its record.
 type holding struct {
 	feed             *feed
 	delivery         driver.Delivery
 	call             *wire.Call
 	digest           string
 	records.Sighting      // of its record
-	ahead            bool // of what a replica may know: this holding has written, or tried to
+	ahead            bool // a replica may lag behind this holding, which has written or tried to
 	parent           *deferred.Record
 	members          []*deferred.Record // of a join that is to be settled
 	command          *deferred.Command  // nil: the message is a call
-	from             deferred.ID        // of a wake: who has settled
-	sent             uint64             // the revision that the sender of a wake had by then
-	proven           uint64             // the revision that the record has reached, as the message says
-	least            time.Duration      // what is left of the record's time at least, when it is written
-	looks            time.Duration      // how often what waits has to look, of which another record could not take note; 0: as it likes
+	from             deferred.ID        // of a wake: the deferred that has settled
+	sent             uint64             // of a wake: the least revision of the sender's record
+	proven           uint64             // the least revision of the record, as the message says
+	least            time.Duration      // the least time to live of the record when it is written
+	looks            time.Duration      // the longest pause between looks of a waiter for which another record had no room; 0: no bound
 	taken            bool               // in feed.held
 	released         bool               // its credit is free again
 
@@ -34,20 +33,21 @@ type holding struct {
 	attempt  *deferred.Attempt
 	begun    time.Time
 	claimed  uint64    // the revision of the claim
-	deadline time.Time // of the call, which may be told another one after the attempt
+	deadline time.Time // of the call at the claim; the call may get another one after the attempt
 	watched  bool
 	overdue  bool
 	settling bool
 	unfollow func()
 }
 
-// suspicious: workers died with the call twice at least, counting the one that
-// is dead now. After the first death every call of that worker runs at once
-// elsewhere; after the second one each runs alone, so that a poison call does
-// not take innocent ones with it a third time.
+// suspicious reports whether two workers at least died with the call, counting the one
+// that is dead now. After the first death other workers run every call of that worker
+// at once. After the second one each of them runs alone, so that a poison call does not
+// take innocent ones with it a third time.
 func (h *holding) suspicious() bool { return h.Record != nil && h.Record.Counts.Deaths > 0 }
 
-// take makes the id this delivery's, unless another one of the id is here.
+// take reserves the id for this delivery, unless this worker has another delivery of
+// the id.
 func (f *feed) take(h *holding) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -59,9 +59,9 @@ func (f *feed) take(h *holding) bool {
 	return true
 }
 
-// suspectTime is for how long a suspect runs alone. One that lives so long is not
-// likely to kill its worker; and a fleet that was restarted twice has nothing but
-// suspects, which must not run one at a time for ever.
+// suspectTime is how long a suspect runs alone. A suspect that lives so long is not
+// likely to kill its worker. A fleet that was restarted twice has only suspects, and
+// must not run them one at a time for ever.
 const suspectTime = 30 * time.Second
 
 func (f *feed) takeSuspect(h *holding) bool {
@@ -81,8 +81,8 @@ func (f *feed) performs(id deferred.ID, except *holding) bool {
 	return other != nil && other != except
 }
 
-// ends makes the end of an attempt the caller's, if it is nobody's yet: its outcome, its
-// being declined, or that its worker leaves.
+// ends reserves the end of an attempt for the caller, and reports whether the caller is
+// the first. The end is an outcome, a decline, or that the worker leaves.
 func (f *feed) ends(h *holding) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -91,13 +91,13 @@ func (f *feed) ends(h *holding) bool {
 	return first
 }
 
-// drop ends the holding, with no word to the broker: the lease runs out.
+// drop ends the holding and sends nothing to the broker: the lease runs out.
 func (f *feed) drop(h *holding) {
 	f.leases.remove(h.delivery)
 	f.untake(h)
 }
 
-// untake lets another message of the id be looked at here.
+// untake frees the id, so that this worker may look at another message of it.
 func (f *feed) untake(h *holding) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -113,7 +113,7 @@ func (f *feed) untake(h *holding) {
 	}
 }
 
-// release frees the delivery's credit for another one, once.
+// release frees the credit of the delivery for another one, once.
 func (f *feed) release(h *holding) {
 	if h.released {
 		return
@@ -131,19 +131,19 @@ func (f *feed) acknowledge(ctx context.Context, h *holding) {
 	f.settle(ctx, h, driver.Settlement{Delivery: h.delivery, Verdict: driver.Done})
 }
 
-// letCome gives the message back: its duty is not done, and not ours now. It
-// ends the holding and frees its credit.
+// letCome gives the message back: its duty is not done, and does not belong to this
+// worker now. It ends the holding and frees its credit.
 func (f *feed) letCome(h *holding, after time.Duration, why string, err error) {
-	if !f.leases.kept(&h.delivery) { // a word would be about a message that another worker holds
+	if !f.leases.kept(&h.delivery) { // another worker may hold the message now
 		f.letGoSilently(h)
 		return
 	}
 	f.log.Debug("given back", "id", h.delivery.ID, "name", h.delivery.Name, "reason", why, "err", err)
-	f.settle(context.Background(), h, driver.Settlement{Delivery: h.delivery, Verdict: driver.GiveBack, After: after}) //nolint:forbidigo // a word to the broker, not waited for
+	f.settle(context.Background(), h, driver.Settlement{Delivery: h.delivery, Verdict: driver.GiveBack, After: after}) //nolint:forbidigo // sent to the broker without a wait
 	f.release(h)
 }
 
-// letGoSilently ends a holding whose lease had a gap, with no word to the broker.
+// letGoSilently ends a holding whose lease had a gap, and sends nothing to the broker.
 func (f *feed) letGoSilently(h *holding) {
 	f.log.Warn("let go: the lease had a gap", "id", h.delivery.ID, "name", h.delivery.Name)
 	f.drop(h)

@@ -14,9 +14,9 @@ import (
 	"zasync/pkg/dispatch/internal/wire"
 )
 
-// keepHouse does this worker's share of what needs no slot and no handler:
-// commands, calls that must wait first, and calls whose time has come. It is
-// never subject to what a worker admits or to a pause.
+// keepHouse does this worker's share of the work that needs no slot and no handler:
+// commands, calls that must wait first, and calls whose time has come. The worker's
+// admission and its pauses do not apply to this work.
 func (f *feed) keepHouse(intake, ctx context.Context) {
 	f.house.Want(driver.Lane{Route: driver.Commands}, houseWindow)
 	f.house.Want(driver.Lane{Route: driver.Later}, houseWindow)
@@ -44,7 +44,7 @@ func (f *feed) keepHouse(intake, ctx context.Context) {
 	}
 }
 
-// handle does something about a delivery.
+// handle deals with a delivery in a goroutine of its own.
 func (f *feed) handle(h *holding, do func()) {
 	f.work.Go(func() {
 		defer f.rescue(h)
@@ -52,7 +52,7 @@ func (f *feed) handle(h *holding, do func()) {
 	})
 }
 
-// afterwards is handle for what the caller's context must not end.
+// afterwards is handle for work that must not end with the caller's context.
 func (f *feed) afterwards(h *holding, do func(ctx context.Context)) {
 	f.during(func(ctx context.Context) {
 		defer f.rescue(h)
@@ -60,9 +60,9 @@ func (f *feed) afterwards(h *holding, do func(ctx context.Context)) {
 	})
 }
 
-// rescue is deferred by what deals with a delivery. A defect of ours must not end
-// the program of one worker after the other, to each of whom the message comes: it
-// is logged, and the message comes again later.
+// rescue recovers from a panic; each function that deals with a delivery defers it. The
+// message comes to one worker after the other, and a defect of ours must not end the
+// program of each. So rescue logs the panic, and the message comes again later.
 func (f *feed) rescue(h *holding) {
 	if v := recover(); v != nil {
 		f.log.Error("panic", "id", h.delivery.ID, "name", h.delivery.Name, "err", v, "stack", string(debug.Stack()))
@@ -70,8 +70,8 @@ func (f *feed) rescue(h *holding) {
 	}
 }
 
-// command carries out what was asked of a deferred. The message lasts until
-// that is done, whoever dies.
+// command carries out a command on a deferred. The message lasts until that is done,
+// whichever worker dies.
 func (f *feed) command(ctx context.Context, h *holding) {
 	h.command = &deferred.Command{}
 	if err := h.readCommand(); err != nil {
@@ -81,14 +81,14 @@ func (f *feed) command(ctx context.Context, h *holding) {
 	f.untilDone(ctx, h, nil)
 }
 
-// readCommand reads the message. Words that workers put for one another pass
+// readCommand reads the message. Commands that workers send to one another pass
 // unchecked: they mean no more than "look again".
 func (h *holding) readCommand() error {
 	d, c := &h.delivery, h.command
 	fault := wire.DecodeBody(d.Body, c)
 	c.Verb, c.ID, c.Seq = deferred.Verb(d.Verb), d.ID, d.Seq
 	switch c.Verb {
-	case deferred.Resolve, deferred.Reject, deferred.Add: // half of what they say would be something else
+	case deferred.Resolve, deferred.Reject, deferred.Add: // a part of such a command would mean something else
 		if fault != nil {
 			return fault
 		}
@@ -104,7 +104,8 @@ func (h *holding) readCommand() error {
 	return c.Check()
 }
 
-// readWake reads what the message of another worker proves. Earlier workers say less.
+// readWake reads the revision that the message of another worker proves. Earlier
+// versions of workers write less.
 func (h *holding) readWake() {
 	var w wire.Wake
 	switch {
@@ -116,8 +117,8 @@ func (h *holding) readWake() {
 	}
 }
 
-// later looks at a call that came by the way of those that must wait, or as a
-// command: it is parked until its time, or goes into the queue.
+// later looks at a call that came on the later route or as a command. It parks the call
+// until its time, or puts it into its lane.
 func (f *feed) later(ctx context.Context, h *holding) {
 	c, err := wire.Decode(&h.delivery)
 	if err != nil {
@@ -129,7 +130,7 @@ func (f *feed) later(ctx context.Context, h *holding) {
 		if err := f.meet(ctx, h); err != nil {
 			return err
 		}
-		if r := h.Record; r != nil && r.State == deferred.Waiting { // its parent settled while that was written
+		if r := h.Record; r != nil && r.State == deferred.Waiting { // its parent settled during the write
 			return f.forward(ctx, h)
 		}
 		m, err := c.Encode(driver.Ready)
@@ -143,10 +144,14 @@ func (f *feed) later(ctx context.Context, h *holding) {
 	})
 }
 
-// meet records a call that has more terms than its arguments before it goes into
-// its lane: another message of it, without them, changes nothing then; and one that
-// the server has numbered, whose number no other message may have else. A deadline
-// has an alarm, since there may be no worker of the lane to keep it.
+// meet records some calls before they go into their lane:
+//
+//   - A callback, or a call with a deadline: another message of the call, without these
+//     terms, changes nothing then.
+//   - A call with a number of the server as its id: no other message may have this
+//     number then.
+//
+// A deadline gets an alarm, since there may be no worker of the lane to keep it.
 func (f *feed) meet(ctx context.Context, h *holding) error {
 	if h.call.After == nil && h.call.Deadline.IsZero() && wire.Number(h.delivery.ID) == 0 {
 		return nil
@@ -165,8 +170,8 @@ func (f *feed) meet(ctx context.Context, h *holding) error {
 	return f.records.Put(ctx, wire.Alarm(h.Record, h.call.Deadline))
 }
 
-// untilDone looks and acts until nothing changes in between. What a worker of
-// the call's lane has to decide on is handed on by forward.
+// untilDone looks and acts until nothing changes in between. If a worker of the call's
+// lane has to decide, forward hands the call on.
 func (f *feed) untilDone(ctx context.Context, h *holding, forward func() error) {
 	for {
 		d, err := h.look(ctx)
@@ -190,17 +195,17 @@ func (f *feed) untilDone(ctx context.Context, h *holding, forward func() error) 
 	}
 }
 
-// move waits out the last bit before a call's time and puts it into the queue,
-// on the millisecond and never early. It carries no id for deduplication: the
-// same call may rightly be moved again.
+// move waits out the last moments before a call's time and puts the call into its lane:
+// on the millisecond and never early. The message has no id for deduplication, since
+// the same call may rightly be moved again.
 func (f *feed) move(intake, ctx context.Context, h *holding) {
 	d := &h.delivery
 	if err := wire.CheckDue(d); err != nil {
 		f.malformed(ctx, h, err)
 		return
 	}
-	due, _ := time.Parse(time.RFC3339Nano, d.Header[wire.HeaderDue]) // what cannot be read is judged in the queue
-	if latest := d.Time.Add(wire.LongestLead); due.After(latest) {   // no worker has written that
+	due, _ := time.Parse(time.RFC3339Nano, d.Header[wire.HeaderDue]) // a worker of the lane judges a time that cannot be read
+	if latest := d.Time.Add(wire.LongestLead); due.After(latest) {   // no worker stores such a lead
 		due = latest
 	}
 	for wait := due.Sub(f.records.Clock.Now()); wait > 0; wait = due.Sub(f.records.Clock.Now()) {
@@ -209,7 +214,7 @@ func (f *feed) move(intake, ctx context.Context, h *holding) {
 			return
 		}
 	}
-	if !f.leases.kept(d) { // moved by another worker, the call may have run and be forgotten
+	if !f.leases.kept(d) { // another worker may have moved the call, which may have run and be forgotten
 		f.letGoSilently(h)
 		return
 	}
@@ -217,7 +222,7 @@ func (f *feed) move(intake, ctx context.Context, h *holding) {
 	m.Route = driver.Ready
 	wire.SpellInASCII(m.Header)
 	if m.Header[wire.HeaderDeadline] != "" {
-		m.Route = driver.Later // to have its deadline watched, or to be expired
+		m.Route = driver.Later // to get an alarm for its deadline, or to expire
 	}
 	if id := deferred.ID(m.Header[wire.HeaderWake]); id != "" {
 		m = wire.WakeMessage(id, "", 0)

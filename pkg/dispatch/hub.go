@@ -12,7 +12,7 @@ import (
 	"zasync/pkg/dispatch/internal/records"
 )
 
-// hub shares one watch per deferred among all who follow it in this process.
+// hub shares one watch per deferred among all its followers in this process.
 type hub struct {
 	store driver.Store
 	life  *life
@@ -21,29 +21,29 @@ type hub struct {
 	topics map[deferred.ID]*topic
 }
 
-// topic is one deferred that is followed.
+// topic is one deferred that has followers.
 type topic struct {
 	followers map[*follower]struct{}
 	read      chan struct{} // asks for a read; capacity 1
 	stop      context.CancelFunc
 }
 
-// follower is told of records until it has seen enough.
+// follower gets records until it has seen enough.
 type follower struct {
 	tell func(r *deferred.Record, revision uint64) bool
-	fail func(error) // it may not look, or never more; nil: no matter
+	fail func(error) // gets an error that stays; nil: the follower does not need it
 }
 
-// reread is how often a followed record is read, in case a change was lost on
-// the way: nobody waits for ever for a message that did not come.
+// reread is how often a followed record is read, in case a change was lost on the way.
+// So no follower waits for ever for a message that did not come.
 const reread = 10 * time.Second
 
 func newHub(s driver.Store, l *life) *hub {
 	return &hub{store: s, life: l, topics: map[deferred.ID]*topic{}}
 }
 
-// follow calls tell with the record as it is, if there is one, and as it
-// changes, until tell returns false or ctx ends. Neither tell nor fail must block.
+// follow calls tell with the present record, if there is one, and with each change,
+// until tell returns false or ctx ends. Neither tell nor fail must block.
 func (h *hub) follow(ctx context.Context, id deferred.ID, tell func(r *deferred.Record, revision uint64) bool, fail func(error)) {
 	f := &follower{tell: tell, fail: fail}
 	h.mu.Lock()
@@ -59,7 +59,7 @@ func (h *hub) follow(ctx context.Context, id deferred.ID, tell func(r *deferred.
 		go h.run(run, id, t)
 	}
 	t.followers[f] = struct{}{}
-	t.ask() // what was read before it joined may be older than what it knows
+	t.ask() // an earlier read may be older than the record that the new follower knows
 	context.AfterFunc(ctx, func() { h.leave(id, t, f) })
 }
 
@@ -84,7 +84,7 @@ func (h *hub) leave(id deferred.ID, t *topic, f *follower) {
 // that passes it reads again.
 func (h *hub) run(ctx context.Context, id deferred.ID, t *topic) {
 	keys := []driver.Key{records.Key(id)}
-	changes, err := h.store.Watch(ctx, keys) // without it there is still the reading
+	changes, err := h.store.Watch(ctx, keys) // without a watch it still reads
 	if h.failed(id, t, err) {
 		return
 	}
@@ -97,7 +97,7 @@ func (h *hub) run(ctx context.Context, id deferred.ID, t *topic) {
 				h.tell(id, t, e)
 				continue
 			}
-			changes = nil // the reading tells why
+			changes = nil // the next read tells why
 		case <-t.read:
 		case <-tick.C:
 			if changes == nil {
@@ -125,8 +125,8 @@ func (h *hub) read(ctx context.Context, id deferred.ID, t *topic) error {
 	return err
 }
 
-// failed tells the followers of an error that stays, which would keep them waiting for
-// ever. It reports whether nothing more is to come, for anybody.
+// failed tells the followers of an error that stays, and would keep them waiting for
+// ever. It reports whether the topic is over for all of them.
 func (h *hub) failed(id deferred.ID, t *topic, err error) bool {
 	if !liveness.Hopeless(err) {
 		return false
@@ -138,7 +138,7 @@ func (h *hub) failed(id deferred.ID, t *topic, err error) bool {
 			f.fail(err)
 		}
 	}
-	if !errors.Is(err, driver.ErrClosed) { // rights change
+	if !errors.Is(err, driver.ErrClosed) { // a person may mend that
 		return false
 	}
 	if h.topics[id] == t {

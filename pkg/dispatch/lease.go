@@ -8,16 +8,16 @@ import (
 	"zasync/pkg/dispatch/driver"
 )
 
-// errLapsed: the lease of a delivery had a gap. Another worker may have the message,
-// or may have finished its call, whose record may be forgotten by now. So this worker
-// does nothing more about it, and says nothing to the broker.
+// errLapsed says that the lease of a delivery had a gap. Another worker may have the
+// message, or may have finished its call, and the record may be forgotten by now. So this
+// worker does nothing more about the message, and sends the broker no answer.
 var errLapsed = errors.New("dispatch: the lease had a gap")
 
-// leases are the deliveries that this worker holds, and since when each is known
-// to be its own.
+// leases holds the deliveries of this worker, each with the last time when it was known
+// to be the worker's own.
 type leases struct {
-	// most is the longest time between two renewals. It is less than the lease, whose
-	// time runs from when the broker hears of one.
+	// most is the longest time between two renewals. It is less than the lease: the
+	// broker counts a lease from when it receives a renewal.
 	most time.Duration
 
 	mu     sync.Mutex
@@ -26,7 +26,7 @@ type leases struct {
 	woke   time.Time         // when this process was last found to have stood still
 }
 
-// A lease is that of one delivery.
+// A lease is the lease of one delivery.
 type lease struct {
 	driver.Delivery
 	good   time.Time // when it was last renewed, or began
@@ -48,9 +48,9 @@ func (l *leases) remove(d driver.Delivery) {
 	l.mu.Unlock()
 }
 
-// kept reports whether the lease of a delivery has had no gap since it came. What
-// was read from a socket right after this process had stood still may have lain there,
-// unless an attempt of it is in force.
+// kept reports whether the lease of a delivery has had no gap since the delivery came. A
+// delivery that was read from a socket right after this process stood still may have lain
+// there. It does not count as kept unless its attempt was found in force.
 func (l *leases) kept(d *driver.Delivery) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -61,7 +61,8 @@ func (l *leases) kept(d *driver.Delivery) bool {
 		(h.proven || l.woke.IsZero() || d.Got.Sub(l.woke) > l.most/3)
 }
 
-// unbroken is errLapsed if the lease of what a worker is about to replace had a gap.
+// unbroken is errLapsed if the lease of a delivery had a gap. A worker checks that before
+// it replaces the message.
 func (f *feed) unbroken(h *holding) error {
 	if !f.leases.kept(&h.delivery) {
 		return errLapsed
@@ -69,8 +70,8 @@ func (f *feed) unbroken(h *holding) error {
 	return nil
 }
 
-// pulse is called often, by a loop that waits for nothing else: so a gap between two
-// calls is one of this process, and not of the connection.
+// pulse is called often, by a loop that waits for nothing else. So a gap between two
+// calls is a gap of this process, and not of the connection.
 func (l *leases) pulse(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,8 +81,8 @@ func (l *leases) pulse(now time.Time) {
 	l.ticked = now
 }
 
-// due are the deliveries to be renewed. One whose lease had a gap is not, until its
-// attempt is known to be in force: see [leases.again].
+// due gives the deliveries to renew. It leaves out a delivery whose lease had a gap, until
+// the attempt is known to be in force: see [leases.again].
 func (l *leases) due(now time.Time) (due []driver.Delivery) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,8 +94,8 @@ func (l *leases) due(now time.Time) (due []driver.Delivery) {
 	return due
 }
 
-// renewed notes that the broker has heard the word about deliveries, which was given
-// at a time. It may have heard it only now, when the lease was over.
+// renewed notes that the broker has received the renewal of deliveries, which was sent at
+// a time. The broker may have received it only now, after the lease was over.
 func (l *leases) renewed(deliveries []driver.Delivery, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,13 +107,13 @@ func (l *leases) renewed(deliveries []driver.Delivery, at time.Time) {
 	}
 }
 
-// lapse reports whether there was a gap until now.
+// lapse notes and reports whether the lease had a gap until now.
 func (h *lease) lapse(now time.Time, most time.Duration) bool {
 	h.lapsed = h.lapsed || stoodStill(h.good, now, most)
 	return h.lapsed
 }
 
-// again has the lease of an attempt that is in force renewed again.
+// again makes the lease of an attempt that is in force due for renewal again, after a gap.
 func (l *leases) again(d *driver.Delivery) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -121,7 +122,7 @@ func (l *leases) again(d *driver.Delivery) {
 	}
 }
 
-// hasLapsed: the lease of what is held had a gap.
+// hasLapsed reports whether the lease of a held delivery had a gap.
 func (l *leases) hasLapsed(d *driver.Delivery) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -129,8 +130,8 @@ func (l *leases) hasLapsed(d *driver.Delivery) bool {
 	return h != nil && h.lapsed
 }
 
-// stoodStill: between two moments lies more than so long, by the monotonic clock or
-// by the wall clock, which alone counts the sleep of a machine.
+// stoodStill reports whether more than a duration lies between two moments, by the
+// monotonic clock or by the wall clock. Only the wall clock counts the sleep of a machine.
 func stoodStill(last, now time.Time, most time.Duration) bool {
 	return now.Sub(last) > most || now.Round(0).Sub(last.Round(0)) > most
 }

@@ -11,7 +11,8 @@ import (
 	"zasync/pkg/deferred"
 )
 
-// Leave stops the supply, waits for what is on its way, and says goodbye.
+// Leave stops the supply of calls, waits for the work on its way, and deletes the heartbeat
+// of the worker.
 func (f *feed) Leave(ctx context.Context) error {
 	f.mu.Lock()
 	if f.left {
@@ -44,7 +45,7 @@ func (f *feed) Leave(ctx context.Context) error {
 	return errors.Join(err, f.beat.Leave(ctx))
 }
 
-// over waits for the end of some work.
+// over waits until some work has ended, or the context has.
 func over(ctx context.Context, work *sync.WaitGroup) error {
 	done := make(chan struct{})
 	go func() { work.Wait(); close(done) }()
@@ -56,14 +57,14 @@ func over(ctx context.Context, work *sync.WaitGroup) error {
 	}
 }
 
-// abandon gives back a call whose handler goes on regardless. That the worker
-// leaves is not the call's fault, so nobody may count a death; the handler's
-// token fences it.
+// abandon gives back a call whose handler still runs. The call is not at fault when its
+// worker leaves, so no worker may count a death. The token of the attempt fences the
+// handler. Where abandon cannot give the call back, the lease runs out.
 func (f *feed) abandon(ctx context.Context, h *holding) {
 	f.mu.Lock()
 	claimed := h.attempt != nil
 	f.mu.Unlock()
-	// What somebody else ends is his, who has not returned yet.
+	// Another goroutine may be ending the attempt, and has not returned yet.
 	if !claimed || !f.ends(h) || f.commitRecord(ctx, h, func(r *deferred.Record) { r.State, r.Started = deferred.Pending, time.Time{} }) != nil {
 		f.drop(h)
 		return
@@ -71,8 +72,8 @@ func (f *feed) abandon(ctx context.Context, h *holding) {
 	f.letCome(h, 0, "abandoned", nil)
 }
 
-// abandoned are the calls that are held still when the worker leaves: claimed,
-// and neither settled nor declined. Their leases run out.
+// abandoned gives the calls that the worker still holds when it leaves, most of them
+// claimed, and neither settled nor declined.
 func (f *feed) abandoned() []*holding {
 	f.mu.Lock()
 	defer f.mu.Unlock()

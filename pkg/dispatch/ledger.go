@@ -10,9 +10,8 @@ import (
 	"zasync/pkg/dispatch/internal/protocol"
 )
 
-// Record is what is known of a deferred. One that no worker has met yet is
-// shown by its message: pending, or scheduled. It is asked for again as [Queue.Do] is
-// tried again.
+// Record gives the record of a deferred. If no worker has met the call yet, Record makes
+// one from its message: pending, scheduled or waiting. It tries again as [Queue.Do] does.
 func (q *Queue) Record(ctx context.Context, id deferred.ID) (r deferred.Record, err error) {
 	if err := cmp.Or(q.life.check(), id.Check()); err != nil {
 		return deferred.Record{}, err
@@ -21,9 +20,9 @@ func (q *Queue) Record(ctx context.Context, id deferred.ID) (r deferred.Record, 
 	return r, err
 }
 
-// Await returns the record when it has settled. One that has already costs one
-// read. While the server is away it goes on waiting; when the connection is closed for
-// good, or the queue, it ends with [ErrClosed].
+// Await waits until a deferred has settled, and returns its record. If it has settled
+// already, that costs one read of the record. While the server is away, Await goes on
+// waiting. It ends with [ErrClosed] when the queue is closed, or the connection for good.
 func (q *Queue) Await(ctx context.Context, id deferred.ID) (deferred.Record, error) {
 	if err := cmp.Or(q.life.check(), id.Check()); err != nil {
 		return deferred.Record{}, err
@@ -69,7 +68,8 @@ func failOnce(c chan<- error) func(error) {
 	}
 }
 
-// awaited is what somebody is told who has waited, with the whole result.
+// awaited gives a caller that has waited the record with the whole result, and notes
+// that the caller has seen a failure.
 func (q *Queue) awaited(ctx context.Context, r *deferred.Record) (deferred.Record, error) {
 	q.noticed(ctx, r)
 	var o deferred.Outcome

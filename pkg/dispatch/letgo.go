@@ -14,9 +14,9 @@ import (
 	"zasync/pkg/dispatch/internal/wire"
 )
 
-// letGo tells others that a deferred needs them no longer, and gives what they
-// were like then. What its result is made of is told until when that is needed, and
-// written in any case: see align.
+// letGo detaches a deferred from others that it does not need any more, and gives the
+// state of each at that time. A source of its result also learns until when the deferred
+// needs it, and is written in any case: see align.
 func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, needed time.Time) (map[deferred.ID]protocol.Member, error) {
 	members := map[deferred.ID]protocol.Member{}
 	for chunk := range slices.Chunk(others, records.ReadAtOnce) {
@@ -26,9 +26,9 @@ func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, 
 			changed := protocol.DetachEntry(r, id) || protocol.IsSettled(r) && !needed.IsZero()
 			if protocol.IsSettled(r) && needed.After(r.Needed) {
 				r.Needed, changed = needed, true
-				r.Holds = r.ResultOf != "" // its own sources have to be told once more
+				r.Holds = r.ResultOf != "" // its own sources must learn the new time too
 			}
-			if protocol.AllSettled(r) { // also when it was marked before: whoever did so may have died then
+			if protocol.AllSettled(r) { // also if the entry was marked before: that worker may have died before the wake
 				wakes[r.ID] = wire.WakeMessage(r.ID, id, 0)
 			}
 			return changed
@@ -42,7 +42,7 @@ func (f *feed) letGo(ctx context.Context, others []deferred.ID, id deferred.ID, 
 				return true
 			})
 		}
-		if errors.As(err, &full) { // then it is kept for ever, which is better than to try for ever
+		if errors.As(err, &full) { // the record is kept for ever, which is better than to try for ever
 			f.log.Error("record is too large to be told that it is needed no longer", "id", full.IDs[0], "err", err)
 			err = nil
 		}

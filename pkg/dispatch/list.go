@@ -22,11 +22,10 @@ type Filter struct {
 	Labels map[string]string // an empty value selects any
 
 	Submitted Interval
-	Settled   Interval // one that has not settled is in none
+	Settled   Interval // an open deferred is in no interval with a bound
 }
 
-// An Interval is the time from Since on, and before Until. A zero time is no
-// bound.
+// An Interval is the time from Since on, and before Until. A zero time is no bound.
 type Interval struct{ Since, Until time.Time }
 
 func (i Interval) has(t time.Time) bool {
@@ -50,10 +49,10 @@ func (f *Filter) takes(r *deferred.Record) bool {
 	return true
 }
 
-// List gives the deferreds that a filter selects: those with a record, oldest
-// change first, then those that no worker has met yet, oldest first. There is
-// no index: it reads everything. An error that is [ErrUnreadable] is in the place of one
-// record, and the others follow; any other ends the list.
+// List gives the deferreds that a filter selects. Those with a record come first, oldest
+// change first. Then come those that no worker has met yet, oldest first on each route.
+// There is no index: List reads every record and every message. An [ErrUnreadable] error
+// stands in the place of one record, and the others follow. Any other error ends the list.
 func (q *Queue) List(ctx context.Context, f Filter) iter.Seq2[deferred.Record, error] {
 	return func(yield func(deferred.Record, error) bool) {
 		if err := q.life.check(); err != nil {
@@ -65,15 +64,15 @@ func (q *Queue) List(ctx context.Context, f Filter) iter.Seq2[deferred.Record, e
 	}
 }
 
-// listing is one walk over everything. Its steps return false when no more is
-// to be shown.
+// listing is one walk over all records and messages. A step returns false when the list
+// has ended.
 type listing struct {
 	queue  *Queue
 	filter *Filter
 	yield  func(deferred.Record, error) bool
 	met    map[deferred.ID]bool
-	stubs  map[deferred.ID]*deferred.Record // which have not met their call: its message says more
-	order  []deferred.ID                    // of the stubs
+	stubs  map[deferred.ID]*deferred.Record // records that have not met their call: its message says more
+	order  []deferred.ID                    // of the stubs, and of messages with a foreign number
 }
 
 func (l *listing) show(r deferred.Record) bool { return !l.filter.takes(&r) || l.yield(r, nil) }
@@ -105,7 +104,7 @@ func (l *listing) records(ctx context.Context) bool {
 func (l *listing) messages(ctx context.Context) bool {
 	for _, route := range []driver.Route{driver.Ready, driver.Later, driver.Delay, driver.Due, driver.Commands} {
 		page := driver.Page{Route: route, Queue: l.filter.Queue, Name: l.filter.Name}
-		if route == driver.Commands { // of which only some bring a call, and say so within
+		if route == driver.Commands { // only some of these bring a call, and a header names its queue
 			page.Queue, page.Name = "", ""
 		}
 		for d, err := range l.queue.records.Broker.Pending(ctx, page) {
@@ -120,7 +119,7 @@ func (l *listing) messages(ctx context.Context) bool {
 			if !ok || l.met[r.ID] {
 				continue
 			}
-			if wire.Foreign(&d) { // it has a record by now, or no right to its number
+			if wire.Foreign(&d) { // either a record has met it by now, or it has no right to its number
 				l.order = append(l.order, r.ID)
 				continue
 			}
@@ -133,8 +132,8 @@ func (l *listing) messages(ctx context.Context) bool {
 	return true
 }
 
-// rest shows the stubs of which no message was found: something waits for what
-// nobody has submitted, or the call was met meanwhile.
+// rest shows the stubs of which no message was found. Either a deferred waits for a call
+// that no client has submitted, or a worker has met the call meanwhile.
 func (l *listing) rest(ctx context.Context) bool {
 	for _, id := range l.order {
 		if l.met[id] {

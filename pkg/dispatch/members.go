@@ -13,9 +13,10 @@ import (
 	"zasync/pkg/dispatch/internal/records"
 )
 
-// attachAll makes those that a deferred waits for know of it: they are kept from
-// then on, and wake it. full says that some could not take it in. That they know of
-// it already the leader says, if latest; else any replica does.
+// attachAll attaches a deferred to the members that it waits for. From then on their
+// records are kept, and wake it. full says that some records had no room for its entry.
+// With latest, the leader says which records have the entry already; without it, any
+// replica does.
 func (f *feed) attachAll(ctx context.Context, h *holding, latest bool) (full bool, err error) {
 	w := h.Record.Waits
 	for chunk := range slices.Chunk(w.On[w.Attached:], records.ReadAtOnce) {
@@ -38,7 +39,8 @@ func (f *feed) attachAll(ctx context.Context, h *holding, latest bool) (full boo
 	return false, h.write(ctx, &r, time.Time{})
 }
 
-// unattached are those of the ids that do not know of the deferred, as it seems.
+// unattached gives the ids whose records seem to lack the entry of the waiter. Any replica
+// answers.
 func (f *feed) unattached(ctx context.Context, waiter deferred.ID, ids []deferred.ID) ([]deferred.ID, error) {
 	records, err := f.records.ReadAll(ctx, ids)
 	if err != nil {
@@ -53,14 +55,14 @@ func (f *feed) unattached(ctx context.Context, waiter deferred.ID, ids []deferre
 	return lacking, nil
 }
 
-// attach adds the entry of a deferred to each record that does not have it. One
-// that has settled needs to wake nobody, and is only kept, with what its result
-// is made of. An entry that is marked as settled is of an earlier deferred of the
-// same id.
+// attach adds the entry of a deferred to each record that lacks it. A settled record wakes
+// no waiter: it is only kept, with the sources of its result. An entry that is marked as
+// settled is of an earlier deferred of the same id.
 //
-// The deferred's own record is read, as the leader has it, between the reading of the
-// others and their writing: a worker that is slow must not attach what has settled meanwhile, since
-// nobody would take that entry away. Who lets go writes each of the others too.
+// Between the reading of those records and their writing, attach reads the deferred's own
+// record from the leader. A slow worker must not attach a deferred that has settled
+// meanwhile, since no worker would delete that entry. A worker that detaches a deferred
+// writes each of those records too.
 func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry deferred.RecordedCallback) (full bool, err error) {
 	referring := map[deferred.ID]*deferred.Record{}
 	err = f.records.Change(ctx, ids, func() error { return f.stillOpen(ctx, h) }, func(r *deferred.Record) bool {
@@ -90,7 +92,7 @@ func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry 
 		return true
 	})
 	var lacking *records.FullError
-	if errors.As(err, &lacking) { // the server takes less than we reckon with
+	if errors.As(err, &lacking) { // the limit of the server is below the one that we expect
 		h.looksWithin(deferred.MinKeep / 2)
 		full, err = true, nil
 	}
@@ -100,15 +102,16 @@ func (f *feed) attach(ctx context.Context, h *holding, ids []deferred.ID, entry 
 	return full, f.align(ctx, slices.Collect(maps.Values(referring))...)
 }
 
-// looksWithin has a deferred that is not noted where it waits look so often at least.
+// looksWithin makes a deferred look at least so often. It is for a deferred without an
+// entry in a record that it waits for.
 func (h *holding) looksWithin(d time.Duration) {
 	if h.looks == 0 || d < h.looks {
 		h.looks = d
 	}
 }
 
-// stillOpen is ErrConflict if the deferred has settled since it was looked at, or
-// has been forgotten.
+// stillOpen is ErrConflict if the deferred has settled since this worker looked at it, or
+// if its record has been forgotten.
 func (f *feed) stillOpen(ctx context.Context, h *holding) error {
 	now, err := f.records.ReadLatest(ctx, h.delivery.ID)
 	if err == nil && (now.Record == nil && h.Record != nil || protocol.IsSettled(now.Record)) {
@@ -118,8 +121,9 @@ func (f *feed) stillOpen(ctx context.Context, h *holding) error {
 	return err
 }
 
-// listen makes one member wake the deferred, however it settles; settled says
-// that it has. entry is what it knows of the deferred: nil, if it does not any more.
+// listen makes one member wake the deferred with any outcome. settled says that the member
+// has settled. entry is the deferred's entry in the member's record, or nil if there is
+// none any more.
 func (f *feed) listen(ctx context.Context, member, waiter deferred.ID) (settled bool, entry *deferred.RecordedCallback, err error) {
 	err = f.records.Change(ctx, []deferred.ID{member}, nil, func(r *deferred.Record) bool {
 		settled = r.State.Settled()

@@ -11,8 +11,8 @@ import (
 	"zasync/pkg/dispatch/internal/records"
 )
 
-// Annotate sets a named value on behalf of somebody who does not perform the
-// call. It stands as one of the present attempt.
+// Annotate sets a named value for a client that does not perform the call. The value
+// counts as an annotation of the present attempt.
 func (q *Queue) Annotate(ctx context.Context, id deferred.ID, n deferred.Note) error {
 	if err := id.Check(); err != nil {
 		return err
@@ -25,13 +25,13 @@ func (q *Queue) Annotate(ctx context.Context, id deferred.ID, n deferred.Note) e
 	return q.records.Annotate(ctx, id, n)
 }
 
-// Annotations gives the present annotations of a deferred. An error that is
-// [ErrUnreadable] is in the place of one, whose key it comes with, and the others follow:
-// anybody may write there. Any other ends the list.
+// Annotations gives the present annotations of a deferred. An [ErrUnreadable] error stands
+// in the place of one annotation and comes with its key, and the others follow: any client
+// may write there. Any other error ends the list.
 func (q *Queue) Annotations(ctx context.Context, id deferred.ID) iter.Seq2[deferred.Note, error] {
 	return func(yield func(deferred.Note, error) bool) {
 		r, err := q.Record(ctx, id)
-		if errors.Is(err, deferred.ErrNotFound) { // what is left of a deferred that is gone is not shown
+		if errors.Is(err, deferred.ErrNotFound) { // annotations left over from a forgotten deferred are not shown
 			return
 		}
 		if err != nil {

@@ -12,18 +12,20 @@ import (
 )
 
 const (
-	// noticeLimit is how long somebody who has waited spends on saying so.
+	// noticeLimit is how long a caller that has waited spends on saying so.
 	noticeLimit = 2 * time.Second
-	// muteAfter is how many words in a row may go without an answer until whoever
-	// says them counts as somebody who may not: a server does not answer these. One
-	// may have been a hiccup.
+	// muteAfter is how many of these messages may go without an answer, one after the
+	// other. Then the user counts as one without the right to send them, since a server
+	// does not answer such a user. A single one may have been a hiccup.
 	muteAfter = 2
-	// muteFor is how long nothing is said then. Permissions change, and servers recover.
+	// muteFor is how long the queue then sends none. Permissions change, and servers
+	// recover.
 	muteFor = time.Minute
 )
 
-// noticed says that somebody who waited has seen the outcome. It is tried once:
-// who may not say it leaves the failure on the list.
+// noticed sends the command that marks a failure as handled, since a caller that waited
+// has seen the outcome. It tries once: a user without the right to send the command leaves
+// the failure on the list.
 func (q *Queue) noticed(ctx context.Context, r *deferred.Record) {
 	if !r.Unhandled() || !q.voice.heard() {
 		return
@@ -40,11 +42,11 @@ func (q *Queue) noticed(ctx context.Context, r *deferred.Record) {
 	}
 }
 
-// voice tells whether there is a point in saying that a failure was seen.
+// voice tells whether it is worth while to send that a caller has seen a failure.
 type voice struct {
 	mu         sync.Mutex
 	unanswered int
-	until      time.Time // it is mute
+	until      time.Time // nothing is sent before
 }
 
 func (v *voice) heard() bool {

@@ -8,10 +8,10 @@ import (
 	"zasync/pkg/dispatch/driver"
 )
 
-// disown sets a message aside that has no right to its number. Nothing is noted under
-// that, which is another call's. What was read may be of a replica that lags behind:
-// that nobody has met the call is certain only when the record, which says no more
-// than before, could be written over it.
+// disown sets a message aside that has no right to its number. It notes nothing under the
+// number, which belongs to another call. A replica that lags may have given the record. So
+// disown writes the record again, which says no more than before. Only the success of that
+// write makes certain that no worker has met the call.
 func (f *feed) disown(ctx context.Context, h *holding, why string) (err error) {
 	r := &deferred.Record{ID: h.delivery.ID, State: deferred.Pending}
 	if h.Record != nil {

@@ -9,10 +9,10 @@ import (
 	"zasync/pkg/dispatch/internal/wire"
 )
 
-// passCancel cancels those that were let go of and that nobody else wants. They
-// were let go of first: of two that do so at the same time, the later one sees
-// that the other has gone. Of what nobody has met there must be a message, else it
-// may never have been.
+// passCancel cancels the members from which a deferred has detached and that no other
+// deferred wants. The deferred detaches first: of two that do so at the same time, the
+// later one sees that the other has gone. A member that no worker has met is cancelled
+// only if a message of it stands, since otherwise it may never have existed.
 func (f *feed) passCancel(ctx context.Context, r *deferred.Record, members map[deferred.ID]protocol.Member) error {
 	var cancels []driver.Message
 	for id, m := range members {

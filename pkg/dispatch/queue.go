@@ -17,40 +17,40 @@ type Config struct {
 	// Lease is the broker's lease on a delivery, renewed four times within it.
 	// 0 is DefaultLease.
 	Lease time.Duration
-	// MaxDeaths is how many workers may die with a call before it fails as
+	// MaxDeaths is how many workers may die with a call before the call fails as
 	// poison. 0 is 3.
 	MaxDeaths int
-	// KeepSucceeded and KeepOthers are how long a settled record is kept. 0 is
-	// one hour, and seven days.
+	// KeepSucceeded and KeepOthers are how long a settled record is kept. 0 is one
+	// hour for the first, and seven days for the second.
 	KeepSucceeded, KeepOthers time.Duration
-	// InlineResult is how many bytes of another deferred's result are copied into
-	// the record of one that takes it over, or of each member into the list of a
-	// join. Larger ones are referred to. 0 is 4 KiB.
+	// InlineResult is how many bytes of a result are copied. A record copies the result
+	// that it takes over from another deferred, and a join that of each member into its
+	// list. The record refers to a larger result. 0 is 4 KiB.
 	InlineResult int
-	// ParentGrace is how long a callback waits for a parent that nobody has
-	// seen before it fails. 0 is ten minutes.
+	// ParentGrace is how long a callback waits for a parent that no worker has met
+	// before the callback fails. 0 is ten minutes.
 	ParentGrace time.Duration
-	// UnhandledGrace is how long a failure may go without anybody who sees it
-	// before it counts as unhandled. 0 is one minute.
+	// UnhandledGrace is how long a failure may stand unseen before it counts as
+	// unhandled. 0 is one minute.
 	UnhandledGrace time.Duration
-	// MaxRecords bounds the settled records: when there are more, those that
-	// nothing needs any more go before their time: those that succeeded, the oldest
-	// first, and if that is not enough the oldest of the others. 0 is a million.
+	// MaxRecords bounds the settled records. Beyond it, a worker deletes records that
+	// nothing needs any more before their time: the oldest that succeeded, and if these
+	// are too few the oldest of the others. 0 is a million.
 	MaxRecords int
-	// SweepEvery is how often one of the workers looks for what needs a hand:
-	// schedules that are overdue, and too many records. 0 is one minute.
+	// SweepEvery is how often one of the workers looks for overdue schedules, too many
+	// records, and annotations without a record. 0 is one minute.
 	SweepEvery time.Duration
-	// RetryDelay gives the wait before the next attempt after so many failures.
-	// Nil doubles from one second to an hour, give or take a tenth.
+	// RetryDelay gives the wait before the next attempt after so many failures. Nil
+	// doubles the wait from one second to an hour, give or take a tenth.
 	RetryDelay func(failures int) time.Duration
-	// Logger is told what workers of this queue do. Nil is slog.Default().
+	// Logger receives the log of this queue's workers. Nil is slog.Default().
 	Logger *slog.Logger
-	// Seams is closed with the queue. It is for whoever makes the store and the broker
-	// for one queue only, as jetstream.Open does. Nil leaves them open.
+	// Seams is closed with the queue. A caller sets it that makes the store and the
+	// broker for one queue only, as jetstream.Open does. Nil leaves them open.
 	Seams io.Closer
 }
 
-// DefaultLease is how long a delivery is a worker's without its word.
+// DefaultLease is how long a worker holds a delivery without a renewal.
 const DefaultLease = 4 * time.Second
 
 func (c Config) withDefaults() Config {
@@ -79,8 +79,8 @@ func orDefault[T comparable](v *T, d T) {
 	}
 }
 
-// A Queue keeps deferreds. It is safe for concurrent use; everything that must
-// last is behind its seams, so any number of queues may share them.
+// A Queue keeps deferreds. It is safe for concurrent use. All lasting state is behind its
+// seams, so any number of queues may share them.
 type Queue struct {
 	records *records.Records
 	config  Config
@@ -90,14 +90,14 @@ type Queue struct {
 	life    *life
 }
 
-// What a queue is to callers and to workers.
+// A Queue has these roles for callers and for workers.
 var (
 	_ deferred.Submitter = (*Queue)(nil)
 	_ deferred.Ledger    = (*Queue)(nil)
 	_ deferred.Source    = (*Queue)(nil)
 )
 
-// New makes a queue over a pair of seams.
+// New makes a queue over a pair of seams: a store and a broker.
 func New(s driver.Store, b driver.Broker, c Config) *Queue {
 	c = c.withDefaults()
 	l := newLife()
@@ -108,5 +108,5 @@ func New(s driver.Store, b driver.Broker, c Config) *Queue {
 	return &Queue{records: rs, config: c, log: c.Logger, hub: newHub(s, l), life: l}
 }
 
-// Open gives the handle of an id, whether or not anything is known of it yet.
+// Open gives the handle of an id, also if the id has no record and no message yet.
 func (q *Queue) Open(id deferred.ID) *deferred.Deferred { return deferred.Open(q, id) }

@@ -9,8 +9,8 @@ import (
 	"zasync/pkg/dispatch/internal/records"
 )
 
-// next is the record to write: a copy of the one that was read, with the call
-// taken in if it had not met it.
+// next is the record to write: a copy of the record that was read. If that has not met the
+// call yet, next takes the call in.
 func (h *holding) next() *deferred.Record {
 	r := &deferred.Record{ID: h.delivery.ID, State: deferred.Pending}
 	if h.Record != nil {
@@ -22,8 +22,8 @@ func (h *holding) next() *deferred.Record {
 	return r
 }
 
-// write stores the record over the one that was read, and keeps it as read. After
-// that a replica may know less than this holding does.
+// write stores the record over the one that was read, and then holds it as the one that
+// was read. From then on a replica may know less than this holding does.
 func (h *holding) write(ctx context.Context, r *deferred.Record, now time.Time) error {
 	if h.Record != nil && !h.Record.State.MayBecome(r.State) {
 		return fmt.Errorf("dispatch: record %s: %s may not become %s", r.ID, h.Record.State, r.State)
@@ -40,9 +40,9 @@ func (h *holding) write(ctx context.Context, r *deferred.Record, now time.Time) 
 	return nil
 }
 
-// readBackOr reads a record that could not be written as r. One that is gone has been
-// forgotten: then what was to be written is made here only, so that each step that
-// follows is done once.
+// readBackOr reads a record that could not be written as r. If the record is gone, it has
+// been forgotten. Then r counts as written in this holding only, so that each following
+// step is done once.
 func (h *holding) readBackOr(ctx context.Context, r *deferred.Record) error {
 	back, err := h.feed.records.ReadBack(ctx, r.ID)
 	switch {

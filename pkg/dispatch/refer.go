@@ -10,10 +10,10 @@ import (
 	"zasync/pkg/dispatch/internal/protocol"
 )
 
-// letGoOfSources is done once all that hangs on the record has settled, and then
-// counts only if nobody has written the record meanwhile.
+// letGoOfSources releases the sources of a result, once every deferred that hangs on the
+// record has settled. It counts only if no other client has written the record meanwhile.
 func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
-	redelivered := h.delivery.Deliveries > 1 // somebody may have died in the middle of it
+	redelivered := h.delivery.Deliveries > 1 // a worker may have died in the middle of this
 	for again := redelivered; h.Record.Holds; again = true {
 		r := h.Record
 		if !protocol.NoDependents(r) {
@@ -36,9 +36,9 @@ func (f *feed) letGoOfSources(ctx context.Context, h *holding) error {
 	return nil
 }
 
-// forgo writes that the record holds its sources no more, unless somebody has
-// written it since it was read: who did may have taken hold of them again after
-// they were let go of.
+// forgo writes that the record does not hold its sources any more, unless another worker
+// has written the record since this one read it. The other worker may have attached it to
+// its sources again, after this one had released them.
 func (f *feed) forgo(ctx context.Context, h *holding, end time.Time) error {
 	r := h.Record.Clone()
 	r.Holds = false

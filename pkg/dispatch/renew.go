@@ -9,8 +9,8 @@ import (
 	"zasync/pkg/dispatch/internal/complaints"
 )
 
-// renew extends everything held, four times in a lease, from one timer and
-// whatever the handlers do.
+// renew extends every held delivery, four times within a lease. One timer does that for
+// all, whatever the handlers do.
 func (f *feed) renew(ctx context.Context) {
 	tick := time.NewTicker(f.config.Lease / 4)
 	defer tick.Stop()
@@ -30,15 +30,15 @@ func (f *feed) renewOnce(ctx context.Context) {
 	now := time.Now()
 	due := f.leases.due(now)
 	for _, h := range f.lapsed() {
-		f.loops.Go(func() { f.resume(ctx, h) }) // the leases of others do not wait for an answer
+		f.loops.Go(func() { f.resume(ctx, h) }) // the other leases do not wait for this answer
 	}
 	if len(due) == 0 {
 		return
 	}
-	f.loops.Go(func() { f.extend(ctx, due, now) }) // a slow answer does not keep the next word back
+	f.loops.Go(func() { f.extend(ctx, due, now) }) // a slow answer does not delay the next renewal
 }
 
-// extend tells the broker, at a time, that deliveries are held still.
+// extend tells the broker, at a time, that this worker still holds deliveries.
 func (f *feed) extend(ctx context.Context, held []driver.Delivery, at time.Time) {
 	extends := make([]driver.Settlement, len(held))
 	for i, d := range held {
@@ -54,7 +54,7 @@ func (f *feed) extend(ctx context.Context, held []driver.Delivery, at time.Time)
 	f.leases.renewed(held, at)
 }
 
-// lapsed are the attempts performed here whose leases had a gap.
+// lapsed gives the attempts performed here whose leases had a gap.
 func (f *feed) lapsed() (lapsed []*holding) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -66,7 +66,8 @@ func (f *feed) lapsed() (lapsed []*holding) {
 	return lapsed
 }
 
-// resume renews the lease of an attempt again once its record says that it is in force.
+// resume lets the lease of an attempt be renewed again, once the record says that the
+// attempt is in force.
 func (f *feed) resume(ctx context.Context, h *holding) {
 	now, err := f.records.ReadLatest(ctx, h.delivery.ID)
 	if err == nil && f.inForce(h, now.Record) {

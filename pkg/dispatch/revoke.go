@@ -12,12 +12,12 @@ import (
 	"zasync/pkg/dispatch/internal/wire"
 )
 
-// watchDelay is how long an attempt runs before its record is watched for a
-// cancel. Most calls are over by then, and pay nothing: neither a subscription
-// nor a timer of their own.
+// watchDelay is how long an attempt runs before the worker watches its record for a
+// cancel. Most calls are over by then, and cost neither a subscription nor a timer of
+// their own.
 const watchDelay = 100 * time.Millisecond
 
-// begin makes the holding one that watchOver looks after.
+// begin notes the attempt of a holding, so that watchOver looks after it.
 func (f *feed) begin(h *holding, a *deferred.Attempt) *deferred.Attempt {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -25,7 +25,7 @@ func (f *feed) begin(h *holding, a *deferred.Attempt) *deferred.Attempt {
 	return a
 }
 
-// watchOver has the records of attempts watched that have been running for a while.
+// watchOver watches the records of attempts that have run for longer than watchDelay.
 func (f *feed) watchOver(ctx context.Context) {
 	tick := time.NewTicker(watchDelay)
 	defer tick.Stop()
@@ -37,7 +37,7 @@ func (f *feed) watchOver(ctx context.Context) {
 				f.watch(ctx, h)
 			}
 			for _, m := range f.overdue(f.records.Clock.Now()) {
-				f.loops.Go(func() { f.sayOverdue(ctx, m) }) // nor does the pulse wait for it
+				f.loops.Go(func() { f.sayOverdue(ctx, m) }) // the pulse does not wait for it
 			}
 		case <-ctx.Done():
 			return
@@ -58,7 +58,7 @@ func (f *feed) unwatched(begun time.Time) []*holding {
 	return long
 }
 
-// watch revokes the attempt when its record is no longer its own.
+// watch revokes the attempt when the record no longer belongs to it.
 func (f *feed) watch(ctx context.Context, h *holding) {
 	watching, stop := context.WithCancel(ctx)
 	f.mu.Lock()
@@ -71,13 +71,14 @@ func (f *feed) watch(ctx context.Context, h *holding) {
 	}
 	id := h.attempt.ID
 	f.hub.follow(watching, id, func(r *deferred.Record, revision uint64) bool {
-		return revision < h.claimed || f.inForce(h, r) // an older one is of a replica that lags behind
+		return revision < h.claimed || f.inForce(h, r) // an older record comes from a replica that lags
 	}, func(err error) {
 		f.wrong.Say(string(id), complaints.Complaint{Level: slog.LevelWarn, Says: "record of an attempt not watched: a cancel may not reach it", Err: err, Of: []any{"id", id}})
 	})
 }
 
-// inForce revokes the attempt unless the record is its own.
+// inForce reports whether the record still belongs to the attempt, and revokes the attempt
+// otherwise.
 func (f *feed) inForce(h *holding, r *deferred.Record) bool {
 	a := h.attempt
 	token := deferred.Token{Worker: f.worker.Incarnation, Attempt: a.Number}
@@ -90,16 +91,17 @@ func (f *feed) inForce(h *holding, r *deferred.Record) bool {
 		a.Revoke(deferred.ErrLost)
 	}
 	f.mu.Lock()
-	settling := h.settling // then it may be its own outcome, and its message is still to be dealt with here
+	settling := h.settling // the record may have its own outcome, and this worker still ends the message
 	f.mu.Unlock()
 	if settling {
 		return false
 	}
-	f.leases.remove(h.delivery) // also if its handler does not listen: the message is for others to finish
+	f.leases.remove(h.delivery) // also if the handler ignores that: other workers finish the message
 	return false
 }
 
-// overdue tells of the calls performed here whose deadline has passed, each once.
+// overdue gives a message for each call performed here whose deadline has passed, once
+// for each call.
 func (f *feed) overdue(now time.Time) []driver.Message {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -113,8 +115,8 @@ func (f *feed) overdue(now time.Time) []driver.Message {
 	return messages
 }
 
-// sayOverdue tells of a deadline that has passed. That is a command like another:
-// it is carried out even if this worker dies.
+// sayOverdue stores the message about a deadline that has passed. It is a command like any
+// other: a worker carries it out even if this one dies.
 func (f *feed) sayOverdue(ctx context.Context, m driver.Message) {
 	if err := f.records.Put(ctx, m); err != nil {
 		f.wrong.Say(string(m.ID), complaints.Complaint{Level: slog.LevelWarn, Says: "deadline not told", Err: err, Of: []any{"id", m.ID}})
@@ -122,7 +124,7 @@ func (f *feed) sayOverdue(ctx context.Context, m driver.Message) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if h := f.held[m.ID]; h != nil {
-			h.overdue = false // and told again
+			h.overdue = false // so the message is made again
 		}
 	}
 }

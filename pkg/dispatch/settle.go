@@ -13,12 +13,12 @@ import (
 	"zasync/pkg/dispatch/internal/protocol"
 )
 
-// Settle commits how an attempt ended: the record first, under the attempt's
-// token, then what follows from it, then the message goes.
+// Settle commits the outcome of an attempt. It writes the record first, under the token of
+// the attempt. Then it does the steps that follow, and then acknowledges the message.
 func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outcome) error {
 	h := a.Handle.(*holding)
 	defer f.rescue(h)
-	h.endLedger(ctx) // what the handler said before it ended is there when its outcome is, and nothing after it
+	h.endLedger(ctx) // annotations of the handler are stored before its outcome, and none after it
 	if !f.ends(h) {
 		return deferred.ErrLost
 	}
@@ -30,18 +30,18 @@ func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outco
 		f.release(h)
 		return context.Cause(ctx)
 	}
-	f.release(h) // the slot is free; what is left to do needs none
+	f.release(h) // the slot is free: the steps that are left need none
 	if h.Record.Counts.Deaths > 0 {
 		h.least = max(h.least, protocol.KeptAfterDeath)
 	}
 	err := f.commitRecord(ctx, h, func(r *deferred.Record) { f.conclude(r, h, o) })
-	if errors.Is(err, driver.ErrTooLarge) && o.State != deferred.Succeeded { // its arguments are for people: how it ended counts
+	if errors.Is(err, driver.ErrTooLarge) && o.State != deferred.Succeeded { // its arguments are only for people: the outcome counts
 		err = f.commitRecord(ctx, h, func(r *deferred.Record) {
 			f.conclude(r, h, o)
 			r.Args = deferred.Content{}
 		})
 	}
-	if errors.Is(err, driver.ErrTooLarge) { // the server's limit is below ours: the call must not wait for it for ever
+	if errors.Is(err, driver.ErrTooLarge) { // the server's limit is below ours, and the call must not try for ever
 		o = f.tooLarge(h.Record, err.Error())
 		err = f.commitRecord(ctx, h, func(r *deferred.Record) {
 			f.conclude(r, h, o)
@@ -58,8 +58,9 @@ func (f *feed) Settle(ctx context.Context, a *deferred.Attempt, o deferred.Outco
 	return f.follow(ctx, h)
 }
 
-// stillScheduled: with an unbroken lease the retry is still the one that was
-// recorded. After a gap another worker may have made it, and more.
+// stillScheduled is errLapsed if the record does not have this retry any more. With an
+// unbroken lease it still has. After a gap another worker may have made the retry, and
+// more attempts.
 func (f *feed) stillScheduled(ctx context.Context, h *holding) error {
 	if f.leases.kept(&h.delivery) {
 		return nil
@@ -74,8 +75,8 @@ func (f *feed) stillScheduled(ctx context.Context, h *holding) error {
 	return nil
 }
 
-// passToInner cancels the deferred that a cancelled call was about to adopt, unless
-// another one waits for it: the canceller could not know of it.
+// passToInner cancels the deferred that a cancelled call was about to adopt, unless another
+// deferred waits for it. The client that cancelled the call could not know of it.
 func (f *feed) passToInner(ctx context.Context, h *holding, inner deferred.ID) {
 	if inner.Check() != nil {
 		return
@@ -97,7 +98,7 @@ func (f *feed) passToInner(ctx context.Context, h *holding, inner deferred.ID) {
 	}
 }
 
-// tooLarge is the outcome of a call whose own cannot be stored.
+// tooLarge is the outcome of a call whose own outcome cannot be stored.
 func (f *feed) tooLarge(r *deferred.Record, why string) deferred.Outcome {
 	return f.failedForGood(r, deferred.KindResultSize, why)
 }
@@ -108,7 +109,7 @@ func (f *feed) failedForGood(r *deferred.Record, kind, why string) deferred.Outc
 	}}
 }
 
-// follow does what the record that was just committed asks for.
+// follow does the steps that the record asks for after its commit.
 func (f *feed) follow(ctx context.Context, h *holding) (err error) {
 	switch h.Record.State {
 	case deferred.Pending:
@@ -128,7 +129,7 @@ func (f *feed) follow(ctx context.Context, h *holding) (err error) {
 		}
 		err = f.finish(ctx, h)
 	}
-	if err != nil { // the message is there still, and a redelivery goes on from here
+	if err != nil { // the message still stands, and a redelivery goes on from here
 		f.letCome(h, liveness.RedeliveryDelay(h.delivery.Deliveries), "cannot finish", err)
 		return nil
 	}
@@ -143,7 +144,7 @@ func (f *feed) conclude(r *deferred.Record, h *holding, o deferred.Outcome) {
 		size := deferred.SizeError{Field: deferred.FieldResult, Size: n, Limit: deferred.MaxResultSize}
 		o = f.tooLarge(r, size.Error())
 	}
-	if o.State == deferred.Waiting && o.Adopt.Check() != nil { // no key of a record: it could not even be looked up
+	if o.State == deferred.Waiting && o.Adopt.Check() != nil { // it is no key of a record, and could not be read
 		o = f.failedForGood(r, deferred.KindError, "it adopts what is no deferred: "+o.Adopt.Check().Error())
 	}
 	switch o.State {
@@ -185,20 +186,20 @@ func (f *feed) concludeFailure(r *deferred.Record, h *holding, o deferred.Outcom
 	r.State, r.Failure, r.NotBefore = deferred.Scheduled, o.Failure, f.records.Clock.Now().Add(bearable(delay))
 }
 
-// bearable is a wait for the next attempt as long as one that can be asked for in a call.
+// bearable limits a wait for the next attempt to the longest one that a call can ask for.
 func bearable(d time.Duration) time.Duration { return min(max(d, 0), deferred.MaxDelay) }
 
 const notStored = "outcome not stored"
 
-// refusedForNow: the store has refused what it may take later.
+// refusedForNow reports whether the store has refused a write that it may take later.
 func refusedForNow(err error) bool {
 	return err != nil && !errors.Is(err, driver.ErrTooLarge) && !errors.Is(err, driver.ErrConflict) && !errors.Is(err, driver.ErrUnknown)
 }
 
-// commitRecord changes the running record of an attempt. The fence is the
-// token, not the revision: somebody may have added to the record meanwhile, and
-// that is taken in. ErrLost means that the attempt is nobody's business any
-// more, and the broker is not told anything about it.
+// commitRecord changes the running record of an attempt. The fence is the token, not the
+// revision: another client may have added to the record meanwhile, and commitRecord takes
+// that in. ErrLost means that the attempt does not count any more, and that this worker
+// sends the broker no answer about it.
 func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferred.Record)) error {
 	f.mu.Lock()
 	h.settling = true
@@ -232,7 +233,7 @@ func (f *feed) commitRecord(ctx context.Context, h *holding, change func(*deferr
 		switch b := back.Record; {
 		case err != nil:
 			return err
-		case back.Revision < h.Revision && stale < 10: // of a leader that does not know yet what we wrote ourselves, as after an election
+		case back.Revision < h.Revision && stale < 10: // from a leader that does not have our own write yet, as after an election
 			stale++
 			if err := liveness.Pause(ctx, wait); err != nil {
 				return err
@@ -257,7 +258,7 @@ func (f *feed) expireClaimed(ctx context.Context, h *holding) {
 	})
 }
 
-// settleClaimed settles a call that was claimed and does not start.
+// settleClaimed settles a claimed call that does not start.
 func (f *feed) settleClaimed(ctx context.Context, h *holding, change func(*deferred.Record)) {
 	f.release(h)
 	err := f.commitRecord(ctx, h, func(r *deferred.Record) { change(r); r.Args = h.call.Args })
@@ -268,5 +269,5 @@ func (f *feed) settleClaimed(ctx context.Context, h *holding, change func(*defer
 		f.drop(h)
 		return
 	}
-	_ = f.follow(ctx, h) // it is logged, and the message comes again
+	_ = f.follow(ctx, h) // it logs an error, and the message comes again
 }

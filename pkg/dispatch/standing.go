@@ -10,26 +10,26 @@ import (
 	"zasync/pkg/dispatch/internal/records"
 )
 
-// standing is how things stand with what a deferred waits for.
+// standing is one look at the members that a deferred waits for.
 //
-// An All of thousands is looked at once for each wake, and must not read
-// thousands of records each time. So it is woken by the failures of all of its
-// members but by the success of one only: the first that is open. A wake says
-// from whom it comes; what is before that one had settled when it was attached,
-// and the look goes on from there. Before the join settles, everything is read.
+// A [deferred.JoinAll] of thousands is looked at once for each wake, and the look must not
+// read thousands of records each time. So every member wakes it by a failure, but only one
+// wakes it by a success: the first that is open. A wake names its sender. The members
+// before the sender had settled when the join began to wait for it, and the look goes on
+// from there. Before the join settles, the look reads every record.
 type standing struct {
 	feed  *feed
 	h     *holding
 	waits *deferred.Waits
-	// latest: what seems to be open is asked of the leader. Without it only outcomes
-	// count, and nothing is to be waited for.
+	// latest says that the leader gives the members that seem open. Without it only
+	// outcomes count, and the look makes no member wake the deferred.
 	latest bool
 
 	records []*deferred.Record // of all of waits.On, if decided
 	decided bool
-	unseen  bool // nobody has seen the one whose end it waits for, and it is too early to say that it does not exist
-	apart   bool // the one that it waits for does not know of it any more
-	fired   bool // it travelled with the call of the one that it waits for, and will be made once that has settled
+	unseen  bool // no worker has met the member that it waits for, and it is too early to say that there is none
+	apart   bool // the record of the member that it waits for has no entry of it any more
+	fired   bool // it is a callback in the call of the member that it waits for, and is put once that has settled
 }
 
 func (s *standing) look(ctx context.Context) error {
@@ -37,7 +37,7 @@ func (s *standing) look(ctx context.Context) error {
 	if start < 0 {
 		return s.lookAtAll(ctx)
 	}
-	for i, n := start, 4; i < len(s.waits.On); n = min(2*n, records.ReadAtOnce) { // the next that is open is near, mostly
+	for i, n := start, 4; i < len(s.waits.On); n = min(2*n, records.ReadAtOnce) { // the next open member is mostly near
 		chunk := s.waits.On[i:min(i+n, len(s.waits.On))]
 		records, err := s.read(ctx, chunk)
 		if err != nil {
@@ -56,8 +56,8 @@ func (s *standing) look(ctx context.Context) error {
 	return s.lookAtAll(ctx)
 }
 
-// read gives the records of members. Who woke the deferred had come to a revision,
-// and a read that knows less is of the past, also if it tells of an outcome: that may
+// read gives the records of members. The member that sent the wake had a revision by then.
+// A read of an older revision is of the past, also if it shows an outcome. The outcome may
 // be of an earlier deferred of the id.
 func (s *standing) read(ctx context.Context, ids []deferred.ID) ([]*deferred.Record, error) {
 	read := func(ctx context.Context, ids []deferred.ID) ([]records.Sighting, error) {
@@ -81,7 +81,7 @@ func (s *standing) read(ctx context.Context, ids []deferred.ID) ([]*deferred.Rec
 	return records.RecordsOf(seen), nil
 }
 
-// openAt: member i is the first that is open, as it seems.
+// openAt goes on at member i, which seems to be the first that is open.
 func (s *standing) openAt(ctx context.Context, i int, r *deferred.Record) error {
 	lost, err := s.lost(ctx, i, r)
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *standing) openAt(ctx context.Context, i int, r *deferred.Record) error 
 	return s.waitFor(ctx, i, r)
 }
 
-// lookAtAll reads every member, and decides or finds the first that is open.
+// lookAtAll reads every member. Either they decide, or it finds the first that is open.
 func (s *standing) lookAtAll(ctx context.Context) error {
 	var err error
 	if s.records, err = s.read(ctx, s.waits.On); err != nil {
@@ -124,10 +124,10 @@ func (s *standing) lookAtAll(ctx context.Context) error {
 	return s.waitFor(ctx, open, s.records[open])
 }
 
-// lookAtOpen reads those again that were open when another one was found to
-// decide. The records are not all of one moment, and the first by time decides: it
-// may have settled before the other one, though it was read as open. So the leader
-// is asked.
+// lookAtOpen reads the members again that were open when another member was found to
+// decide. The records are not all of one moment, and the first member by time decides. A
+// member that was read as open may have settled before the other one. So lookAtOpen asks
+// the leader.
 func (s *standing) lookAtOpen(ctx context.Context) error {
 	var open []deferred.ID
 	for i, r := range s.records {
@@ -147,8 +147,8 @@ func (s *standing) lookAtOpen(ctx context.Context) error {
 	return nil
 }
 
-// lost: nobody has seen the member, there is no message of it, and the time for
-// that is over.
+// lost reports whether a member is missing for good. No worker has met it, no message of
+// it stands, and the time to submit it is over.
 func (s *standing) lost(ctx context.Context, i int, r *deferred.Record) (bool, error) {
 	if !s.latest || r != nil && r.Seen || s.early() {
 		return false, nil
@@ -156,23 +156,23 @@ func (s *standing) lost(ctx context.Context, i int, r *deferred.Record) (bool, e
 	return s.feed.records.Unknown(ctx, s.waits.On[i])
 }
 
-// early: who was to submit the members may do so still.
+// early reports whether a client may still submit the members.
 func (s *standing) early() bool {
 	return s.feed.records.Clock.Now().Before(s.feed.graceEnd(s.h.Record))
 }
 
-// graceEnd is until when a callback waits for a parent that no worker has met.
+// graceEnd is until when a deferred waits for a parent or a member that no worker has met.
 func (f *feed) graceEnd(r *deferred.Record) time.Time { return r.Submitted.Add(f.config.ParentGrace) }
 
-// waitFor makes member i the one whose settling wakes the deferred. Of one that
-// nobody has seen there is a message, once it is known that it is not lost.
+// waitFor makes member i wake the deferred when it settles. If no worker has met the
+// member, a message of it stands, once it is known that the member is not lost.
 func (s *standing) waitFor(ctx context.Context, i int, r *deferred.Record) error {
 	if !s.latest {
 		return nil
 	}
 	unseen := func(r *deferred.Record) bool { return r == nil || !r.Seen }
 	s.unseen = s.early() && (unseen(r) || s.waits.Mode == deferred.JoinRace && slices.ContainsFunc(s.records, unseen))
-	if s.waits.Mode == deferred.JoinRace { // all of them wake it
+	if s.waits.Mode == deferred.JoinRace { // every member wakes it
 		return nil
 	}
 	settledNow, entry, err := s.feed.listen(ctx, s.waits.On[i], s.h.Record.ID)

@@ -12,11 +12,11 @@ import (
 	"zasync/pkg/dispatch/internal/wire"
 )
 
-// Submit stores calls, each with one message. Everything about a call is
-// checked before anything is sent. Who may submit and not look learns nothing of
-// another call that stands under the id. While the server is away or elects a leader
-// it is tried again until ctx ends, for ten seconds where ctx has no end. An
-// [ErrUnknown] of a call says that it may be stored; after any other error it is not.
+// Submit stores calls, one message for each. It checks everything about a call before it
+// sends any message. A user with the right to submit and not to read learns nothing of
+// another call under the id. While the server is away or elects a leader, Submit tries
+// again until ctx ends, or for ten seconds if ctx has no end. An [ErrUnknown] of a call
+// says that the call may be stored. After any other error it is not stored.
 func (q *Queue) Submit(ctx context.Context, calls ...deferred.Call) ([]*deferred.Deferred, error) {
 	b := &batch{queue: q, results: make([]*deferred.Deferred, len(calls)), errs: make([]error, len(calls))}
 	for i := range calls {
@@ -31,13 +31,13 @@ func (q *Queue) Submit(ctx context.Context, calls ...deferred.Call) ([]*deferred
 	return b.results, nil
 }
 
-// batch is the calls of one Submit, with what became of each.
+// batch holds the calls of one Submit, with the handle or the error of each.
 type batch struct {
 	queue    *Queue
 	results  []*deferred.Deferred
 	errs     []error
 	messages []driver.Message // to be sent
-	sent     []submission     // of the messages
+	sent     []submission     // the calls of the messages
 }
 
 // A submission is a call whose message has had no answer yet.
@@ -77,7 +77,7 @@ func (b *batch) add(ctx context.Context, i int, c deferred.Call) {
 		b.errs[i] = err
 		return
 	}
-	m.Unique = chosen && !blind // a second message of the same call changes nothing, and another one is set aside
+	m.Unique = chosen && !blind // else a second message of the same call changes nothing, and a worker sets another call aside
 	b.messages, b.sent = append(b.messages, m), append(b.sent, submission{call: c, place: i})
 }
 
@@ -98,8 +98,8 @@ func (b *batch) send(ctx context.Context) {
 	}
 }
 
-// settle takes the answers in. What was not stored for sure stays, to be sent again:
-// a second message of a call changes nothing.
+// settle takes the answers in. A message that is not surely stored stays, and is sent again
+// if that may help: a second message of a call changes nothing.
 func (b *batch) settle(ctx context.Context, stored []driver.Stored) {
 	again := &batch{}
 	for i, answer := range stored {
@@ -107,7 +107,7 @@ func (b *batch) settle(ctx context.Context, stored []driver.Stored) {
 		known := false
 		if s.err = answer.Err; errors.Is(s.err, driver.ErrExists) {
 			if known, s.err = b.queue.sameCall(ctx, &s.call); s.err == nil && !known {
-				s.err = driver.ErrUnknown // it was there a moment ago
+				s.err = driver.ErrUnknown // its message stood there a moment ago
 			}
 		}
 		s.maybe = s.maybe || errors.Is(s.err, driver.ErrUnknown)
@@ -129,8 +129,9 @@ func (b *batch) fail(ctx context.Context, s *submission) {
 	b.errs[s.place] = fmt.Errorf("dispatch: submit %s: %w", s.call.ID, liveness.OfAll(ctx, s.maybe, s.err))
 }
 
-// sameCall reports whether the call stands under its id already, as a record
-// that has met it or as a message. Another call there is an [*deferred.IDInUseError].
+// sameCall reports whether the call stands under its id already, as a record that has met
+// it or as a message. If another call stands there, the error is a
+// [*deferred.IDInUseError].
 func (q *Queue) sameCall(ctx context.Context, c *deferred.Call) (bool, error) {
 	want := wire.Digest(c)
 	now, err := q.records.Read(ctx, c.ID)
@@ -143,7 +144,7 @@ func (q *Queue) sameCall(ctx context.Context, c *deferred.Call) (bool, error) {
 		}
 		return true, nil
 	}
-	// One that moves just now may be missed: a second message of it changes nothing.
+	// A message that moves just now may be missed: a second one changes nothing.
 	found, err := q.records.Broker.Find(ctx, c.ID)
 	if err != nil {
 		return false, fmt.Errorf("dispatch: find %s: %w", c.ID, err)

@@ -10,7 +10,7 @@ import (
 	"zasync/pkg/dispatch/internal/records"
 )
 
-// listed has the list say what the settled record says.
+// listed makes the list of unhandled failures agree with the settled record.
 func (f *feed) listed(ctx context.Context, h *holding) error {
 	switch {
 	case h.Record.Unhandled():
@@ -21,12 +21,11 @@ func (f *feed) listed(ctx context.Context, h *holding) error {
 	return nil
 }
 
-// Unhandled gives the deferreds that failed or expired and that nobody has seen
-// since: no errback and no other deferred took the failure on, and nobody who
-// waited for it was told. One that was settled less than Config.UnhandledGrace
-// ago is left out: somebody may be about to. Oldest first. An error that is
-// [ErrUnreadable] is in the place of one record, and the others follow; any other ends
-// the list.
+// Unhandled gives the deferreds that failed or expired and that no client has seen since.
+// No errback and no other deferred took the failure on, and no caller that waited was
+// told. Unhandled leaves out a deferred that settled less than Config.UnhandledGrace ago,
+// since a client may be about to see it. The oldest come first. An [ErrUnreadable] error
+// stands in the place of one record, and the others follow. Any other error ends the list.
 func (q *Queue) Unhandled(ctx context.Context) iter.Seq2[deferred.Record, error] {
 	return func(yield func(deferred.Record, error) bool) {
 		if err := q.life.check(); err != nil {
@@ -56,9 +55,9 @@ func (q *Queue) Unhandled(ctx context.Context) iter.Seq2[deferred.Record, error]
 	}
 }
 
-// unlistUnlessTrue takes an entry off that is not true any more, as the leader says: it
-// may be a replica that has not seen the failure yet. Who may only read leaves it to
-// others, and a new entry stays.
+// unlistUnlessTrue takes an entry off the list that is not true any more. The leader
+// decides that: a replica may not have seen the failure yet. A user that may only read
+// leaves the entry to others. A newer entry stays.
 func (q *Queue) unlistUnlessTrue(ctx context.Context, e driver.Entry) {
 	id := deferred.ID(e.Name)
 	if now, err := q.records.ReadLatest(ctx, id); err == nil && (now.Record == nil || !now.Record.Unhandled()) {

@@ -11,8 +11,8 @@ import (
 	"zasync/pkg/dispatch/internal/wire"
 )
 
-// wait records that a deferred waits, with all that is needed later: its
-// message is not.
+// wait records that a deferred waits, with all that is needed later. Its message is not
+// needed then.
 func (f *feed) wait(ctx context.Context, h *holding) error {
 	r := h.next()
 	r.State = deferred.Waiting
@@ -23,10 +23,11 @@ func (f *feed) wait(ctx context.Context, h *holding) error {
 	return h.write(ctx, r, time.Time{})
 }
 
-// evaluate looks at what a waiting deferred waits for, and says what follows. Most
-// of those that are woken are decided, by outcomes, which are final whoever tells
-// them. To go on waiting is to acknowledge what may be the last message: that rests
-// on the leader's answer alone, for the record itself and for all that seems open.
+// evaluate looks at the members that a waiting deferred waits for, and gives a decision.
+// Outcomes decide most of the deferreds that are woken, and an outcome is final from any
+// replica. To go on waiting is to acknowledge a message that may be the last one.
+// So that decision rests on the leader's answer alone, for the record itself and for each
+// member that seems open.
 func (f *feed) evaluate(ctx context.Context, h *holding) (protocol.Decision, error) {
 	r := h.Record
 	limit := protocol.WaitLimit(r)
@@ -47,7 +48,7 @@ func (f *feed) evaluate(ctx context.Context, h *holding) (protocol.Decision, err
 	return f.weigh(ctx, h, true)
 }
 
-// confirm is ErrConflict if the record is not as it was read.
+// confirm is ErrConflict if the leader has another revision of the record than was read.
 func (f *feed) confirm(ctx context.Context, h *holding) error {
 	if h.Latest {
 		return nil
@@ -61,15 +62,15 @@ func (f *feed) confirm(ctx context.Context, h *holding) error {
 	return err
 }
 
-// weigh attaches the deferred first and looks then, so that nothing settles
-// unnoticed in between. What is to go on waiting counts only if latest.
+// weigh attaches the deferred first and looks then, so that no member settles unnoticed in
+// between. A decision to go on waiting counts only with latest.
 func (f *feed) weigh(ctx context.Context, h *holding, latest bool) (protocol.Decision, error) {
 	r, limit := h.Record, protocol.WaitLimit(h.Record)
 	full, err := f.attachAll(ctx, h, latest)
 	if err != nil {
 		return protocol.Decision{}, err
 	}
-	if latest && h.from == "" { // not woken: what it waits for may be new
+	if latest && h.from == "" { // not woken: its members may be new
 		if circular, err := f.circular(ctx, r); err != nil || circular {
 			return protocol.Decision{Action: protocol.FailCycle, Why: "it would wait for itself"}, err
 		}
@@ -84,7 +85,7 @@ func (f *feed) weigh(ctx context.Context, h *holding, latest bool) (protocol.Dec
 	case s.decided:
 		h.members = s.records
 		return protocol.Decision{Action: protocol.Conclude, Why: "what it waited for has settled"}, nil
-	case full, s.fired: // in the second case by hand, or by a worker that has seen more
+	case full, s.fired: // in the second case another client put its message, or a worker that has seen more
 		return f.again(h, limit), nil
 	case s.apart:
 		return protocol.WaitUntil(liveness.Earliest(f.records.Clock.Now().Add(protocol.ParentLook), limit), "what it waits for does not know of it"), nil
@@ -94,7 +95,8 @@ func (f *feed) weigh(ctx context.Context, h *holding, latest bool) (protocol.Dec
 	return protocol.WaitUntil(limit, "waits to be woken"), nil
 }
 
-// again looks soon, and less and less often, since nobody will say when.
+// again gives the decision to look soon, and then less and less often: a wake may be
+// missing.
 func (f *feed) again(h *holding, limit time.Time) protocol.Decision {
 	now := f.records.Clock.Now()
 	after := liveness.GrowingDelay(now.Sub(h.Record.Submitted)/8, protocol.ParentLook, protocol.ParentSeldom)
@@ -104,11 +106,11 @@ func (f *feed) again(h *holding, limit time.Time) protocol.Decision {
 	return protocol.WaitUntil(liveness.Earliest(now.Add(after), limit), "it may not be woken by all that it waits for")
 }
 
-// afterParent: the parent of a callback has settled.
+// afterParent gives the decision on a callback whose parent has settled.
 func (f *feed) afterParent(h *holding, s *standing) (protocol.Decision, error) {
 	p := s.records[0]
 	h.parent = p
-	if h.Record.Parent == nil { // of somebody else's hand
+	if h.Record.Parent == nil { // another client wrote the record
 		h.members = []*deferred.Record{protocol.UnknownMember(p.ID)}
 		return protocol.Decision{Action: protocol.Conclude, Why: "its record names no parent"}, nil
 	}
@@ -123,10 +125,10 @@ func (f *feed) afterParent(h *holding, s *standing) (protocol.Decision, error) {
 	return protocol.Decision{Action: protocol.Forward, Why: "its parent has settled"}, nil
 }
 
-// forward puts a callback that waited into its lane, and notes that it did: a
-// second message would change nothing, but there would be one for each wake. The
-// alarm of its deadline comes before: it is not there yet if its parent had settled
-// by the first look, and nobody may serve the lane.
+// forward puts a callback that waited into its lane, and notes that in its record. A
+// second message would change nothing, but each wake would put one. The alarm of its
+// deadline comes before, since there may be no worker of the lane. No alarm is stored yet
+// if the parent had settled by the first look.
 func (f *feed) forward(ctx context.Context, h *holding) error {
 	c := wire.FromRecord(h.Record)
 	route := driver.Ready

@@ -15,8 +15,8 @@ import (
 	"zasync/pkg/dispatch/internal/records"
 )
 
-// Watch follows the record and the annotations until the deferred has settled.
-// Whoever is shown how it ended has seen it, like one who has waited. It goes on and
+// Watch follows the record and the annotations until the deferred has settled. A caller
+// that is shown the outcome has seen it, like a caller that has waited. Watch goes on and
 // ends as [Queue.Await] does.
 func (q *Queue) Watch(ctx context.Context, id deferred.ID) iter.Seq2[deferred.Change, error] {
 	return func(yield func(deferred.Change, error) bool) {
@@ -33,7 +33,7 @@ func (q *Queue) Watch(ctx context.Context, id deferred.ID) iter.Seq2[deferred.Ch
 	}
 }
 
-// watcher shows each revision once, and no older one after it.
+// watcher shows each revision of an entry once, and no older revision after it.
 type watcher struct {
 	queue   *Queue
 	id      deferred.ID
@@ -43,15 +43,15 @@ type watcher struct {
 	changes <-chan driver.Entry // nil without a watch
 }
 
-// follow shows what there is and what comes, until there is nothing more to watch, or
-// nobody who does. Its error is for the last to be shown.
+// follow shows the stored entries and each change, until there is nothing more to watch or
+// the caller stops. Watch shows its error last.
 func (w *watcher) follow(ctx context.Context) error {
 	if err := w.listen(ctx); err != nil {
 		return err
 	}
 	var err error
 	if w.record, err = w.queue.Record(ctx, w.id); errors.Is(err, deferred.ErrNotFound) {
-		w.record.Submitted = w.queue.records.Clock.Now() // annotations that are there are left over
+		w.record.Submitted = w.queue.records.Clock.Now() // annotations that stand there now are left over
 	}
 	tick := time.NewTicker(reread)
 	defer tick.Stop()
@@ -63,7 +63,7 @@ func (w *watcher) follow(ctx context.Context) error {
 				more = w.show(ctx, e)
 				continue
 			}
-			w.changes = nil // the reading tells why
+			w.changes = nil // the read tells why
 			more, err = w.read(ctx)
 		case <-tick.C:
 			if err = w.listen(ctx); err == nil {
@@ -78,7 +78,7 @@ func (w *watcher) follow(ctx context.Context) error {
 	return err
 }
 
-// listen begins a watch if there is none. Without it there is still the reading.
+// listen begins a watch if there is none. Without a watch, follow still reads.
 func (w *watcher) listen(ctx context.Context) error {
 	if w.changes != nil {
 		return nil
@@ -91,9 +91,9 @@ func (w *watcher) listen(ctx context.Context) error {
 	return nil
 }
 
-// read shows what there is; false when there is nothing more to watch. The
-// annotations come first, so that those of a settled deferred are seen. What cannot be
-// read for the moment is read later.
+// read shows the stored entries. more is false when there is nothing more to watch. The
+// annotations come first, so that those of a settled deferred are seen. An entry that
+// cannot be read for the moment is read later.
 func (w *watcher) read(ctx context.Context) (more bool, err error) {
 	entries, err := w.queue.records.Store.Read(ctx, []driver.Key{records.Key(w.id)})
 	switch {
@@ -124,7 +124,7 @@ func (w *watcher) show(ctx context.Context, e driver.Entry) bool {
 		return true
 	}
 	w.record = r
-	if r.State.Settled() { // said first: who is shown the end may be gone at once
+	if r.State.Settled() { // sent first: the caller may stop right after it is shown the outcome
 		w.queue.noticed(ctx, &r)
 	}
 	return w.yield(deferred.Change{Record: &r}, nil) && !r.State.Settled()

@@ -10,10 +10,10 @@ import (
 	"zasync/pkg/dispatch/internal/maintenance"
 )
 
-// A Heartbeat is what a living worker says about itself, once a second.
+// A Heartbeat is the entry that a living worker writes about itself, once a second.
 type Heartbeat = liveness.Heartbeat
 
-// Workers gives the heartbeats of those that are alive.
+// Workers gives the heartbeats of the workers that are alive.
 func (q *Queue) Workers(ctx context.Context) ([]Heartbeat, error) {
 	var beats []Heartbeat
 	for e, err := range q.records.Store.List(ctx, driver.Query{Space: driver.Workers}) {

@@ -8,104 +8,108 @@ import (
 	"zasync/pkg/deferred"
 )
 
-// A Broker keeps messages until they are settled, and hands them out, each to
-// one subscription at a time, again when a delivery is not settled or extended
-// within the lease. Implementations are safe for concurrent use;
-// drivertest.TestBroker is their contract as code.
+// A Broker keeps messages until they are settled, and hands them out. It hands each
+// message to one subscription at a time. It hands a message out again when its delivery
+// is not settled or extended within the lease. Implementations are safe for concurrent
+// use. drivertest.TestBroker is their contract as code.
 type Broker interface {
-	// Put stores messages, each on its own; the answers are in their order.
+	// Put stores messages, each independently of the others. The answers have the order
+	// of the messages.
 	Put(ctx context.Context, messages []Message) []Stored
 	// Subscribe opens a supply of deliveries for one worker.
 	Subscribe(ctx context.Context) (Subscription, error)
-	// Settle finishes, extends or gives back deliveries. It tells no more than
-	// that the word was sent: a settlement may be lost, and then the message
-	// comes again. It says nothing about who else holds the message. An extension
-	// that may not have been heard when it returns is an error.
+	// Settle finishes, extends or gives back deliveries. A nil error means only that the
+	// verdicts were sent. A settlement may be lost, and then the broker delivers the
+	// message again. The error does not tell whether another worker holds the message
+	// too. Settle returns an error for an extension that the server may not have heard by
+	// then.
 	Settle(ctx context.Context, settlements []Settlement) error
-	// Find gives the messages that stand for an id, with no effect on them:
-	// ready, later, delayed and due ones, and of the commands that of the verb
-	// [VerbJoin]. They cannot be settled. One that moves
-	// from one route to another meanwhile may be missed.
+	// Find returns the messages that stand for an id, and has no effect on them. It finds
+	// ready, later, delayed and due messages, and of the commands only the one with the
+	// verb [VerbJoin]. A caller cannot settle them. Find may miss a message that moves
+	// from one route to another meanwhile.
 	Find(ctx context.Context, id deferred.ID) ([]Delivery, error)
-	// Remove takes away the schedule of an id, if there is one.
+	// Remove deletes the schedule of an id, if there is one.
 	Remove(ctx context.Context, id deferred.ID) error
-	// Pending gives the messages of a route, oldest first, with no effect on them.
+	// Pending returns the messages of a route, oldest first, and has no effect on them.
 	Pending(ctx context.Context, p Page) iter.Seq2[Delivery, error]
 }
 
 // A Subscription is one worker's supply.
 type Subscription interface {
-	// Want lets messages of the lane be delivered while fewer than n deliveries
-	// of the lane's group are held. The ready lanes are one group; each other
-	// route is one of its own. 0 stops the lane. A delivery is held from Next
-	// until Release.
+	// Want lets the broker deliver messages of the lane while the worker holds fewer than
+	// n deliveries of the lane's group. The ready lanes form one group; every other route
+	// is a group of its own. With n = 0 the lane stops. The worker holds a delivery from
+	// Next until Release.
 	Want(lane Lane, n int)
 	// Next waits for a delivery.
 	Next(ctx context.Context) (Delivery, error)
-	// Release says that n deliveries of the lane's group are held no longer.
+	// Release says that the worker does not hold n deliveries of the lane's group any
+	// more.
 	Release(lane Lane, n int)
-	// Health tells what keeps deliveries from coming until a person does something
-	// about it, such as a [*MissingError]. Nil: nothing does.
+	// Health returns an error, such as a [*MissingError], while a fault stops deliveries
+	// until a person repairs it. It returns nil if there is no such fault.
 	Health() error
-	// Close ends the supply. Deliveries that Next has not given go back.
+	// Close ends the supply. The deliveries that Next has not returned go back to the
+	// broker.
 	Close() error
 }
 
-// Route is where a message stands.
+// Route is the place of a message in the queue.
 type Route string
 
 // The routes.
 const (
-	Ready    Route = "q"     // calls to be taken
-	Later    Route = "later" // calls that must wait first
+	Ready    Route = "q"     // calls that workers may take
+	Later    Route = "later" // calls that must wait before a worker runs them
 	Commands Route = "do"    // commands on deferreds
-	Delay    Route = "at"    // schedules: put here with a time, they become due
-	Due      Route = "due"   // what a schedule became; never put
-	Aside    Route = "aside" // what could not be understood
+	Delay    Route = "at"    // schedules: a caller puts them with a time, and they become due
+	Due      Route = "due"   // messages of schedules that fired; a caller never puts them
+	Aside    Route = "aside" // messages that a worker could not understand
 )
 
-// A Lane is what a subscription is supplied from: a queue's calls of one name
-// on the ready route, or the whole of the later, commands or due route.
+// A Lane is a source of a subscription: the calls of one queue and name on the ready
+// route, or all messages of the later, commands or due route.
 type Lane struct {
 	Route       Route
 	Queue, Name string // on the ready route only
 }
 
-// A Message is a carrier of a duty.
+// A Message carries a duty.
 type Message struct {
 	Route  Route
-	Queue  string      // of a call; ready, later, delay, due
+	Queue  string      // of a call: on ready, later, delay and due
 	Name   string      // of a call
-	ID     deferred.ID // "" on ready and later: the server numbers it
+	ID     deferred.ID // "" on ready and later: the server assigns a number
 	Verb   string      // commands: the verb; aside: the reason, one token
-	At     time.Time   // delay: when the schedule fires. It replaces the id's earlier one
+	At     time.Time   // delay: when the schedule fires. It replaces an earlier schedule of the id
 	Header map[string]string
 	Body   []byte
-	// Unique: refuse with ErrExists if a message of the same subject stands
-	// there: route, queue, name and id; of a schedule route and id.
+	// Unique: Put refuses the message with ErrExists if another message has the same
+	// subject. The subject is route, queue, name and id; for a schedule, route and id.
 	Unique bool
 }
 
 // Stored answers a Put.
 type Stored struct {
-	Seq uint64 // of the stream; the id of a message that had none, in decimal
-	Err error  // ErrExists, ErrUnknown, or nothing was stored
+	Seq uint64 // in the stream; in decimal it is the id of a message put without one
+	Err error  // ErrExists, ErrUnknown, or another error: nothing was stored
 }
 
-// A Delivery is a message that was handed out.
+// A Delivery is a message that the broker has handed out.
 type Delivery struct {
-	Message           // ID is set always
-	Seq     uint64    // the place in the stream
+	Message           // ID is always set
+	Seq     uint64    // the position in the stream
 	Time    time.Time // when the server stored it
-	Got     time.Time // when it came here, by the local clock; has a monotonic reading
-	// Deliveries counts how often it was handed out. It proves nothing: a
-	// server that was killed forgets some.
+	Got     time.Time // when it arrived here, by the local clock; has a monotonic reading
+	// Deliveries counts how often the broker has handed the message out. The count proves
+	// nothing: a server that was killed forgets some deliveries.
 	Deliveries int
 	Backlog    int // messages that wait behind it in its lane
 	Handle     string
 }
 
-// Lane is the lane that the delivery came from.
+// Lane is the lane of the delivery.
 func (d *Delivery) Lane() Lane {
 	if d.Route == Ready {
 		return Lane{Route: Ready, Queue: d.Queue, Name: d.Name}
@@ -113,31 +117,33 @@ func (d *Delivery) Lane() Lane {
 	return Lane{Route: d.Route}
 }
 
-// Verdict is what becomes of a delivery.
+// Verdict says what the broker does with a delivery.
 type Verdict int
 
 // The verdicts.
 const (
-	Done     Verdict = iota // the duty is done: remove the message
-	Extend                  // the holder lives: begin the lease anew
-	GiveBack                // deliver it again, after a while
+	Done     Verdict = iota // the duty is done: the broker removes the message
+	Extend                  // the worker still holds it: the lease begins anew
+	GiveBack                // the broker delivers the message again, after a delay
 )
 
 // A Settlement is a verdict on a delivery.
 type Settlement struct {
 	Delivery
 	Verdict Verdict
-	After   time.Duration // of GiveBack
+	After   time.Duration // the delay of GiveBack
 }
 
-// A Page selects messages: of a route, and of a queue and a name if they are not empty.
+// A Page selects the messages of a route. It selects by queue and by name too, if these
+// are not empty.
 type Page struct {
 	Route       Route
 	Queue, Name string
-	After       uint64 // skips those up to and with this sequence
+	After       uint64 // skips the messages up to and including this sequence
 	Limit       int    // 0: no limit
 }
 
-// VerbJoin makes a join a command. One that cancels what it does not need is given
-// by those only who may: a server permits each verb by itself.
+// VerbJoin is the verb of a command that makes a join. A join that cancels members must
+// be a command: a server permits each verb separately, so only clients with the right to
+// it can give one.
 const VerbJoin = "join"

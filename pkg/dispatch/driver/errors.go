@@ -5,37 +5,38 @@ import (
 	"fmt"
 )
 
-// ErrMissing is what every [*MissingError] is.
+// ErrMissing matches every [*MissingError] in errors.Is.
 var ErrMissing = errors.New("dispatch: a part of the installation is missing")
 
-// A MissingError says that something that an installation keeps was there and is not
-// any more: somebody has deleted it. Nothing was stored. It is not made anew without
-// a word, since what was in it is lost: that is for a person to decide. Workers take
-// no calls until it is there again.
+// A MissingError says that a part of the installation was there and is now missing: a
+// person or a program has deleted it. Nothing was stored. The queue does not make the
+// part again silently, since its content is lost: a person has to decide that. Workers
+// take no calls until the part is there again.
 type MissingError struct {
-	Stream string // as the server calls it, such as "KV_ZASYNC_STATE"
-	Lost   string // what was in it
-	Mend   string // what to do about it
+	Stream string // the name on the server, such as "KV_ZASYNC_STATE"
+	Lost   string // the lost content
+	Mend   string // how to repair it
 }
 
 func (e *MissingError) Error() string {
 	return fmt.Sprintf("dispatch: the stream %s is missing, and with it %s: %s", e.Stream, e.Lost, e.Mend)
 }
 
-// Is makes it an ErrMissing.
+// Is reports that the error is an ErrMissing.
 func (e *MissingError) Is(target error) bool { return target == ErrMissing }
 
-// ErrNotPermitted is what every [*PermissionError] is.
+// ErrNotPermitted matches every [*PermissionError] in errors.Is.
 var ErrNotPermitted = errors.New("dispatch: not permitted")
 
-// A PermissionError says that the server refused something because the user has no
+// A PermissionError says that the server refused an operation because the user has no
 // right to it. Nothing was stored.
 type PermissionError struct {
 	Operation string // Publish or Subscribe
 	Subject   string
 }
 
-// What a user may be refused. Reading is a request, and so a publish.
+// The operations that a server may refuse to a user. To read is to send a request, and so
+// needs the right to publish.
 const (
 	Publish   = "publish"
 	Subscribe = "subscribe"
@@ -45,27 +46,28 @@ func (e *PermissionError) Error() string {
 	return fmt.Sprintf("dispatch: the server does not permit this user to %s to %q", e.Operation, e.Subject)
 }
 
-// Is makes it an ErrNotPermitted.
+// Is reports that the error is an ErrNotPermitted.
 func (e *PermissionError) Is(target error) bool { return target == ErrNotPermitted }
 
-// Errors of the seams. Every other error means that nothing was stored.
+// Errors of the Broker and the Store. Every other error means that nothing was stored.
 var (
 	// ErrConflict: the entry has another revision than the write expects.
 	ErrConflict = errors.New("dispatch: another revision is stored")
-	// ErrUnknown: no answer came. The operation may have happened or not.
+	// ErrUnknown: no answer came. The server may have done the operation or not.
 	ErrUnknown = errors.New("dispatch: no answer; it may be stored or not")
-	// ErrUnavailable: the server does not do it for the moment: it is away, or elects
-	// a leader. Nothing was stored, and it may be tried again.
+	// ErrUnavailable: the server cannot do the operation at the moment, because it is
+	// away or elects a leader. Nothing was stored, and the caller may try again.
 	ErrUnavailable = errors.New("dispatch: the server cannot do it for the moment")
-	// ErrClosed: the queue, or the connection under it, is closed for good. Nothing
-	// is done any more; what waited ends. The error says why: open another queue.
+	// ErrClosed: the queue, or its connection, is closed for good. The queue does nothing
+	// any more, and every waiting operation ends. The error gives the reason. The caller
+	// has to open another queue.
 	ErrClosed = errors.New("dispatch: the queue is closed")
-	// ErrTooLarge: the value or message is larger than the server takes, and
-	// will be however often it is tried.
+	// ErrTooLarge: the value or message is larger than the server accepts. Every further
+	// attempt fails as well.
 	ErrTooLarge = errors.New("dispatch: too large for the server")
-	// ErrFull: there is no room for it now. Nothing was stored, and it may be tried
-	// again once there is room.
+	// ErrFull: the server has no room for it now. Nothing was stored, and the caller may
+	// try again once there is room.
 	ErrFull = errors.New("dispatch: there is no room for it now, try again later")
-	// ErrExists: a message that must be the only one under its id is not.
+	// ErrExists: another message has the id of a message that must be the only one.
 	ErrExists = errors.New("dispatch: a message with this id is queued already")
 )

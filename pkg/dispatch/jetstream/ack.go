@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// ack is what the subject says on which a delivery is acknowledged.
+// ack holds the fields of the subject on which a worker acknowledges a delivery.
 type ack struct {
 	consumer   string
 	deliveries int
 	seq        uint64
 	time       time.Time
-	pending    int // messages that wait in the lane, redeliveries not counted
+	pending    int // messages that wait in the lane, without redeliveries
 }
 
 const ackPrefix = "$JS.ACK."
 
-// parseAck reads either form of the subject:
+// parseAck reads both forms of the subject:
 //
 //	$JS.ACK.<stream>.<consumer>.<deliveries>.<seq>.<consumer seq>.<time>.<pending>
 //	$JS.ACK.<domain>.<account>.<stream>.<consumer>.<…as above>.<pending>[.<token>]

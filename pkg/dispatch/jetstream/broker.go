@@ -25,7 +25,7 @@ type Broker struct {
 
 var _ driver.Broker = (*Broker)(nil)
 
-// Put stores messages, each on its own, all at once.
+// Put stores messages, each independently of the others. It sends all of them at once.
 func (b *Broker) Put(ctx context.Context, messages []driver.Message) []driver.Stored {
 	stored := make([]driver.Stored, len(messages))
 	requests := make([]*nats.Msg, len(messages))
@@ -61,10 +61,12 @@ func (b *Broker) request(m *driver.Message) (*nats.Msg, error) {
 	return p, nil
 }
 
-// schedule says when and where to the message fires. The client's own helper
-// would cut the time to whole seconds, and fire early.
+// schedule adds the headers that say when the message fires, and to which subject. The
+// client library's helper would cut the time to whole seconds, and the schedule would
+// fire early.
 func (b *Broker) schedule(p *nats.Msg, m *driver.Message) error {
-	// The server takes any year, and fires outside of its range at once or never.
+	// The server accepts any year. It fires a schedule outside its own range at once or
+	// never.
 	at := m.At.UTC()
 	if at.Year() > 2200 {
 		return fmt.Errorf("jetstream: no schedule can be made for the year %d", at.Year())
@@ -79,9 +81,9 @@ func (b *Broker) schedule(p *nats.Msg, m *driver.Message) error {
 
 const atPrefix = "@at "
 
-// Settle sends the verdicts and waits for no answer: there is none that would
-// tell whether the delivery was still the holder's. That deliveries are held still
-// the server has heard when this returns.
+// Settle sends the verdicts and does not wait for answers: no answer would tell whether
+// the worker still held the delivery. When Settle returns without an error, the server
+// has heard the extensions.
 func (b *Broker) Settle(ctx context.Context, settlements []driver.Settlement) error {
 	if err := context.Cause(ctx); err != nil {
 		return fmt.Errorf("jetstream: settle: %w", err)
@@ -107,7 +109,7 @@ func (b *Broker) Settle(ctx context.Context, settlements []driver.Settlement) er
 	return errors.Join(errs...)
 }
 
-// The words of an acknowledgement.
+// The payloads of an acknowledgement.
 var (
 	wordDone     = []byte("+ACK")
 	wordExtend   = []byte("+WPI")

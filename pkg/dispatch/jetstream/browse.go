@@ -20,7 +20,7 @@ const (
 	pageBytes    = 4 << 20
 )
 
-// getRequest asks for stored messages: one, or the batch that follows a
+// getRequest asks for stored messages: for one message, or for a batch that follows a
 // sequence and matches a subject.
 type getRequest struct {
 	Seq      uint64 `json:"seq,omitempty"`
@@ -35,9 +35,10 @@ func (n names) get(r getRequest, stream string) *nats.Msg {
 	return &nats.Msg{Subject: n.api("DIRECT.GET." + stream), Data: data}
 }
 
-// browse gives the stored messages after a sequence whose subjects match the
-// filter, oldest first, with no consumer and no effect on them. It ends when
-// the server says that no more are there. A page has at most so many, if that is not 0.
+// browse returns the stored messages after a sequence whose subjects match the filter,
+// oldest first. It needs no consumer and has no effect on the messages. It ends when the
+// server says that there are no more messages. If most is not 0, it bounds the messages
+// of a page.
 func (x *exchange) browse(ctx context.Context, stream, filter string, after uint64, most int) iter.Seq2[*nats.Msg, error] {
 	return func(yield func(*nats.Msg, error) bool) {
 		b, err := x.newBrowser(stream, filter, most)
@@ -62,8 +63,8 @@ func (x *exchange) browse(ctx context.Context, stream, filter string, after uint
 	}
 }
 
-// A browser reads pages. Each has a reply subject of its own, so that the rest
-// of one that was given up is not taken for part of the next.
+// A browser reads pages. Each page has its own reply subject. So the browser does not
+// take the late messages of an abandoned page for messages of the next page.
 type browser struct {
 	exchange       *exchange
 	stream, filter string
@@ -87,8 +88,8 @@ func (x *exchange) newBrowser(stream, filter string, most int) (*browser, error)
 
 func (b *browser) close() { _ = b.sub.Unsubscribe() } // fails only when the connection is gone
 
-// patiently reads a page, again if the connection breaks on the way or the stream has no
-// leader.
+// patiently reads a page. It tries again if the connection breaks during the read or the
+// stream has no leader.
 func (b *browser) patiently(ctx context.Context, after uint64) (page []*nats.Msg, more bool, err error) {
 	for began := time.Now(); ; {
 		if page, more, err = b.page(ctx, after); err == nil || stays(err) {
@@ -103,7 +104,7 @@ func (b *browser) patiently(ctx context.Context, after uint64) (page []*nats.Msg
 	}
 }
 
-// stays: asking again does not help.
+// stays reports whether another attempt would fail with the same error.
 func stays(err error) bool {
 	return errors.Is(err, driver.ErrNotPermitted) || errors.Is(err, driver.ErrClosed) || errors.Is(err, driver.ErrMissing)
 }

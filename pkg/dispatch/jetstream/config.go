@@ -16,40 +16,42 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Config says where in a NATS account a queue lives. The zero Config is a good one.
+// Config says where in a NATS account a queue is. The zero Config is valid.
 type Config struct {
-	// Namespace tells several installations in one account apart: letters,
-	// digits, "_" and "-". "" is "zasync".
+	// Namespace distinguishes several installations in one account. It has letters,
+	// digits, "_" and "-". "" means "zasync".
 	Namespace string
-	// Lease is how long a delivery is its holder's without a word from it. 0 is
-	// the queue's.
+	// Lease is how long a worker keeps a delivery without extending it. 0 means the lease
+	// of the queue.
 	Lease time.Duration
-	// Replicas is how many servers keep each stream. 0 is 1.
+	// Replicas is how many servers keep each stream. 0 means 1.
 	Replicas int
-	// Domain is the JetStream domain that the queue lives in, when that is not the
-	// one of the server that the connection leads to.
+	// Domain is the JetStream domain of the queue, if that is not the domain of the
+	// server that the client is connected to.
 	Domain string
-	// APIPrefix is what requests to JetStream begin with in place of "$JS.API", in
-	// an account that imports them from another. Only one of both may be given.
+	// APIPrefix replaces "$JS.API" at the start of requests to JetStream. An account
+	// needs it that imports these requests from another account. Only one of Domain and
+	// APIPrefix may be set.
 	APIPrefix string
-	// QueueBytes bounds the stream of calls that wait, when it is made: what is
-	// beyond is refused. 0 is a share of the room that there is, so that records
-	// always have theirs; negative is no bound.
+	// QueueBytes bounds the stream of waiting calls when Open makes it: the server
+	// refuses calls beyond the bound. 0 means a share of the available room, so that
+	// there is always room for records. A negative value means no bound.
 	QueueBytes int64
-	// AsideBytes bounds the stream of messages that could not be understood, when
-	// it is made: the oldest go. 0 is 256 MiB; it becomes less where room is scarce.
+	// AsideBytes bounds the stream of messages that a worker could not understand, when
+	// Open makes it. The server deletes the oldest messages beyond the bound. 0 means 256
+	// MiB. Open makes the bound smaller where there is little room.
 	AsideBytes int64
-	// AsideAge is how long messages that could not be understood are kept. 0 is
-	// 30 days.
+	// AsideAge is how long the server keeps messages that a worker could not understand.
+	// 0 means 30 days.
 	AsideAge time.Duration
-	// Remake has Open make streams anew, empty, that somebody has deleted. Else it
-	// fails with a [*dispatch.MissingError] where more than heartbeats, settings or
-	// messages that were set aside went with them.
+	// Remake lets Open make deleted streams again, empty. Without it, Open fails with a
+	// [*dispatch.MissingError] if such a stream had more than heartbeats, settings or
+	// messages that were set aside.
 	Remake bool
-	// Queue is the policy of the queue that Open makes. Its Seams are Open's to set.
+	// Queue is the policy of the queue that Open makes. Open sets its Seams.
 	Queue dispatch.Config
-	// Logger is told of lanes that cannot be served, and of streams that are missing.
-	// Nil is slog.Default().
+	// Logger receives warnings and errors about lanes that cannot be served and about
+	// missing streams. Nil means slog.Default().
 	Logger *slog.Logger
 }
 
@@ -70,17 +72,21 @@ func (c Config) withDefaults() (Config, error) {
 	return c, c.checkAPI()
 }
 
-// fullPayload takes the largest record: arguments or result in base64, a stack,
+// fullPayload has room for the largest record: arguments or result in base64, a stack,
 // and callbacks.
 const fullPayload = 1 << 20
 
-// Open gives the queue of a namespace, and makes its streams if they are not
-// there. Who may not look at streams does not need to: then they are as they are.
-// The queue is closed by its Close, and has then nothing left on the connection, which
-// stays the caller's: who closes it closes its queues as well. While the servers elect a
-// leader it is tried again until ctx ends, for ten seconds where ctx has no end. Of
-// its handlers that of errors is put behind one of ours, which learns of what the
-// server does not permit: so set yours before.
+// Open returns the queue of a namespace, and makes its streams if they are missing.
+//
+//   - A user without the right to look at streams may open the queue too: Open then uses
+//     the streams as they are.
+//   - Close of the queue leaves nothing on the connection. The connection stays the
+//     caller's; a caller that closes it closes its queues too.
+//   - While the servers elect a leader, Open tries again until ctx ends. If ctx has no
+//     deadline, Open tries for ten seconds.
+//   - Open replaces the error handler of the connection by its own, which learns what the
+//     server does not permit, and which calls the former one. So the caller must set its
+//     error handler before Open.
 func Open(ctx context.Context, nc *nats.Conn, c Config) (*dispatch.Queue, error) {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -97,10 +103,10 @@ func Open(ctx context.Context, nc *nats.Conn, c Config) (*dispatch.Queue, error)
 	return dispatch.New(s, b, c.Queue), nil
 }
 
-// OpenPair gives the two seams of a namespace, and makes its streams if they
-// are not there. A stream that is there with other settings is refused with a
-// [*SettingError], and one that was there and is not any more with a
-// [*dispatch.MissingError]. [Broker.Close] closes both.
+// OpenPair returns the store and the broker of a namespace, and makes its streams if they
+// are missing. It returns a [*SettingError] if a stream has other settings. It returns a
+// [*dispatch.MissingError] if a stream was there and is now missing. [Broker.Close]
+// closes both.
 func OpenPair(ctx context.Context, nc *nats.Conn, c Config) (*Store, *Broker, error) {
 	c, err := c.withDefaults()
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// connected waits for the connection, so that nothing lies in a buffer of the
-// client's to be sent when its sender has long given up.
+// connected waits for the connection. Without this wait the client would buffer a message
+// and send it long after its sender has given up.
 func (x *exchange) connected(ctx context.Context) error {
 	if err := cmp.Or(x.ending.cause(), context.Cause(ctx)); err != nil {
 		return fmt.Errorf("it was not sent: %w", err)
@@ -36,8 +36,8 @@ func (x *exchange) connected(ctx context.Context) error {
 	return nil
 }
 
-// unsent is why a message could not be handed to the connection. A flush under which the
-// connection broke says that it is closed, also where that only begins anew.
+// unsent is the error of a message that the connection did not take. A flush reports a
+// closed connection when the connection breaks, even if the client is about to reconnect.
 func (x *exchange) unsent(err error) error {
 	if errors.Is(err, nats.ErrConnectionClosed) && !x.nc.IsClosed() {
 		return errDisconnected
@@ -48,7 +48,8 @@ func (x *exchange) unsent(err error) error {
 	return err
 }
 
-// unread is why a reading had no answer. One that was lost may be asked for again.
+// unread is the error of a read without an answer. After a lost answer the caller may
+// read again.
 func unread(err error) error {
 	if errors.Is(err, errLost) {
 		return fmt.Errorf("%w: %w", driver.ErrUnavailable, err)

@@ -13,14 +13,17 @@ import (
 )
 
 const (
-	dueLease   = 2 * time.Second    // what a dead mover of delayed calls costs at most
-	laneUnused = 7 * 24 * time.Hour // after that the server forgets a lane's consumer
-	maxWaiting = 10_000             // pull requests: one for each idle worker
+	dueLease   = 2 * time.Second    // the longest delay that a dead mover of delayed calls causes
+	laneUnused = 7 * 24 * time.Hour // the server deletes the consumer of a lane unused for so long
+	maxWaiting = 10_000             // waiting pull requests: one for each idle worker
 )
 
-// consumer gives the settings of a lane's consumer. All limits on deliveries are
-// off: a message over one would stay for ever and never be delivered, and those
-// that were given back for a while count as pending.
+// consumer returns the settings of a lane's consumer. All limits on deliveries are off,
+// for two reasons:
+//
+//   - A message above a limit would stay in the stream for ever, without a further
+//     delivery.
+//   - The server counts messages that were given back with a delay as pending.
 func (s *site) consumer(l driver.Lane) natsjs.ConsumerConfig {
 	c := natsjs.ConsumerConfig{
 		Durable: durable(l), FilterSubject: s.laneFilter(l),
@@ -36,8 +39,8 @@ func (s *site) consumer(l driver.Lane) natsjs.ConsumerConfig {
 	return c
 }
 
-// open makes the consumer of a lane, or checks the one that is there: another
-// program may have made it, or a person may have changed or paused it.
+// open makes the consumer of a lane, or checks the existing one: another program may have
+// made it, or a person may have changed or paused it.
 func (s *site) open(ctx context.Context, l driver.Lane) error {
 	stream, want := s.stream(l.Route), s.consumer(l)
 	ctx, free := s.refusals.bound(ctx, func(e *driver.PermissionError) bool {
@@ -62,8 +65,8 @@ func (s *site) open(ctx context.Context, l driver.Lane) error {
 
 type consumerConfig = natsjs.ConsumerConfig
 
-// checkConsumer gives the first setting of a consumer that will not do. A longer
-// lease, a narrower filter (of a fair lane) and a pause will.
+// checkConsumer returns the first setting of a consumer that breaks a promise. A longer
+// lease, a narrower filter (of a fair lane) and a pause are acceptable.
 func checkConsumer(stream string, have, want *consumerConfig) error {
 	narrower := strings.HasPrefix(have.FilterSubject, strings.TrimSuffix(want.FilterSubject, ">"))
 	for _, s := range []struct {

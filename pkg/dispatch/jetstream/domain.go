@@ -9,7 +9,7 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
-// checkAPI holds what names a JetStream elsewhere to what a subject can have.
+// checkAPI checks that the domain and the API prefix can be part of a subject.
 func (c Config) checkAPI() error {
 	if strings.ContainsAny(c.Domain, " \t\r\n.*>") {
 		return &deferred.InputError{Field: "domain", Value: c.Domain, Rule: `must be without blanks, ".", "*" and ">"`}
@@ -26,7 +26,7 @@ func (c Config) checkAPI() error {
 	return nil
 }
 
-// api is the client's JetStream of the domain.
+// api returns the JetStream client of the configured domain or API prefix.
 func (c Config) api(nc *nats.Conn) (natsjs.JetStream, error) {
 	switch {
 	case c.Domain != "":

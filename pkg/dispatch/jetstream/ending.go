@@ -10,10 +10,10 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// An ending is when an exchange is closed for good: because its queue is, or the
-// connection. Whatever waits for the server ends with it.
+// An ending is the moment when an exchange closes for good, because its queue or its
+// connection is closed. Every operation that waits for the server ends with it.
 type ending struct {
-	come chan struct{} // closed when it has
+	come chan struct{} // closed at the ending
 
 	mu    sync.Mutex
 	why   error
@@ -23,7 +23,7 @@ type ending struct {
 
 func newEnding() *ending { return &ending{come: make(chan struct{}), tasks: map[int]func(){}} }
 
-// bring ends everything, once. Later reasons do not count.
+// bring ends the exchange, once. It ignores later reasons.
 func (e *ending) bring(why error) {
 	e.mu.Lock()
 	if e.why != nil {
@@ -40,14 +40,15 @@ func (e *ending) bring(why error) {
 	}
 }
 
-// cause is why it has come; nil before.
+// cause is the reason of the ending; nil before it.
 func (e *ending) cause() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.why
 }
 
-// then has f called when it comes, or now if it has; not any more after forget.
+// then calls f at the ending, or now if the exchange has ended. After forget it does not
+// call f any more.
 func (e *ending) then(f func()) (forget func()) {
 	e.mu.Lock()
 	if e.why != nil {
@@ -66,8 +67,8 @@ func (e *ending) then(f func()) (forget func()) {
 	}
 }
 
-// closedBy is the end of a connection as an error of ours, with its last error. That
-// of a missing right is not why it ended.
+// closedBy turns the end of a connection into an ErrClosed with the last error of the
+// connection. A permission error does not count: it did not end the connection.
 func closedBy(nc *nats.Conn) error {
 	last := nc.LastError()
 	if last == nil || errors.Is(last, nats.ErrPermissionViolation) {
@@ -76,8 +77,8 @@ func closedBy(nc *nats.Conn) error {
 	return fmt.Errorf("%w: the connection has ended: %w", driver.ErrClosed, last)
 }
 
-// ended is why the exchange has ended; nil before. The connection itself tells of its
-// end a little earlier than the ending comes.
+// ended is the reason why the exchange has ended; nil before. It asks the connection,
+// which knows of its end a little before the ending comes.
 func (x *exchange) ended() error {
 	if x.nc.IsClosed() {
 		x.ending.bring(closedBy(x.nc))
@@ -85,8 +86,8 @@ func (x *exchange) ended() error {
 	return x.ending.cause()
 }
 
-// Close ends the broker and the store that was opened with it, and all their watches
-// and subscriptions. The connection stays open. To close it again does nothing.
+// Close ends the broker and the store that was opened with it, and all their watches and
+// subscriptions. The connection stays open. A second Close does nothing.
 func (b *Broker) Close() error { return b.exchange.close() }
 
 func (x *exchange) close() error {

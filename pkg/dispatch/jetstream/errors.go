@@ -14,24 +14,24 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
-// SettingError says that a stream, or the consumer of a lane, has a setting that
-// breaks a promise. Nothing was changed: that is for a person to decide.
+// SettingError says that a stream, or the consumer of a lane, has a setting that breaks a
+// promise. Nothing was changed: a person has to decide that.
 type SettingError struct {
 	Stream  string // or "ZASYNC_QUEUE > default+greet" for a consumer
-	Setting string // as the server calls it, such as "max_age"
+	Setting string // the name on the server, such as "max_age"
 	Have    string
 	Want    string
-	Mend    string // what to do about it
+	Mend    string // how to repair it
 }
 
 func (e *SettingError) Error() string {
 	return fmt.Sprintf("jetstream: %s has %s %s where %s is needed; %s", e.Stream, e.Setting, e.Have, e.Want, e.Mend)
 }
 
-// NamespaceError says that the streams of a namespace belong to another one,
-// whose name differs in case only.
+// NamespaceError says that the streams of a namespace belong to another namespace, whose
+// name differs only in case.
 type NamespaceError struct {
-	Have string // the one that is there
+	Have string // the existing namespace
 	Want string
 }
 
@@ -39,7 +39,8 @@ func (e *NamespaceError) Error() string {
 	return fmt.Sprintf("jetstream: the namespace %q is there, and %q would have streams of the same names: use the one that is there, or a name that differs in more than its case", e.Have, e.Want)
 }
 
-// checkCase: names of streams are in capitals, those of subjects are not.
+// checkCase refuses a namespace that differs from an existing one only in case. The names
+// of streams are in capitals, so both would share them; the subjects keep their case.
 func checkCase(have, want []string) error {
 	if len(have) == 0 || len(want) == 0 {
 		return nil
@@ -52,8 +53,8 @@ func checkCase(have, want []string) error {
 	return nil
 }
 
-// LaneLimitError says that the server lets the stream have no more consumers,
-// of which each lane needs one.
+// LaneLimitError says that the server allows no more consumers on the stream. Each lane
+// needs one consumer.
 type LaneLimitError struct {
 	Stream string
 	Lane   driver.Lane
@@ -65,17 +66,18 @@ func (e *LaneLimitError) Error() string {
 		e.Stream, e.Lane.Queue, e.Lane.Name)
 }
 
-// errWrongLast: the subject's last message is not the one that was expected.
+// errWrongLast: the last message of the subject is not the expected one.
 var errWrongLast = errors.New("another message stands there")
 
-// What a stream refuses however often it is sent, which the client has no names for.
+// Refusals of a stream that stay at every attempt. The client library has no names for
+// them.
 const (
-	errCodeMessageTooLarge natsjs.ErrorCode = 10054 // for the stream's max_msg_size
-	errCodeHeadersTooLarge natsjs.ErrorCode = 10097 // 64 KiB are all that a server takes
+	errCodeMessageTooLarge natsjs.ErrorCode = 10054 // above the max_msg_size of the stream
+	errCodeHeadersTooLarge natsjs.ErrorCode = 10097 // a server takes at most 64 KiB
 )
 
-// acknowledged reads the answer to a publish: the sequence, or why there is
-// none. Without a word the message may be stored, which is dispatch.ErrUnknown.
+// acknowledged reads the answer to a publish: the sequence, or the reason why there is
+// none. Without an answer the message may be stored, and the error is driver.ErrUnknown.
 func acknowledged(a answer) (uint64, error) {
 	switch {
 	case errors.Is(a.err, errLost):
@@ -111,14 +113,15 @@ func acknowledged(a answer) (uint64, error) {
 	}
 }
 
-// The server's codes for a publish that there is no room for. That of a stream's
-// own bound stands for all that goes wrong with storing, so its text tells.
+// The server's codes for a publish without room. The server uses codeStoreFailed for
+// every failure to store, so full reads its text too.
 const (
 	codeAccountFull = 10002
 	codeStoreFailed = 10077
 )
 
-// leaderless: the server says that it cannot do it for the moment, as in an election.
+// leaderless reports whether the server cannot do the operation at the moment, as in an
+// election.
 func leaderless(e *natsjs.APIError) bool {
 	return e.Code == 503 && e.ErrorCode != natsjs.JSErrCodeJetStreamNotEnabled && e.ErrorCode != natsjs.JSErrCodeJetStreamNotEnabledForAccount
 }
@@ -134,7 +137,7 @@ func full(e *natsjs.APIError) bool {
 	return false
 }
 
-// plainAck reads {"stream":"…","seq":123}, which nearly all answers are.
+// plainAck reads {"stream":"…","seq":123}, the form of nearly all answers.
 func plainAck(data []byte) (uint64, bool) {
 	rest, ok := bytes.CutPrefix(data, []byte(`{"stream":"`))
 	if !ok {

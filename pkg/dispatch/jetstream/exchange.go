@@ -12,9 +12,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// An exchange sends requests in bulk and collects their answers. All come to
-// one inbox, so a request costs no goroutine, no timer and no subscription, as
-// it would with nats.go's publisher or Request; only a flight of them does.
+// An exchange sends requests in bulk and collects their answers on one inbox. So a
+// request needs no goroutine, timer or subscription of its own, as with nats.go's
+// publisher or Request. Only a flight of requests needs a timer.
 type exchange struct {
 	names    names
 	nc       *nats.Conn
@@ -23,27 +23,28 @@ type exchange struct {
 	lookout  *lookout
 	ending   *ending
 	sub      *nats.Subscription
-	prefix   string // of the replies; then the flight, a dot, and the place in it
+	prefix   string // reply subjects; the flight, a dot and the place in it follow
 
 	mu      sync.Mutex
-	deaf    error  // why no answer can come: the server does not let us listen
-	epoch   uint64 // since this connection
+	deaf    error  // why no answer can come: the server refused the subscription of the inbox
+	epoch   uint64 // the connection that deaf belongs to
 	last    uint64
 	flights map[uint64]*flight
 }
 
-// An answer is a message or an error. One that is errLost may have been acted on.
+// An answer is a message or an error. The server may have acted on a request whose error
+// is errLost.
 type answer struct {
 	msg *nats.Msg
 	err error
 }
 
 const (
-	answerLimit = 5 * time.Second        // no answer after that counts as lost
-	slowAnswer  = 200 * time.Millisecond // after that, the connection is watched
-	askAgain    = 100 * time.Millisecond // where nobody listens, while a server starts
+	answerLimit = 5 * time.Second        // an answer counts as lost after it
+	slowAnswer  = 200 * time.Millisecond // after it, the flight watches the connection
+	askAgain    = 100 * time.Millisecond // until a repeat, if no server listened
 	askTimes    = 20
-	flightSize  = 2048     // requests; a stream takes 100,000 at once, of all its clients
+	flightSize  = 2048     // requests; a stream takes 100,000 at once, from all its clients
 	flightBytes = 16 << 20 // a stream takes 128 MiB
 )
 
@@ -62,15 +63,14 @@ func newExchange(nc *nats.Conn, n names) (*exchange, error) {
 	}
 	x.ending.then(x.refusals.heed(x.refused))
 	x.sub.SetClosedHandler(func(string) { x.ending.bring(closedBy(nc)) })
-	if nc.IsClosed() { // before that
+	if nc.IsClosed() { // closed before the handler was set
 		x.ending.bring(closedBy(nc))
 	}
-	// What may come is bounded by what was asked.
+	// The number of requests bounds the number of answers.
 	return x, x.sub.SetPendingLimits(-1, -1)
 }
 
-// ask sends the requests and gives their answers in order. A request that is
-// nil is skipped.
+// ask sends the requests and returns their answers in order. It skips nil requests.
 func (x *exchange) ask(ctx context.Context, requests []*nats.Msg) []answer {
 	answers := make([]answer, len(requests))
 	err := x.connected(ctx)
@@ -98,7 +98,7 @@ func (x *exchange) one(ctx context.Context, request *nats.Msg) (*nats.Msg, error
 	return a.msg, a.err
 }
 
-// sizeFlight says how many of the requests fly together.
+// sizeFlight says how many of the requests form one flight.
 func sizeFlight(requests []*nats.Msg) int {
 	size := 0
 	for i, m := range requests {
@@ -112,8 +112,8 @@ func sizeFlight(requests []*nats.Msg) int {
 	return len(requests)
 }
 
-// repeat asks again where nobody listened. That is so for a moment while a
-// server starts or a stream changes its leader, and nothing was stored.
+// repeat sends the requests again that no server listened to. That happens for a moment
+// while a server starts or a stream changes its leader, and nothing was stored.
 func (x *exchange) repeat(ctx context.Context, requests []*nats.Msg, answers []answer) {
 	for range askTimes {
 		again := unheard(requests, answers)
@@ -135,7 +135,7 @@ func (x *exchange) repeat(ctx context.Context, requests []*nats.Msg, answers []a
 	}
 }
 
-// unheard are the requests where nobody listened; nil if there is none.
+// unheard returns the requests that no server listened to; nil if there is none.
 func unheard(requests []*nats.Msg, answers []answer) (again []*nats.Msg) {
 	for i, a := range answers {
 		if a.msg != nil && status(a.msg) == "503" {
@@ -148,7 +148,7 @@ func unheard(requests []*nats.Msg, answers []answer) (again []*nats.Msg) {
 	return again
 }
 
-// pause waits, and reports whether it did so to the end.
+// pause waits, and reports whether it waited to the end.
 func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -160,8 +160,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// status is the server's word in place of a message, "" for a message. A stored
-// message may bear the same header, but then also a sequence.
+// status is the status that the server sends in place of a message; "" for a message. A
+// stored message may have the same header, but it has a sequence too.
 func status(m *nats.Msg) string {
 	if len(m.Data) > 0 || len(m.Header) == 0 || stamped(m.Header, headerSequence) != "" {
 		return ""

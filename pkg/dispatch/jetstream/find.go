@@ -16,8 +16,9 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
-// Find gives the messages that stand for an id: of each route, and of the lanes
-// with and without shards, the last one; of commands that which brings a join.
+// Find returns the messages that stand for an id: the last message of each route, and of
+// lanes with and without shards. Of the commands it returns only the one that brings a
+// join.
 func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]driver.Delivery, error) {
 	if err := id.Check(); err != nil {
 		return nil, err
@@ -33,7 +34,7 @@ func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]driver.Delivery, e
 		last(driver.Due, "*", "*"),
 		last(driver.Commands, driver.VerbJoin),
 	}
-	if seq, err := strconv.ParseUint(string(id), 10, 63); err == nil && seq > 0 { // the server's numbering
+	if seq, err := strconv.ParseUint(string(id), 10, 63); err == nil && seq > 0 { // a number that the server may have assigned
 		requests = append(requests, b.get(getRequest{Seq: seq}, b.queue()))
 	}
 	var found []driver.Delivery
@@ -55,7 +56,8 @@ func (b *Broker) Find(ctx context.Context, id deferred.ID) ([]driver.Delivery, e
 	return found, nil
 }
 
-// contains: a call may be found both by its number and by an id of that name.
+// contains reports whether found has the delivery already. Find may find a call twice, by
+// its number and by an id of the same digits.
 func contains(found []driver.Delivery, d driver.Delivery) bool {
 	for _, f := range found {
 		if f.Seq == d.Seq && f.Route == d.Route {
@@ -65,10 +67,10 @@ func contains(found []driver.Delivery, d driver.Delivery) bool {
 	return false
 }
 
-// seen is a stored message as a delivery that cannot be settled.
+// seen turns a stored message into a delivery that cannot be settled.
 func (b *Broker) seen(m *nats.Msg) driver.Delivery {
 	d := driver.Delivery{Seq: sequence(m), Got: time.Now()}
-	d.Time, _ = time.Parse(time.RFC3339Nano, stamped(m.Header, headerTimeStamp)) // the server's own
+	d.Time, _ = time.Parse(time.RFC3339Nano, stamped(m.Header, headerTimeStamp)) // the server wrote it
 	d.Header, d.Body = inward(m.Header), m.Data
 	b.read(stamped(m.Header, headerSubject), &d)
 	if d.Route == driver.Delay {
@@ -77,8 +79,8 @@ func (b *Broker) seen(m *nats.Msg) driver.Delivery {
 	return d
 }
 
-// readSchedule fills in what a schedule will become. Only workers may make one,
-// so it is taken as it is.
+// readSchedule fills in the call that a schedule becomes. Only workers may make
+// schedules, so it does not check them.
 func (b *Broker) readSchedule(h nats.Header, d *driver.Delivery) {
 	var target driver.Delivery
 	b.read(h.Get(headerTarget), &target)
@@ -88,10 +90,10 @@ func (b *Broker) readSchedule(h nats.Header, d *driver.Delivery) {
 	}
 }
 
-// Remove takes away the schedule of an id, if there is one.
+// Remove deletes the schedule of an id, if there is one.
 func (b *Broker) Remove(ctx context.Context, id deferred.ID) error {
 	if err := id.Check(); err != nil {
-		return err // a wildcard would take away all of them
+		return err // a wildcard would delete all schedules
 	}
 	data, _ := json.Marshal(map[string]string{"filter": b.on(driver.Delay, string(id))})
 	m, err := b.exchange.one(ctx, &nats.Msg{Subject: b.api("STREAM.PURGE." + b.delay()), Data: data})
@@ -110,7 +112,7 @@ func (b *Broker) Remove(ctx context.Context, id deferred.ID) error {
 	return nil
 }
 
-// Pending gives the messages of a route, oldest first.
+// Pending returns the messages of a route, oldest first.
 func (b *Broker) Pending(ctx context.Context, p driver.Page) iter.Seq2[driver.Delivery, error] {
 	return func(yield func(driver.Delivery, error) bool) {
 		n := 0

@@ -14,8 +14,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// A flight is some requests on their way. Its answers are the exchange's until
-// it has landed.
+// A flight is a group of requests that are sent together. The exchange alone writes its
+// answers until the flight has ended.
 type flight struct {
 	requests []*nats.Msg
 	answers  []answer
@@ -23,8 +23,8 @@ type flight struct {
 	done     chan struct{}
 }
 
-// fly sends requests together, and returns when all answers are there or no
-// more are to be expected.
+// fly sends requests together. It returns when all answers have come, or when no more can
+// come.
 func (x *exchange) fly(ctx context.Context, requests []*nats.Msg, answers []answer) {
 	f := &flight{requests: requests, answers: answers, done: make(chan struct{})}
 	for _, m := range requests {
@@ -47,7 +47,7 @@ func (x *exchange) fly(ctx context.Context, requests []*nats.Msg, answers []answ
 		failed := func(err error) { x.land(number, i, answer{err: x.unsent(err)}) }
 		if alone {
 			x.outbox.post(letter{m, failed})
-		} else if err := x.nc.PublishMsg(m); err != nil { // a burst by itself
+		} else if err := x.nc.PublishMsg(m); err != nil { // several are a burst already
 			failed(err)
 		}
 	}
@@ -56,7 +56,8 @@ func (x *exchange) fly(ctx context.Context, requests []*nats.Msg, answers []answ
 	x.lookOut(requests, answers)
 }
 
-// lookOut answers the requests to which nobody listened with what is known of that.
+// lookOut gives the requests that no server listened to the error that the lookout knows
+// for their stream.
 func (x *exchange) lookOut(requests []*nats.Msg, answers []answer) {
 	for i, a := range answers {
 		if a.msg == nil || status(a.msg) != "503" {
@@ -68,7 +69,7 @@ func (x *exchange) lookOut(requests []*nats.Msg, answers []answer) {
 	}
 }
 
-// wait returns when all answers are there, or why no more are to be expected.
+// wait returns nil when all answers have come, or the reason why no more can come.
 func (x *exchange) wait(ctx context.Context, f *flight, epoch uint64) error {
 	timer := timers.Get().(*time.Timer)
 	timer.Reset(slowAnswer)
@@ -102,8 +103,8 @@ func (x *exchange) wait(ctx context.Context, f *flight, epoch uint64) error {
 	}
 }
 
-// timers are the flights' own: making one, and a context with a deadline, for
-// each of two flights a call shows in a profile.
+// timers are the pooled timers of flights. A call takes two flights, and a new timer and
+// a context with a deadline for each are visible in a profile.
 var timers = sync.Pool{New: func() any { return time.NewTimer(time.Hour) }}
 
 func (x *exchange) takeOff(f *flight) (number uint64) {
@@ -114,7 +115,7 @@ func (x *exchange) takeOff(f *flight) (number uint64) {
 	return x.last
 }
 
-// receive takes an answer in. One that comes too late belongs to no flight.
+// receive takes an answer. An answer that comes too late belongs to no flight.
 func (x *exchange) receive(m *nats.Msg) {
 	number, place, _ := strings.Cut(m.Subject[len(x.prefix):], ".")
 	n, err := strconv.ParseUint(number, 36, 64)
@@ -140,7 +141,7 @@ func (f *flight) land(i int, a answer) {
 	}
 }
 
-// end takes the flight out of the air: what has not landed is lost.
+// end removes the flight from the exchange. The answers that have not come are lost.
 func (x *exchange) end(number uint64, cause error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -160,8 +161,9 @@ func lost(cause error) error {
 	return fmt.Errorf("%w: %w", errLost, cause)
 }
 
-// refused answers the requests that the server does not permit: all that are on
-// their way to the subject. If it is listening that it does not permit, all are.
+// refused answers the requests that the server does not permit: all open requests to the
+// subject. If the server does not permit the subscription of the inbox, refused answers
+// all open requests.
 func (x *exchange) refused(e *driver.PermissionError) (answered bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -179,7 +181,7 @@ func (x *exchange) refused(e *driver.PermissionError) (answered bool) {
 	return false
 }
 
-// listens reports why no answer can come. With another connection that may be over.
+// listens reports why no answer can come. Another connection may have the right.
 func (x *exchange) listens() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()

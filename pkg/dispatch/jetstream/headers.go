@@ -7,8 +7,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Headers of NATS that this package writes and reads. Those that begin with
-// Nats- are orders to the server: none passes from a message to the wire.
+// NATS headers that this package writes and reads. Headers that begin with Nats- are
+// orders to the server. So none of a message's own Nats- headers is sent.
 const (
 	headerExpect    = "Nats-Expected-Last-Subject-Sequence"
 	headerTTL       = "Nats-TTL"
@@ -24,7 +24,8 @@ const (
 	headerReason    = "Description"
 )
 
-// outward gives a message's headers to the wire, with room for the server's.
+// outward returns the headers of a message for sending, with space for the server's
+// headers.
 func outward(h map[string]string) nats.Header {
 	out := make(nats.Header, len(h)+2)
 	for key, value := range h {
@@ -35,9 +36,9 @@ func outward(h map[string]string) nats.Header {
 	return out
 }
 
-// inward gives the headers of a message that are a queue's business, in their
-// canonical spelling, since clients in other languages may spell otherwise. Of
-// several spellings the canonical one counts.
+// inward returns the headers of a received message that the queue uses, in their
+// canonical spelling: clients in other languages may spell them in another way. If a
+// header has several spellings, the canonical one counts.
 func inward(h nats.Header) map[string]string {
 	var out map[string]string
 	for key, values := range h {
@@ -49,7 +50,7 @@ func inward(h nats.Header) map[string]string {
 			continue
 		}
 		if present, twice := out[name]; twice && present <= values[0] {
-			continue // neither is canonical: any, but always the same one
+			continue // neither is canonical: the choice is arbitrary, but always the same
 		}
 		if out == nil {
 			out = make(map[string]string, len(h))
@@ -59,7 +60,7 @@ func inward(h nats.Header) map[string]string {
 	return out
 }
 
-// stamped is a header that the server has added. It comes last, so that a
+// stamped returns a header that the server has added. The server adds it last, so a
 // publisher cannot forge it.
 func stamped(h nats.Header, key string) string {
 	values := h[key]

@@ -9,21 +9,22 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Two installations that hear each other's subjects, as over a leaf node, store
-// and perform each call twice, and neither looks wrong. So each worker says now
-// and then which installation it belongs to, and listens for others.
+// Two installations that receive each other's subjects, for example over a leaf node,
+// both store and perform each call, and neither looks wrong. So each worker publishes now
+// and then to which installation it belongs, and listens for others.
 const (
 	helloEvery  = time.Minute
-	helloTwice  = 2  // the first may be of a worker that has not seen yet that the streams were made anew
-	helloOthers = 16 // so many are remembered
+	helloTwice  = 2  // the first may be outdated: the streams were made again since
+	helloOthers = 16 // how many other installations a worker remembers
 )
 
-// hello is what a worker says on zasync.live.hello.
+// hello is the message that a worker publishes on zasync.live.hello.
 type hello struct {
 	Installation string `json:"installation"`
 }
 
-// installation tells one from every other: when its queue was made.
+// installation returns the identity of the installation: the time when its queue stream
+// was made.
 func (s *site) installation(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, openLimit)
 	defer cancel()
@@ -34,7 +35,7 @@ func (s *site) installation(ctx context.Context) (string, error) {
 	return strconv.FormatInt(stream.CachedInfo().Created.UnixNano(), 36), nil
 }
 
-// greet says hello until the context ends, and warns of other installations.
+// greet publishes hello until the context ends, and warns of other installations.
 func (s *subscription) greet(ctx context.Context) {
 	heard := make(chan *nats.Msg, 64)
 	sub, err := s.nc.ChanSubscribe(s.broker.hello(), heard)
@@ -66,7 +67,7 @@ type greeter struct {
 func (g *greeter) say(ctx context.Context) {
 	own, err := g.broker.installation(ctx)
 	if err != nil {
-		return // it is said in a minute
+		return // the next tick tries again, in a minute
 	}
 	g.own = own
 	data, _ := json.Marshal(hello{Installation: own}) // a string
@@ -82,7 +83,7 @@ func (g *greeter) hear(ctx context.Context, m *nats.Msg) {
 	if n == helloTwice || n == 0 && len(g.others) == helloOthers {
 		return
 	}
-	g.say(ctx) // whoever is wrong about itself finds out by that
+	g.say(ctx) // it reads our installation again, which may have changed
 	if h.Installation == g.own {
 		return
 	}

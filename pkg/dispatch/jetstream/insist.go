@@ -12,10 +12,11 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
-// insistFor is for how long streams are asked for, and read, that have no leader.
+// insistFor is how long insist and browsers try again while a stream has no leader.
 const insistFor = 10 * time.Second
 
-// insist prepares the streams, again while nobody answers for them, until ctx ends.
+// insist prepares the streams. While no server answers for them, it tries again until ctx
+// ends.
 func (s *site) insist(ctx context.Context) error {
 	for began := time.Now(); ; {
 		err := s.prepare(ctx)
@@ -32,7 +33,7 @@ func (s *site) insist(ctx context.Context) error {
 	}
 }
 
-// unanswered: there may be an answer soon.
+// unanswered reports whether an answer may come soon.
 func unanswered(err error) bool {
 	var refusal *natsjs.APIError
 	if errors.As(err, &refusal) {

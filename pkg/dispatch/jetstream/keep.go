@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	sweepTime  = time.Second            // how often lost pull requests are looked for
-	mendPause  = 250 * time.Millisecond // between attempts at a lane's consumer, doubling
-	mendLimit  = 5 * time.Second        // up to that
-	mendSlowly = 30 * time.Second       // where a person has to do something
+	sweepTime  = time.Second            // between two searches for lost pull requests
+	mendPause  = 250 * time.Millisecond // between attempts at a lane's consumer; it doubles
+	mendLimit  = 5 * time.Second        // the longest pause
+	mendSlowly = 30 * time.Second       // the pause when a person has to act
 	openLimit  = 5 * time.Second
 	openAtOnce = 8
 )
 
-// keep looks after what deliveries do not: lanes without a consumer, requests
-// that were lost, and the connection. Nothing on the way of a message waits for it.
+// keep does the work that no delivery starts: it looks after lanes without a consumer,
+// lost requests, and the connection. No message waits for it.
 func (s *subscription) keep(ctx context.Context) {
 	changed := s.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
 	defer s.nc.RemoveStatusListener(changed)
@@ -37,7 +37,7 @@ func (s *subscription) keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-missing:
-		case <-changed: // a word may be missing from here, so it is only a hint
+		case <-changed: // the client may drop a change, so it is only a hint
 			epoch = s.connection(epoch)
 		case now := <-sweep.C:
 			epoch = s.connection(epoch)
@@ -51,14 +51,13 @@ func (s *subscription) keep(ctx context.Context) {
 	}
 }
 
-// connection looks at the connection. When it is another one than before, all
-// that was asked is forgotten, and asked anew. The end of the connection is the
-// end of the supply.
+// connection looks at the connection. On a new connection it forgets all open requests,
+// and sends new ones. When the connection has ended, it ends the supply.
 func (s *subscription) connection(epoch uint64) uint64 {
 	present := s.nc.Stats().Reconnects
 	online := s.nc.IsConnected()
 	if s.nc.IsClosed() {
-		_ = s.Close() // of a connection that is closed
+		_ = s.Close() // fails only because the connection is closed
 		return present
 	}
 	s.mu.Lock()
@@ -71,8 +70,8 @@ func (s *subscription) connection(epoch uint64) uint64 {
 	return present
 }
 
-// sweep forgets requests whose answer is overdue. Their lanes count as empty: a
-// consumer that is paused does not answer a draw.
+// sweep forgets requests whose answer is overdue. Their lanes count as empty: a paused
+// consumer does not answer a draw.
 func (s *subscription) sweep(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,11 +98,11 @@ func (s *subscription) toMend() []*lane {
 	return lanes
 }
 
-// open makes the lane's consumer, and tries until it is there, or the lane is
-// wanted no longer.
+// open makes the lane's consumer. It tries until the consumer is there, or until the
+// worker does not want the lane any more.
 func (s *subscription) open(ctx context.Context, l *lane, places chan struct{}) {
 	if s.lately(l) && !pause(ctx, mendPause) {
-		return // it was there a moment ago, so making it is no cure by itself
+		return // the consumer was there a moment ago, so to make it is no cure by itself
 	}
 	for wait := mendPause; ; wait = min(2*wait, mendLimit) {
 		changed := s.broker.exchange.lookout.change()
@@ -124,8 +123,8 @@ func (s *subscription) open(ctx context.Context, l *lane, places chan struct{}) 
 	}
 }
 
-// heed asks for nothing while a stream is missing that a person must see to: what is
-// claimed could not be finished.
+// heed stops all requests while a stream is missing that a person must restore: a worker
+// could not finish the calls that it claimed.
 func (s *subscription) heed() {
 	halted := s.Health() != nil
 	s.mu.Lock()
@@ -143,7 +142,8 @@ func (s *subscription) heed() {
 
 const unserved = "lane cannot be served"
 
-// complain says what keeps a lane from being served. That a stream is missing is said already.
+// complain logs why a lane cannot be served. The lookout has already logged a missing
+// stream.
 func (s *subscription) complain(l *lane, err error) {
 	if errors.Is(err, driver.ErrMissing) {
 		return
@@ -165,7 +165,7 @@ func (s *subscription) complain(l *lane, err error) {
 	s.broker.wrong.Say(s.inbox+durable(l.Lane), c)
 }
 
-// personal: the error stays until a person does something about it.
+// personal reports whether the error stays until a person acts.
 func personal(err error) bool {
 	var setting *SettingError
 	var limit *LaneLimitError
@@ -181,7 +181,7 @@ func (s *subscription) openOnce(ctx context.Context, l *lane) error {
 	return s.broker.exchange.lookout.explain(s.broker.stream(l.Route), s.broker.open(ctx, l.Lane))
 }
 
-// pauseUntil is a pause that something may end before its time.
+// pauseUntil is a pause that ends early when something is closed.
 func pauseUntil(ctx context.Context, d time.Duration, something <-chan struct{}) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -200,7 +200,7 @@ func (s *subscription) lately(l *lane) bool {
 	return time.Since(l.opened) < time.Second
 }
 
-// opened takes note of an attempt, and reports whether no other is needed.
+// opened notes the result of an attempt, and reports whether open needs no other attempt.
 func (s *subscription) opened(l *lane, err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,7 +214,7 @@ func (s *subscription) opened(l *lane, err error) bool {
 		return true
 	case l.want == 0:
 		l.phase = unwanted
-		l.opened = time.Time{} // to be looked at anew
+		l.opened = time.Time{} // so that Want makes or checks the consumer again
 		return true
 	}
 	return false

@@ -7,21 +7,23 @@ import (
 	"zasync/pkg/dispatch/driver"
 )
 
-// bucketName is the bucket of a space, as key-value clients call it.
+// bucketName is the name of a space as a key-value bucket.
 func (n names) bucketName(s driver.Space) string { return n.upper + strings.ToUpper(string(s)) }
 
 func (n names) bucketStream(s driver.Space) string { return "KV_" + n.bucketName(s) }
 
-// keySubject is where the values of a key are stored.
+// keySubject is the subject under which the values of a key are stored.
 func (n names) keySubject(s driver.Space, name string) string {
 	return "$KV." + n.bucketName(s) + "." + name
 }
 
-// put is where a value of a key is published to be stored. Leaf nodes let what
-// begins with $KV not pass, so for a JetStream elsewhere the prefix goes before it.
+// put is the subject to which a value of a key is published. Leaf nodes do not pass on
+// subjects that begin with $KV. So for a JetStream in another domain or account the API
+// prefix goes before the subject.
 func (n names) put(s driver.Space, name string) string { return n.away + n.keySubject(s, name) }
 
-// live is where the values of a key are published once they are stored.
+// live is the subject to which the server publishes the values of a key once they are
+// stored.
 func (n names) live(s driver.Space, name string) string {
 	if s == driver.Notes {
 		return n.prefix + "live.note." + name
@@ -29,11 +31,11 @@ func (n names) live(s driver.Space, name string) string {
 	return n.prefix + "live." + string(s) + "." + name
 }
 
-// hello is where workers say which installation they belong to.
+// hello is the subject to which workers publish their installation.
 func (n names) hello() string { return n.prefix + "live.hello" }
 
-// checkKey holds a key to the alphabet of key-value buckets, so that its subject
-// is one and only its own.
+// checkKey restricts a key to the alphabet of key-value buckets, so that no two keys
+// share a subject and none is a wildcard.
 func checkKey(k driver.Key) error {
 	switch k.Space {
 	case driver.Records, driver.Notes, driver.Workers, driver.Settings, driver.Unhandled:

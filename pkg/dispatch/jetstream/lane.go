@@ -7,41 +7,42 @@ import (
 	"zasync/pkg/dispatch/driver"
 )
 
-// A phase is what is known of a lane, and so what may be asked of it. At most
-// one pull request is out for each lane: a delivery does not tell which request
-// it answers, only its lane.
+// A phase is the known state of a lane, and decides what the subscription may ask of it.
+// Each lane has at most one open pull request: a delivery names its lane, but not the
+// request that it answers.
 type phase int
 
 const (
 	unwanted   phase = iota
-	missing          // its consumer is being made
-	backlogged       // messages wait, or may wait: it is in its group's turn
-	empty            // nothing waits, and nothing was asked for want of credit
-	asked            // a pull request is out
+	missing          // the keeper makes its consumer
+	backlogged       // messages wait, or may wait: the lane is in the turn of its group
+	empty            // no message waits, and the lane has no credit for a request
+	asked            // a pull request is open
 )
 
-// A lane is a consumer to pull from. The subscription's mutex guards it.
+// A lane is a consumer to pull from. The mutex of the subscription guards it.
 type lane struct {
 	driver.Lane
 	group  *group
-	number int    // in the subscription; of the replies
-	pulls  string // subject of its pull requests
+	number int    // the index in the subscription; part of the reply subjects
+	pulls  string // the subject of its pull requests
 	want   int
 	phase  phase
 	pull   pull
-	opened time.Time // when its consumer was last seen to be there
+	opened time.Time // when its consumer was last made or checked
 }
 
 // A pull is a request for deliveries.
 type pull struct {
-	number   uint64 // 0: none is out
-	standing bool   // waits for one message to come; else takes what is there
+	number   uint64 // 0: no request is open
+	standing bool   // waits for one message; otherwise takes the messages that are there
 	left     int
-	deadline time.Time // after that the answer counts as lost
+	deadline time.Time // after it the answer counts as lost
 }
 
 const (
-	// A frozen process swallows one message a lane, for as long at most.
+	// The pull of a frozen process takes at most one message per lane, and ends after
+	// this time.
 	standingTime = 10 * time.Second
 	standingWait = standingTime + time.Second
 	drawWait     = 5 * time.Second
@@ -55,31 +56,34 @@ func drawRequest(n int) []byte {
 
 func (p *pull) lost(now time.Time) bool { return p.number != 0 && now.After(p.deadline) }
 
-// A group is lanes that share their credit: a delivery counts against it from
-// the request that draws it until it is released. Standing pulls do not count,
-// else idle lanes would keep credit from busy ones; so they may bring messages
-// beyond it, which are given back at once.
+// A group is a set of lanes that share their credit. A delivery counts against the credit
+// from the request that draws it until its release.
+//
+// Standing pulls do not count: otherwise idle lanes would take credit from busy ones. So
+// they may bring messages beyond the credit, and the subscription gives these back at
+// once.
 type group struct {
 	lanes    []*lane
-	turn     []*lane // backlogged ones, in the order in which they are served
-	rest     []*lane // empty ones
-	held     int     // by whoever called Next
-	buffered int     // not taken yet
-	drawn    int     // asked for and not come yet, standing pulls excepted
+	turn     []*lane // backlogged lanes, in the order in which they are served
+	rest     []*lane // empty lanes
+	held     int     // deliveries between Next and Release
+	buffered int     // deliveries that Next has not returned yet
+	drawn    int     // requested deliveries that have not come yet, without standing pulls
 }
 
-// free is how many more messages may come to a lane.
+// free is how many more messages the lane may receive.
 func (g *group) free(l *lane) int { return l.want - g.held - g.buffered - g.drawn }
 
-// worthwhile: a request for half of what the lane wants, so that busy lanes are
-// served in batches; or for anything, if nothing else is coming.
+// worthwhile reports whether a draw from the lane is useful now. It is if the credit
+// allows half of what the lane wants: so busy lanes are served in batches. With less
+// credit it is only if nothing else is coming.
 func (g *group) worthwhile(l *lane) bool {
 	free := g.free(l)
 	return free >= max(1, l.want/2) || free > 0 && g.drawn == 0 && g.buffered == 0
 }
 
-// due takes the lanes of which something is to be asked now out of their
-// queues, and gives them to draw and to stand.
+// due takes the lanes that a request may go to now out of their queues, and gives them to
+// draw and to stand.
 func (g *group) due(draw, stand func(*lane)) {
 	turn := g.turn
 	g.turn = g.turn[:0]
@@ -109,7 +113,8 @@ func (g *group) due(draw, stand func(*lane)) {
 	clear(rest[len(g.rest):])
 }
 
-// queue puts a lane where it is served next: it was seen to be empty or not.
+// queue puts a lane into the queue of its phase: backlogged lanes into turn, empty lanes
+// into rest.
 func (g *group) queue(l *lane, p phase) {
 	l.phase = p
 	if p == backlogged {
@@ -119,7 +124,7 @@ func (g *group) queue(l *lane, p phase) {
 	}
 }
 
-// over ends the lane's pull, whatever has not come of it.
+// over ends the lane's pull, also if some of its deliveries have not come.
 func (l *lane) over() {
 	if l.pull.number != 0 && !l.pull.standing {
 		l.group.drawn -= l.pull.left
@@ -127,9 +132,9 @@ func (l *lane) over() {
 	l.pull = pull{}
 }
 
-// came counts a delivery, and reports whether the lane's pull is over. One that
-// belongs to an older pull is taken for the present one's: then a message more
-// than asked may come later, and is given back if it is too much.
+// came counts a delivery, and reports whether the lane's pull is over. It counts a
+// delivery of an older pull for the present one. Then the lane may receive one message
+// too many later, and the subscription gives it back if it exceeds the credit.
 func (l *lane) came() bool {
 	if l.pull.number == 0 {
 		return false

@@ -13,14 +13,14 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
-// ReadLatest gives an entry per key, in order, as the leader of the bucket's stream
-// has it. It is asked for by the API of the stream, which no replica answers: that
-// costs the leader more than a direct get.
+// ReadLatest returns an entry per key, in order, as the leader of the bucket's stream has
+// it. It uses the API of the stream, which no other replica answers. That costs the
+// leader more than a direct get.
 func (s *Store) ReadLatest(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	return s.read(ctx, keys, s.leader, latestEntry)
 }
 
-// leader asks the leader for the last message of a key.
+// leader is the request to the leader for the last message of a key.
 func (s *Store) leader(k driver.Key) *nats.Msg {
 	data, _ := json.Marshal(map[string]string{"last_by_subj": s.keySubject(k.Space, k.Name)}) // strings
 	return &nats.Msg{Subject: s.api("STREAM.MSG.GET." + s.bucketStream(k.Space)), Data: data}
@@ -34,7 +34,7 @@ func latestEntry(k driver.Key, a answer) (driver.Entry, error) {
 	return driver.Entry{Key: k, Value: m.Data, Revision: m.Seq, Time: m.Time}, nil
 }
 
-// keptMessage is a stored message as the leader gives it.
+// keptMessage is a stored message in the answer of the leader.
 type keptMessage struct {
 	Seq    uint64    `json:"seq"`
 	Hdrs   []byte    `json:"hdrs"`
@@ -43,7 +43,7 @@ type keptMessage struct {
 	header nats.Header
 }
 
-// kept reads the leader's answer; nil if there is no such message.
+// kept reads the answer of the leader; it returns nil if there is no such message.
 func kept(a answer) (*keptMessage, error) {
 	if a.err != nil {
 		return nil, unread(a.err)
@@ -66,7 +66,7 @@ func kept(a answer) (*keptMessage, error) {
 		return nil, errors.New("the answer of the server has neither a message nor an error")
 	}
 	if len(got.Message.Hdrs) > 0 {
-		got.Message.header, _ = nats.DecodeHeadersMsg(got.Message.Hdrs) // what cannot be read marks nothing
+		got.Message.header, _ = nats.DecodeHeadersMsg(got.Message.Hdrs) // unreadable headers mark nothing
 	}
 	return got.Message, nil
 }

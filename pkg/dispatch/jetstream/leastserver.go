@@ -6,23 +6,23 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// LeastServer is the oldest version of the NATS server that zasync works with:
-// the first that has message schedules.
+// LeastServer is the oldest version of the NATS server that zasync works with. It is the
+// first version with message schedules.
 const LeastServer = "2.12.0"
 
 // VersionError says that the server is too old. Nothing was made on it.
 type VersionError struct {
 	Server string // its version
-	Least  string // that is needed
+	Least  string // the oldest version that works
 }
 
 func (e *VersionError) Error() string {
 	return fmt.Sprintf("jetstream: the NATS server is version %s, and zasync needs %s or later: update the server; nothing was made on it", e.Server, e.Least)
 }
 
-// checkServer refuses a server that is too old before anything is made there: it
-// would leave out what it does not know, and the streams would stand in the way
-// after an update. A version that cannot be read is left to try.
+// checkServer refuses an old server before Open makes anything on it. Such a server would
+// ignore settings that it does not know, and its streams would be wrong after an update.
+// If the version cannot be read, checkServer accepts the server.
 func checkServer(nc *nats.Conn) error {
 	version := nc.ConnectedServerVersion()
 	if older(version, LeastServer) {
@@ -42,7 +42,7 @@ func older(version, least string) bool {
 	return false
 }
 
-// numbers reads the three that a version begins with.
+// numbers reads the three numbers at the start of a version.
 func numbers(version string) (n [3]int, ok bool) {
 	_, err := fmt.Sscanf(version, "%d.%d.%d", &n[0], &n[1], &n[2])
 	return n, err == nil

@@ -13,7 +13,7 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
-// List gives the entries of the query, in the order of their revisions.
+// List returns the entries of the query, in the order of their revisions.
 func (s *Store) List(ctx context.Context, q driver.Query) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
 		if err := checkKey(driver.Key{Space: q.Space, Name: q.Prefix + "x"}); err != nil {
@@ -39,8 +39,8 @@ func (s *Store) List(ctx context.Context, q driver.Query) iter.Seq2[driver.Entry
 	}
 }
 
-// Count tells how many entries a space has; markers of those that were deleted
-// within the last hour count too.
+// Count returns the number of entries in a space. It includes the markers of entries that
+// were deleted within the last hour.
 func (s *Store) Count(ctx context.Context, space driver.Space) (int, error) {
 	if err := checkKey(driver.Key{Space: space, Name: "x"}); err != nil {
 		return 0, err

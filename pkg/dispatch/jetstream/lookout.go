@@ -15,43 +15,45 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
-// A lookout knows which streams of the namespace are missing. It looks when there is
-// a sign of that, and workers have it look at all of them every so often. A stream
-// that no promise rests on it makes anew, with a warning. Any other is for a person.
+// A lookout knows which streams of the namespace are missing. It looks at a stream when
+// there is a sign that it is missing. Workers make it look at all streams regularly. A
+// stream that no promise depends on it makes again, with a warning. Any other stream only
+// a person can restore.
 type lookout struct {
 	*site
 	wrong *complaints.Log
 
-	streams []string // in their order
+	streams []string // in the order in which they are made
 
 	mu      sync.Mutex
-	sights  map[string]*sight // by stream
-	blind   bool              // the user may not look at streams
-	changed chan struct{}     // closed when a stream went missing, or is there again
+	sights  map[string]*sight // by name of the stream
+	blind   bool              // the server does not permit the user to look at streams
+	changed chan struct{}     // closed when a stream goes missing or is there again
 }
 
-// A sight is what was last seen of a stream.
+// A sight is the result of the last look at a stream.
 type sight struct {
 	at      time.Time
 	looking bool
-	missing error // nil: it is there
+	missing error // nil: the stream is there
 }
 
 const (
-	lookAgain = time.Second // what was seen is good for so long, where there is a sign of another thing
-	lookRound = time.Minute // and else
+	lookAgain = time.Second // how long a sight is fresh when a sign contradicts it
+	lookRound = time.Minute // and how long otherwise
 )
 
 func newLookout(s *site, wrong *complaints.Log) *lookout {
 	l := &lookout{site: s, wrong: wrong, sights: map[string]*sight{}, changed: make(chan struct{})}
-	for _, c := range s.streams() { // which were seen just now
+	for _, c := range s.streams() { // prepare has just seen them
 		l.streams = append(l.streams, c.Name)
 		l.sights[c.Name] = &sight{at: time.Now()}
 	}
 	return l
 }
 
-// glance gives what is known of a stream, if that is fresh, and else has it looked at.
+// glance returns what the last look found, if that is fresh. Otherwise it starts a new
+// look, and returns nil.
 func (l *lookout) glance(stream string, fresh time.Duration) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,13 +71,14 @@ func (l *lookout) glance(stream string, fresh time.Duration) error {
 	return nil
 }
 
-// unheard is why nobody listens to a request: nil while that is not known.
+// unheard is the reason why no server listened to a request; nil while the lookout does
+// not know it.
 func (l *lookout) unheard(subject string) error {
 	return l.glance(l.streamOf(subject), lookAgain)
 }
 
-// explain replaces the server's word that a stream is not found by what the lookout
-// knows. The first such word is no proof: see look.
+// explain replaces the server's error that a stream is not found by what the lookout
+// knows. The first such error proves nothing: see look.
 func (l *lookout) explain(stream string, err error) error {
 	if !errors.Is(err, natsjs.ErrStreamNotFound) {
 		return err
@@ -86,7 +89,7 @@ func (l *lookout) explain(stream string, err error) error {
 	return fmt.Errorf("%w: %w", driver.ErrUnavailable, err)
 }
 
-// fault is the first of the streams that are missing until a person does something.
+// fault is the error of the first missing stream that only a person can restore.
 func (l *lookout) fault() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -98,14 +101,14 @@ func (l *lookout) fault() error {
 	return nil
 }
 
-// change gives a channel that is closed at the next change of what is missing.
+// change returns a channel that is closed when a stream goes missing or is there again.
 func (l *lookout) change() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.changed
 }
 
-// round has all streams looked at now and then, and those that are missing often.
+// round looks at all streams now and then, and at missing streams often.
 func (l *lookout) round() {
 	for _, stream := range l.streams {
 		l.mu.Lock()
@@ -118,11 +121,13 @@ func (l *lookout) round() {
 	}
 }
 
-// look asks for a stream, and makes it anew if nothing rests on it. It believes that a
-// stream is missing when it hears so twice: a server that has just started, or just
-// become the leader, may not know of a stream yet, and waiters must not end for that.
+// look asks the server for a stream, and makes it again if no promise depends on it.
+//
+// look believes that a stream is missing only when it hears so twice. A server that has
+// just started, or has just become the leader, may not know of a stream yet. Waiting
+// calls must not end because of that.
 func (l *lookout) look(stream string) {
-	ctx, cancel := context.WithTimeout(context.Background(), openLimit) //nolint:forbidigo // whoever saw the sign does not wait
+	ctx, cancel := context.WithTimeout(context.Background(), openLimit) //nolint:forbidigo // the caller that saw the sign does not wait
 	defer cancel()
 	_, err := l.info(ctx, stream)
 	if errors.Is(err, natsjs.ErrStreamNotFound) && pause(ctx, lookAgain) {
@@ -142,8 +147,9 @@ func (l *lookout) look(stream string) {
 	l.blind = l.blind || errors.Is(err, errUnseen)
 }
 
-// anew makes a stream anew that is missing; the error says why not. Where another one
-// is missing that a person must see to, he may want to begin with none.
+// anew makes a missing stream again; the error says why it did not. It makes nothing
+// while a stream is missing that only a person can restore: the person may want to begin
+// without any stream.
 func (l *lookout) anew(ctx context.Context, stream string) error {
 	missing := l.missing(stream)
 	if _, spare := l.lost(stream); !spare {
@@ -167,13 +173,13 @@ func (l *lookout) anew(ctx context.Context, stream string) error {
 	return nil
 }
 
-// What is said of a stream that is missing.
+// The log messages for a missing stream.
 const (
 	saysMissing = "stream is missing: workers take no calls until it is there again"
 	saysNotAnew = "stream is missing, and cannot be made anew yet"
 )
 
-// note takes in whether a stream is there.
+// note records whether a stream is there, and logs the change.
 func (l *lookout) note(stream string, missing error) {
 	says := saysMissing
 	if _, spare := l.lost(stream); spare {

@@ -10,8 +10,8 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
-// lost is what goes with a stream. One that is spare may be made anew by any worker,
-// since no promise rests on what was in it.
+// lost is what is lost with a stream. A spare stream has nothing that a promise depends
+// on, so any worker may make it again.
 func (n names) lost(stream string) (what string, spare bool) {
 	switch stream {
 	case n.queue():
@@ -32,7 +32,7 @@ func (n names) lost(stream string) (what string, spare bool) {
 	return "the settings", true
 }
 
-// missing is the error for a stream that was there and is not any more.
+// missing is the error for a stream that was there and is now missing.
 func (n names) missing(stream string) *driver.MissingError {
 	what, spare := n.lost(stream)
 	mend := "restore it from a backup (nats stream restore); or accept the loss, and have it made anew and empty by a worker that is started with --remake (Config.Remake)"
@@ -42,8 +42,8 @@ func (n names) missing(stream string) *driver.MissingError {
 	return &driver.MissingError{Stream: stream, Lost: what, Mend: mend}
 }
 
-// streamOf is the stream that would answer what is published to a subject; "" if
-// that is none of ours, or the server itself.
+// streamOf is the stream that answers a message published to the subject. It is "" if
+// that is no stream of this namespace, or the server itself.
 func (n names) streamOf(subject string) string {
 	if rest, ok := strings.CutPrefix(subject, n.api("DIRECT.GET.")); ok {
 		stream, _, _ := strings.Cut(rest, ".")
@@ -60,14 +60,15 @@ func (n names) streamOf(subject string) string {
 	return ""
 }
 
-// A survey is what was found of the streams of a namespace, looked at from the last
-// to the first. They are made from the first to the last, so one that is missing while
-// a later one was there has been there; whoever makes them just now is none the wiser.
+// A survey is the result of a look at the streams of a namespace, from the last to the
+// first. Programs make them from the first to the last. So a stream that is missing was
+// there before, if the survey has found a later one. A program that makes the streams at
+// the same time does not change that conclusion.
 type survey struct {
-	there   []found               // from the last on
-	missing []natsjs.StreamConfig // in the order in which they are made
-	lost    []string              // those of them that were there
-	worked  bool                  // a worker was there, which needs all of them
+	there   []found               // beginning with the last
+	missing []natsjs.StreamConfig // in the order in which programs make them
+	lost    []string              // the missing streams that were there before
+	worked  bool                  // a worker has made a consumer, and workers need all streams
 }
 
 type found struct{ have, want natsjs.StreamConfig }
@@ -84,7 +85,7 @@ func (s *survey) absent(want natsjs.StreamConfig) {
 	}
 }
 
-// check gives the first setting of the first stream that will not do.
+// check returns the first setting of the first stream that breaks a promise.
 func (s *survey) check() error {
 	for _, f := range slices.Backward(s.there) {
 		if err := check(&f.have, &f.want); err != nil {
@@ -94,10 +95,10 @@ func (s *survey) check() error {
 	return nil
 }
 
-// losses are the streams that were there and are not any more.
+// losses are the streams that were there and are now missing.
 func (s *survey) losses() []string {
 	if !s.worked {
-		return s.lost // what else is missing was never made
+		return s.lost // no program has made the other missing streams
 	}
 	all := make([]string, len(s.missing))
 	for i := range s.missing {
@@ -106,7 +107,8 @@ func (s *survey) losses() []string {
 	return all
 }
 
-// refuse gives an error for each loss that is not to be made good without a word.
+// refuse returns an error for each lost stream that a worker must not make again
+// silently.
 func (s *site) refuse(losses []string) error {
 	var errs []error
 	for _, stream := range losses {
@@ -117,8 +119,8 @@ func (s *site) refuse(losses []string) error {
 	return errors.Join(errs...)
 }
 
-// sayAnew warns of what went with a stream, if that was made just now: to make one that
-// is there gives the one that is there.
+// sayAnew warns of the content that was lost with a stream, if the stream was made just
+// now. A request to make an existing stream returns the existing one.
 func (s *site) sayAnew(made *natsjs.StreamInfo) {
 	if made.TimeStamp.Sub(made.Created) > openLimit {
 		return

@@ -7,21 +7,21 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// An outbox sends what many goroutines hand it, one message each, in bursts.
-// The client writes to its socket as soon as whoever published begins to wait,
-// so without it each message of a goroutine of its own would be a packet, and
-// a piece of work for the server. What was handed in first is sent first.
+// An outbox sends the single messages of many goroutines in bursts. The client writes to
+// its socket as soon as the publishing goroutine begins to wait. So without an outbox
+// each such message would be a packet of its own, and separate work for the server. An
+// outbox sends messages in the order in which it received them.
 type outbox struct {
 	nc *nats.Conn
 
 	mu      sync.Mutex
 	waiting []letter
 	spare   []letter
-	carried bool // a carrier is on its way
+	carried bool // a goroutine runs carry
 }
 
-// A letter is a message, and who is told that it could not be sent; nil if
-// nobody is.
+// A letter is a message and the function that learns that it could not be sent; nil if
+// there is none.
 type letter struct {
 	msg    *nats.Msg
 	failed func(error)
@@ -39,7 +39,7 @@ func (o *outbox) post(l letter) {
 
 func (o *outbox) carry() {
 	for {
-		runtime.Gosched() // whoever runs already may add to the burst
+		runtime.Gosched() // goroutines that are ready may add to the burst
 		letters := o.collect()
 		if len(letters) == 0 {
 			return

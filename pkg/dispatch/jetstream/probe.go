@@ -10,23 +10,24 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
-// No interface tells a client how much a server's store takes. A probe finds out: an
-// empty stream that reserves the room, and is deleted at once. The queue itself must
-// not reserve it first and shrink then: of two streams that reserve at the same time
-// the server accepts both, and refuses then to shrink either.
+// No interface tells a client how much room a server's store has. A probe finds out: it
+// is an empty stream that reserves the room, and is deleted at once. The queue stream
+// itself must not reserve the room and shrink later. If two streams reserve the room at
+// the same time, the server accepts both, and then refuses to let either shrink.
 const (
-	probeLife = 2 * time.Second // the maker of an older one has died
+	probeLife = 2 * time.Second // the program that made an older probe has died
 
-	roomPatience = 10 * time.Second      // for the probes of other namespaces, while which there is no room
-	roomPause    = 25 * time.Millisecond // before the second attempt at least; it grows
+	roomPatience = 10 * time.Second      // how long to wait while other probes take the room
+	roomPause    = 25 * time.Millisecond // at least so long before the second attempt; it grows
 	mostPause    = 400 * time.Millisecond
 )
 
-// probe gives the room that can be reserved: most, or less by halves. That the least
-// is there is asked first: while others probe, that costs the server one answer.
+// probe returns the room that a stream can reserve: most, or less by halves. It asks
+// first whether the least room is there: while other programs probe, that costs the
+// server only one answer.
 func (s *site) probe(ctx context.Context, most int64) (int64, error) {
 	c := s.base(s.upper+"ROOM", "zasync: finds out what room there is; to be deleted")
-	c.Subjects = []string{s.prefix + "room"} // no client needs the right to publish there
+	c.Subjects = []string{s.prefix + "room"} // no client needs to publish there
 	_, err := s.makeWithin(ctx, &c, leastRoom, leastRoom)
 	if err == nil {
 		err = s.endProbe(ctx, c.Name, 0)
@@ -47,7 +48,7 @@ func (s *site) probe(ctx context.Context, most int64) (int64, error) {
 
 var errProbing = errors.New("another program finds out what room there is")
 
-// endProbe deletes the probe if it has an age.
+// endProbe deletes the probe if it is at least as old as age.
 func (s *site) endProbe(ctx context.Context, name string, age time.Duration) error {
 	stream, err := s.js.Stream(ctx, name)
 	if err == nil {
@@ -62,7 +63,7 @@ func (s *site) endProbe(ctx context.Context, name string, age time.Duration) err
 	return nil
 }
 
-// makePatiently makes a stream, in spite of probes.
+// makePatiently makes a stream, and tries again while a probe may be in the way.
 func (s *site) makePatiently(ctx context.Context, want *natsjs.StreamConfig, t *tier) (natsjs.Stream, error) {
 	began := time.Now()
 	for pause := roomPause; ; pause = min(2*pause, mostPause) {
@@ -78,11 +79,12 @@ func (s *site) makePatiently(ctx context.Context, want *natsjs.StreamConfig, t *
 	}
 }
 
-// codeCreate is the server's code for a stream whose directory it could not make: with
-// the last stream of an account, such as the first probe, it deletes the directory of all.
+// codeCreate is the server's code for a stream whose directory it could not make. With
+// the last stream of an account, such as the first probe, it deletes the directory of all
+// its streams.
 const codeCreate = 10049
 
-// ofProbe: a probe may be the reason, and will be gone soon.
+// ofProbe reports whether a probe may be the reason, which is gone soon.
 func ofProbe(err error) bool {
 	var refusal *natsjs.APIError
 	return noRoom(err) || errors.As(err, &refusal) && refusal.ErrorCode == codeCreate || errors.Is(err, errProbing)

@@ -10,16 +10,16 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// ask sends whatever pull requests the group's credit allows:
+// ask sends the pull requests that the group's credit allows:
 //
-//   - At the start every lane counts as backlogged; they are drawn from one
-//     after the other until the credit is used up. A draw takes what is there,
-//     and its end says that the lane is empty.
-//   - An empty lane has a standing pull for one message while there is credit.
-//     It is set after every end of a draw, since a message that was stored at
-//     the same moment may have been missed.
-//   - A backlogged lane is drawn from with all the free credit; then it is the
-//     next one's turn.
+//   - At the start every lane counts as backlogged. ask draws from one lane after the
+//     other until the credit is used up. A draw takes the messages that are there, and
+//     its end says that the lane is empty.
+//   - An empty lane has a standing pull for one message while there is credit. ask sets
+//     it after every end of a draw, since the draw may have missed a message that was
+//     stored at the same moment.
+//   - From a backlogged lane ask draws with all the free credit; then the next lane has
+//     its turn.
 func (s *subscription) ask(g *group) {
 	if s.online && !s.ended && !s.halted {
 		g.due(s.draw, s.stand)
@@ -36,8 +36,8 @@ func (s *subscription) stand(l *lane) {
 	s.send(l, pull{left: 1, standing: true, deadline: time.Now().Add(standingWait)}, standingRequest)
 }
 
-// send sends a pull request. One that cannot be sent counts as lost: its
-// deadline passes, or the connection comes back.
+// send sends a pull request. A request that cannot be sent counts as lost: its deadline
+// passes, or the connection comes back.
 func (s *subscription) send(l *lane, p pull, request []byte) {
 	s.pulls++
 	p.number = s.pulls
@@ -48,7 +48,7 @@ func (s *subscription) send(l *lane, p pull, request []byte) {
 	}
 }
 
-// receive takes a delivery in, or the server's word about a pull request.
+// receive takes a delivery, or the status that the server sends for a pull request.
 func (s *subscription) receive(m *nats.Msg) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,7 +64,7 @@ func (s *subscription) receive(m *nats.Msg) {
 	}
 	over := l.came()
 	if g := l.group; s.ended || s.halted || g.held+g.buffered >= l.want {
-		s.giveBack(m.Reply) // beyond the credit
+		s.giveBack(m.Reply) // the delivery exceeds the credit, or the supply has stopped
 		a.pending++
 	} else {
 		g.buffered++
@@ -92,30 +92,30 @@ func (b *Broker) delivery(l *lane, m *nats.Msg, a ack) driver.Delivery {
 	return d
 }
 
-// told takes the server's word on a pull request that has ended. Words on
-// older ones mean nothing any more.
+// told takes the status that the server sends when a pull request ends. A status for an
+// older request means nothing any more.
 func (s *subscription) told(m *nats.Msg) {
 	l := s.answered(m.Subject)
 	if l == nil {
 		return
 	}
 	word := m.Header.Get(headerStatus)
-	if word == "100" { // an idle heartbeat, which ends nothing
+	if word == "100" { // an idle heartbeat: the request stays open
 		return
 	}
 	l.over()
 	switch word {
-	case "404", "408": // nothing there; nothing came
+	case "404", "408": // no message is there; no message came
 		l.group.queue(l, empty)
-	default: // the consumer or its leader is gone, the server stops, a limit is reached
+	default: // the consumer or its leader is gone, the server stops, or a limit is reached
 		s.log.Debug("lane interrupted", "queue", l.Queue, "name", l.Name, "reason", word+" "+m.Header.Get(headerReason))
 		s.miss(l)
 	}
 	s.ask(l.group)
 }
 
-// answered gives the lane whose pull request the subject of a reply names, if
-// it is out still.
+// answered returns the lane of the pull request that a reply subject names, if the
+// request is still open.
 func (s *subscription) answered(reply string) *lane {
 	rest, ok := strings.CutPrefix(reply, s.inbox)
 	number, of, _ := strings.Cut(rest, ".")
@@ -130,7 +130,7 @@ func (s *subscription) answered(reply string) *lane {
 	return l
 }
 
-// miss has the consumer of a lane made or made again.
+// miss makes the keeper make or check the consumer of a lane.
 func (s *subscription) miss(l *lane) {
 	l.phase = missing
 	s.mend = append(s.mend, l)

@@ -14,23 +14,24 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// A server does not answer what it refuses for want of a right: it says so beside,
-// to the whole connection. Refusals hands that word to whoever asked.
+// A server does not answer a request that it does not permit. It sends an error to the
+// whole connection. Refusals passes that error to the functions that asked for it.
 type refusals struct {
 	mu    sync.Mutex
-	last  error // the latest that was handed on
+	last  error // the latest error that was passed on
 	count int
 	heeds map[int]func(*driver.PermissionError) (answered bool)
 }
 
-// heard has the refusals of each connection, so that its error handler is taken once.
+// heard has the refusals of each connection, so that they take its error handler only
+// once.
 var heard = struct {
 	sync.Mutex
 	on map[*nats.Conn]*refusals
 }{on: map[*nats.Conn]*refusals{}}
 
-// refusalsOf gives those of a connection. The handler that the connection has goes
-// on to be called.
+// refusalsOf returns the refusals of a connection. It replaces the error handler of the
+// connection, and calls the former one too.
 func refusalsOf(nc *nats.Conn) *refusals {
 	heard.Lock()
 	defer heard.Unlock()
@@ -60,7 +61,8 @@ func refusalsOf(nc *nats.Conn) *refusals {
 
 var violation = regexp.MustCompile(`(?i)permissions violation for (publish|subscription) to ("(?:[^"\\]|\\.)*")`)
 
-// refused is the word of a server as an error of ours; nil if it is another one.
+// refused turns an error of the server into a PermissionError; nil if it is another
+// error.
 func refused(err error) *driver.PermissionError {
 	if !errors.Is(err, nats.ErrPermissionViolation) {
 		return nil
@@ -79,7 +81,7 @@ func refused(err error) *driver.PermissionError {
 	return &driver.PermissionError{Operation: driver.Subscribe, Subject: subject}
 }
 
-// tell hands an error on, and reports whether it was an answer that was expected.
+// tell passes an error on, and reports whether a function expected it as its answer.
 func (r *refusals) tell(err error) (answered bool) {
 	e := refused(err)
 	if e == nil {
@@ -100,7 +102,7 @@ func (r *refusals) tell(err error) (answered bool) {
 	return answered
 }
 
-// heed has f told of every refusal, until stop.
+// heed calls f with every refusal, until stop.
 func (r *refusals) heed(f func(*driver.PermissionError) (answered bool)) (stop func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,8 +116,8 @@ func (r *refusals) heed(f func(*driver.PermissionError) (answered bool)) (stop f
 	}
 }
 
-// bound gives a context that ends when something is refused that concerns what is
-// done under it; the refusal is its cause.
+// bound returns a context that ends when the server refuses something that concerns the
+// work under the context. The refusal is its cause.
 func (r *refusals) bound(ctx context.Context, concerns func(*driver.PermissionError) bool) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := r.heed(func(e *driver.PermissionError) bool {
@@ -127,7 +129,7 @@ func (r *refusals) bound(ctx context.Context, concerns func(*driver.PermissionEr
 	return ctx, func() { stop(); cancel(nil) }
 }
 
-// refusal is why the context of bound ended, if that is why; else err.
+// refusal is the refusal that ended the context of bound, if there is one; otherwise err.
 func refusal(ctx context.Context, err error) error {
 	var e *driver.PermissionError
 	if err != nil && errors.As(context.Cause(ctx), &e) {
@@ -136,8 +138,8 @@ func refusal(ctx context.Context, err error) error {
 	return err
 }
 
-// catchUp returns when all has been handed on that the server had refused before.
-// The client tells of it on a goroutine of its own.
+// catchUp returns when all earlier refusals of the server have been passed on. The client
+// reports them on a goroutine of its own.
 func (r *refusals) catchUp(ctx context.Context, nc *nats.Conn) {
 	for range 250 {
 		last := nc.LastError()
@@ -150,8 +152,8 @@ func (r *refusals) catchUp(ctx context.Context, nc *nats.Conn) {
 	}
 }
 
-// has reports whether a subject of the server's own interface has the part in it,
-// whole: what stands before it may be the prefix of another account.
+// has reports whether the subject of a JetStream request contains the part as whole
+// tokens. The prefix of another account may stand before the part.
 func has(subject, part string) bool {
 	_, rest, found := strings.Cut(subject, part)
 	return found && (rest == "" || rest[0] == '.')

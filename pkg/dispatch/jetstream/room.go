@@ -12,22 +12,21 @@ import (
 	"zasync/pkg/dispatch/driver"
 )
 
-// The store of a server is one for all streams. What anybody may publish must
-// not fill it: then no claim, outcome or heartbeat could be written, and what
-// was accepted would stand still for ever. So the stream of calls is bounded
-// when it is made, to a share of what can be reserved; its records, schedules
-// and heartbeats have the rest.
+// All streams of a server share one store. Calls, which any client may publish, must not
+// fill it. Otherwise no worker could write a claim, an outcome or a heartbeat, and the
+// accepted calls would never run. So Open bounds the stream of calls to a share of the
+// room that it can reserve. The records, schedules and heartbeats have the rest.
 const (
-	queueShare = 3        // the queue has one part of so many: a record may be larger than its call
-	asideShare = 4        // what was set aside has at most one of so many parts of the queue's
-	leastRoom  = 16 << 20 // below that there is no use in beginning
-	leastAside = 1 << 20  // takes one message of any size
-	mostRoom   = 1 << 40  // is asked for where no limit is known
+	queueShare = 3        // the queue has one part of so many: a record may exceed its call
+	asideShare = 4        // messages set aside have one part of so many of the queue's bound
+	leastRoom  = 16 << 20 // Open refuses to begin with less
+	leastAside = 1 << 20  // has room for one message of any size
+	mostRoom   = 1 << 40  // the request where no limit is known
 )
 
-// AccountError says which limit of the account is in the way. Nothing was made.
+// AccountError says which limit of the account prevents the streams. Nothing was made.
 type AccountError struct {
-	Limit  string // as the server's configuration calls it, such as "max_streams"
+	Limit  string // the name in the server's configuration, such as "max_streams"
 	Have   string
 	Needed string
 }
@@ -36,10 +35,10 @@ func (e *AccountError) Error() string {
 	return fmt.Sprintf("jetstream: the account's %s is %s, and zasync needs %s; nothing was made", e.Limit, e.Have, e.Needed)
 }
 
-// account is what JetStream says of an account's limits.
+// account is what JetStream reports about the limits of an account.
 type account struct {
 	tier
-	Tiers map[string]tier `json:"tiers"` // "R1" and so on, if limits go by replicas
+	Tiers map[string]tier `json:"tiers"` // "R1" and so on, if the limits depend on the replicas
 }
 
 type tier struct {
@@ -47,18 +46,18 @@ type tier struct {
 	Used     int64 `json:"storage"`
 	Reserved int64 `json:"reserved_storage"`
 	Limits   struct {
-		MaxStore      int64 `json:"max_storage"` // -1: none
+		MaxStore      int64 `json:"max_storage"` // -1: no limit
 		MaxStreams    int   `json:"max_streams"`
 		BytesRequired bool  `json:"max_bytes_required"`
 	} `json:"limits"`
 }
 
-// limits asks for those on streams of ours.
+// limits asks for the limits on the streams of the queue.
 func (s *site) limits(ctx context.Context) (*tier, error) {
 	ctx, free := s.refusals.bound(ctx, func(e *driver.PermissionError) bool { return e.Subject == s.api("INFO") })
 	defer free()
 	m, err := s.js.Conn().RequestWithContext(ctx, s.api("INFO"), nil)
-	if errors.Is(refusal(ctx, err), driver.ErrNotPermitted) { // then the server says itself what there is no room for
+	if errors.Is(refusal(ctx, err), driver.ErrNotPermitted) { // the server itself refuses a stream without room
 		t := new(tier)
 		t.Limits.MaxStore = -1
 		return t, nil
@@ -80,14 +79,15 @@ func (s *site) limits(ctx context.Context) (*tier, error) {
 		return &t, nil
 	}
 	t := answer.tier
-	if t.Limits.MaxStore >= 0 { // all replicas count
+	if t.Limits.MaxStore >= 0 { // the account counts all replicas
 		n := int64(s.config.Replicas)
 		t.Limits.MaxStore, t.Used, t.Reserved = t.Limits.MaxStore/n, t.Used/n, t.Reserved/n
 	}
 	return &t, nil
 }
 
-// allow refuses before the first stream is made what would fail at a later one.
+// allow refuses, before the first stream is made, a set of streams that would fail at a
+// later one.
 func (t *tier) allow(missing int) error {
 	l := &t.Limits
 	switch {
@@ -105,7 +105,7 @@ func (t *tier) allow(missing int) error {
 	return nil
 }
 
-// room is what can be reserved, as far as the account knows.
+// room is how much a stream can reserve, as far as the account knows.
 func (t *tier) room() int64 {
 	if t.Limits.MaxStore < 0 {
 		return mostRoom
@@ -115,7 +115,7 @@ func (t *tier) room() int64 {
 
 func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
 
-// makeQueue gives the queue its share of the room that a probe has found.
+// makeQueue makes the queue stream with its share of the room that a probe has found.
 func (s *site) makeQueue(ctx context.Context, want *natsjs.StreamConfig, t *tier) (natsjs.Stream, error) {
 	want.MaxBytes = max(-1, s.config.QueueBytes)
 	if s.config.QueueBytes == 0 {
@@ -128,7 +128,8 @@ func (s *site) makeQueue(ctx context.Context, want *natsjs.StreamConfig, t *tier
 	return s.js.CreateStream(ctx, *want)
 }
 
-// makeAside bounds what was set aside, which anybody may add to, by the queue's own bound.
+// makeAside makes the stream of messages set aside, to which any client may publish. The
+// queue's own bound limits its bound.
 func (s *site) makeAside(ctx context.Context, want *natsjs.StreamConfig) (natsjs.Stream, error) {
 	queue, err := s.js.Stream(ctx, s.queue())
 	if err != nil {
@@ -143,11 +144,11 @@ func (s *site) makeAside(ctx context.Context, want *natsjs.StreamConfig) (natsjs
 	if err != nil || want.MaxBytes == most || want.MaxBytes == leastAside {
 		return stream, err
 	}
-	want.MaxBytes = max(want.MaxBytes/asideShare, leastAside) // it was all that there is
+	want.MaxBytes = max(want.MaxBytes/asideShare, leastAside) // the stream had taken all the room
 	return s.js.UpdateStream(ctx, *want)
 }
 
-// makeWithin makes a stream that is bounded by what there is room for.
+// makeWithin makes a stream whose bound is as large as the room allows.
 func (s *site) makeWithin(ctx context.Context, want *natsjs.StreamConfig, most, least int64) (natsjs.Stream, error) {
 	for want.MaxBytes = max(most, least); ; want.MaxBytes = max(want.MaxBytes/2, least) {
 		stream, err := s.js.CreateStream(ctx, *want)
@@ -157,7 +158,7 @@ func (s *site) makeWithin(ctx context.Context, want *natsjs.StreamConfig, most, 
 	}
 }
 
-// The server's codes for a stream whose bound is more than there is.
+// The server's codes for a stream whose bound exceeds the room.
 const (
 	codeNoResources   = 10023
 	codeNoStorage     = 10047

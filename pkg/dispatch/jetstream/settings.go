@@ -7,20 +7,21 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
-// A setting is one thing about a stream that a promise rests on. What is not
-// here may be as anybody likes: replicas above what was asked, placement,
+// A setting is one property of a stream that a promise depends on. Properties that are
+// not here may have any value: replicas above the configured number, placement,
 // compression, deduplication, batches.
 type setting struct {
 	name string
 	show func(*natsjs.StreamConfig) string
-	// fits reports whether what the stream has will do. Nil: the same only.
+	// fits reports whether the setting of the stream is acceptable. Nil: only the same
+	// value is.
 	fits func(have, want *natsjs.StreamConfig) bool
-	// flag of nats stream edit mends it, with %s for the wanted value. "": it
-	// cannot be changed.
+	// flag is the option of nats stream edit that repairs the setting, with %s for the
+	// wanted value. "": it cannot be changed.
 	flag string
 }
 
-// check gives the first setting of a stream that will not do.
+// check returns the first setting of a stream that breaks a promise.
 func check(have, want *natsjs.StreamConfig) error {
 	if err := checkCase(have.Subjects, want.Subjects); err != nil {
 		return err

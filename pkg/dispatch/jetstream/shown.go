@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// How settings are shown, in errors and to be compared. Those that take more
-// than one flag to change are shown as these flags.
+// The functions below show settings, for errors and for comparison. They show a setting
+// that takes more than one flag to change as these flags.
 
 func flagged(f func(*streamConfig) bool) func(*streamConfig) string {
 	return func(c *streamConfig) string { return fmt.Sprint(f(c)) }
 }
 
-// counted shows a limit; 0 and everything below -1 mean none, as -1 does.
+// counted shows a limit. 0 and everything below -1 mean no limit, as -1 does.
 func counted(f func(*streamConfig) int64) func(*streamConfig) string {
 	return func(c *streamConfig) string {
 		if n := f(c); n > 0 {

@@ -20,7 +20,7 @@ type Store struct {
 
 var _ driver.Store = (*Store)(nil)
 
-// Write writes each value on its own terms, all at once.
+// Write writes each value independently of the others. It sends all of them at once.
 func (s *Store) Write(ctx context.Context, writes []driver.Write) []driver.Written {
 	written := make([]driver.Written, len(writes))
 	requests := make([]*nats.Msg, len(writes))
@@ -45,12 +45,12 @@ func (s *Store) send(ctx context.Context, requests []*nats.Msg, written []driver
 	}
 }
 
-// markerTTL is how long the bucket remembers that an entry was deleted. A
-// writer who expects the deleted revision conflicts with or without it.
+// markerTTL is how long the bucket remembers that an entry was deleted. A write that
+// expects the deleted revision conflicts with the marker, and without it too.
 const markerTTL = time.Hour
 
-// request is the publish that writes. It has no client library's helper, since
-// none writes on condition and with a time to live.
+// request is the publish message of a write. It uses no helper of a client library, since
+// none writes both on condition and with a time to live.
 func (s *Store) request(w *driver.Write, expect uint64) (*nats.Msg, error) {
 	if err := checkKey(w.Key); err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (s *Store) request(w *driver.Write, expect uint64) (*nats.Msg, error) {
 	if w.Delete {
 		m.Data = nil
 		if ttl = markerTTL; w.Space == driver.Workers {
-			ttl = 0 // all of this space vanishes, and sooner
+			ttl = 0 // all entries of this space expire, and sooner
 		}
 		m.Header[headerOperation] = []string{"DEL"}
 	}
@@ -73,8 +73,8 @@ func (s *Store) request(w *driver.Write, expect uint64) (*nats.Msg, error) {
 	return m, nil
 }
 
-// writeOverMarkers writes again what was to stand where none is, and met the
-// marker of a deleted entry. Only a conflict costs this second look.
+// writeOverMarkers repeats the writes that expect no entry and have met the marker of a
+// deleted entry. Only a conflict costs this second request.
 func (s *Store) writeOverMarkers(ctx context.Context, writes []driver.Write, written []driver.Written) {
 	reads := make([]*nats.Msg, len(writes))
 	met := false
@@ -92,18 +92,19 @@ func (s *Store) writeOverMarkers(ctx context.Context, writes []driver.Write, wri
 			continue
 		}
 		if m, err := kept(a); err == nil && m != nil && isMarker(m.header) {
-			requests[i], _ = s.request(&writes[i], m.Seq) // its key was good before
+			requests[i], _ = s.request(&writes[i], m.Seq) // the first request has checked the key
 		}
 	}
 	s.send(ctx, requests, written)
 }
 
-// Read gives an entry per key, in order. With several replicas any of them answers.
+// Read returns an entry per key, in order. If there are several replicas, any of them
+// answers.
 func (s *Store) Read(ctx context.Context, keys []driver.Key) ([]driver.Entry, error) {
 	return s.read(ctx, keys, s.direct, entry)
 }
 
-// read asks for each key, all at once.
+// read asks for all keys at once.
 func (s *Store) read(ctx context.Context, keys []driver.Key, ask func(driver.Key) *nats.Msg, read func(driver.Key, answer) (driver.Entry, error)) ([]driver.Entry, error) {
 	requests := make([]*nats.Msg, len(keys))
 	for i, k := range keys {
@@ -123,8 +124,8 @@ func (s *Store) read(ctx context.Context, keys []driver.Key, ask func(driver.Key
 	return entries, nil
 }
 
-// direct asks for the last message of a key. The key stands in the subject, so
-// that a server can permit reading some keys and not others.
+// direct asks for the last message of a key. The key is part of the subject, so a server
+// can permit a user to read some keys and not others.
 func (s *Store) direct(k driver.Key) *nats.Msg {
 	return &nats.Msg{Subject: s.api("DIRECT.GET." + s.bucketStream(k.Space) + "." + s.keySubject(k.Space, k.Name))}
 }
@@ -142,12 +143,13 @@ func entry(k driver.Key, a answer) (driver.Entry, error) {
 	return driver.Entry{}, statusError(a.msg)
 }
 
-// entryOf is a stored message as the entry of a key; a marker is none.
+// entryOf turns a stored message into the entry of a key. A marker gives an entry without
+// a revision.
 func entryOf(k driver.Key, m *nats.Msg) driver.Entry {
 	if isMarker(m.Header) {
 		return driver.Entry{Key: k}
 	}
-	at, _ := time.Parse(time.RFC3339Nano, stamped(m.Header, headerTimeStamp)) // the server's own
+	at, _ := time.Parse(time.RFC3339Nano, stamped(m.Header, headerTimeStamp)) // the server wrote it
 	return driver.Entry{Key: k, Value: m.Data, Revision: sequence(m), Time: at}
 }
 
@@ -155,13 +157,13 @@ func statusError(m *nats.Msg) error {
 	return fmt.Errorf("the server says %s %s", m.Header.Get(headerStatus), m.Header.Get(headerReason))
 }
 
-// isMarker: the message says that there is no entry any more.
+// isMarker reports whether the message says that the entry was deleted.
 func isMarker(h nats.Header) bool {
 	return h.Get(headerOperation) != "" || h.Get(headerMarker) != ""
 }
 
-// sequence is the place of a stored message in its stream.
+// sequence is the position of a stored message in its stream.
 func sequence(m *nats.Msg) uint64 {
-	seq, _ := strconv.ParseUint(stamped(m.Header, headerSequence), 10, 64) // the server's own
+	seq, _ := strconv.ParseUint(stamped(m.Header, headerSequence), 10, 64) // the server wrote it
 	return seq
 }

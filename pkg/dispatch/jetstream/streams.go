@@ -13,26 +13,27 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
-// site is where a queue lives: the streams of a namespace in an account.
+// site is the place of a queue: the streams of a namespace in an account.
 type site struct {
 	names
 	config   Config
 	js       natsjs.JetStream
 	refusals *refusals
-	inbox    string // how the subjects of answers begin
+	inbox    string // the start of the subjects of answers
 }
 
-// prepare checks the streams that are there, and makes those that are not, once
-// it is known that all of them can be. Several programs may do so at once. What was
-// there before is made anew only where that loses no promise, or a person has said
-// so. Who may not look at streams takes them as they are: to make and to check them
-// is for workers.
+// prepare checks the existing streams. Then it makes the missing ones, once it knows that
+// it can make all of them. Several programs may do so at once.
+//
+// prepare makes a stream that was there before only in two cases: that loses no promise,
+// or a person has allowed it. A user that may not look at streams uses them as they are:
+// to make and to check them is the task of workers.
 func (s *site) prepare(ctx context.Context) error {
 	if err := checkServer(s.js.Conn()); err != nil {
 		return err
 	}
 	found, err := s.survey(ctx)
-	if err == nil && len(found.losses()) > 0 { // its first worker may have made the rest while we looked
+	if err == nil && len(found.losses()) > 0 { // the first worker may have made the rest meanwhile
 		found, err = s.survey(ctx)
 	}
 	switch {
@@ -63,8 +64,8 @@ func (s *site) survey(ctx context.Context) (*survey, error) {
 	return found, nil
 }
 
-// complete makes what is missing. A namespace that was never whole, because whoever
-// made it died, has lost nothing.
+// complete makes the missing streams. A namespace that was never complete, because its
+// maker died, has lost nothing.
 func (s *site) complete(ctx context.Context, found *survey) error {
 	losses := found.losses()
 	if err := s.refuse(losses); err != nil || len(found.missing) == 0 {
@@ -76,8 +77,8 @@ func (s *site) complete(ctx context.Context, found *survey) error {
 // errUnseen: the user may not look at streams.
 var errUnseen = errors.New("the stream may not be looked at")
 
-// info asks for a stream. That this is refused to somebody who does not need it is
-// no news for the error handler of the connection.
+// info asks for a stream. Some users do not need the right to look at streams. So the
+// error handler of the connection does not learn that the server refuses it to them.
 func (s *site) info(ctx context.Context, name string) (natsjs.Stream, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -146,9 +147,9 @@ func (s *site) makeOne(ctx context.Context, want *natsjs.StreamConfig, t *tier) 
 	return s.js.CreateStream(ctx, *want)
 }
 
-// streams gives the settings of all streams, in the order in which they are made: a
-// new one goes to the end. What each is for is in the package comment; check knows
-// which differences do no harm.
+// streams returns the settings of all streams, in the order in which programs make them.
+// A new stream goes to the end. The package comment says what each stream is for. check
+// knows which differences do no harm.
 func (s *site) streams() []natsjs.StreamConfig {
 	return []natsjs.StreamConfig{
 		s.queueStream(),
@@ -162,8 +163,8 @@ func (s *site) streams() []natsjs.StreamConfig {
 	}
 }
 
-// base is what all streams have in common. A full one refuses what is new: what
-// was acknowledged is never thrown away for it.
+// base returns the settings that all streams share. A full stream refuses new messages:
+// it never deletes acknowledged ones to make room.
 func (s *site) base(name, description string) natsjs.StreamConfig {
 	return natsjs.StreamConfig{
 		Name: name, Description: description,
@@ -173,11 +174,13 @@ func (s *site) base(name, description string) natsjs.StreamConfig {
 	}
 }
 
-// queueStream is the one that anybody may publish to. So it has neither
-// schedules nor roll-ups, whose headers reach beyond the subject, and its
-// subjects have exactly as many tokens as they need: what is mistyped is refused.
-// Its first sequence is the time, so that numbered ids stay unique when it is
-// made anew.
+// queueStream is the stream that every client may publish to.
+//
+//   - It has neither schedules nor roll-ups: their headers affect more than the subject.
+//   - Its subjects have exactly as many tokens as they need, so that it refuses mistyped
+//     ones.
+//   - Its first sequence is the time, so that numbered ids stay unique when it is made
+//     again.
 func (s *site) queueStream() natsjs.StreamConfig {
 	c := s.base(s.queue(), "zasync: calls that are ready or must wait first, and commands")
 	c.Retention = natsjs.WorkQueuePolicy
@@ -197,8 +200,8 @@ func (s *site) queueStream() natsjs.StreamConfig {
 	return c
 }
 
-// delayStream cannot refuse what is new, since schedules do not go with that. So
-// it has no limits, which would throw schedules away.
+// delayStream cannot refuse new messages, since a stream with schedules does not allow
+// that. So it has no limits: a limit would delete schedules.
 func (s *site) delayStream() natsjs.StreamConfig {
 	c := s.base(s.delay(), "zasync: schedules, and what became due")
 	c.Retention = natsjs.WorkQueuePolicy
@@ -217,8 +220,8 @@ func (s *site) asideStream() natsjs.StreamConfig {
 	return c
 }
 
-// bucket is a key-value bucket made by hand, because the client's own kind
-// allows roll-ups, with which each of its writers could wipe it.
+// bucket is a key-value bucket without the client library's helper. The helper's buckets
+// allow roll-ups, with which each writer could delete the whole bucket.
 func (s *site) bucket(space driver.Space, live bool) natsjs.StreamConfig {
 	c := s.base(s.bucketStream(space), "zasync: "+string(space))
 	c.Subjects = []string{s.keySubject(space, ">")}
@@ -231,15 +234,16 @@ func (s *site) bucket(space driver.Space, live bool) natsjs.StreamConfig {
 	return c
 }
 
-// heartbeats are on file, though they are short-lived: a memory stream is gone
-// after a restart of a single server, and with it every living worker.
+// heartbeats are on file, though they expire soon. A memory stream is gone after a
+// restart of a single server, and all living workers would seem dead.
 func (s *site) heartbeats() natsjs.StreamConfig {
 	c := s.bucket(driver.Workers, false)
 	c.MaxAge = driver.HeartbeatTTL
 	return c
 }
 
-// settings are a bucket like the client's own, for people to edit with any tool.
+// settings are a bucket like those of the client library, so that people can edit it with
+// any tool.
 func (s *site) settings() natsjs.StreamConfig {
 	c := s.bucket(driver.Settings, false)
 	c.AllowRollup = true

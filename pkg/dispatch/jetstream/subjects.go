@@ -12,9 +12,9 @@ import (
 
 // names spells the streams, buckets and subjects of a namespace.
 type names struct {
-	prefix string // of subjects: "zasync."
-	upper  string // of streams: "ZASYNC_"
-	away   string // of the API of a JetStream elsewhere: "$JS.hub.API."; "" for the one here
+	prefix string // prefix of subjects: "zasync."
+	upper  string // prefix of streams: "ZASYNC_"
+	away   string // API prefix of another domain or account: "$JS.hub.API."; "" for the own one
 }
 
 func newNames(c *Config) names {
@@ -35,7 +35,7 @@ func (n names) queue() string { return n.upper + "QUEUE" }
 func (n names) delay() string { return n.upper + "DELAY" }
 func (n names) aside() string { return n.upper + "ASIDE" }
 
-// stream keeps the messages of a route.
+// stream is the stream that keeps the messages of a route.
 func (n names) stream(r driver.Route) string {
 	switch r {
 	case driver.Delay, driver.Due:
@@ -51,7 +51,7 @@ func (n names) on(r driver.Route, tokens ...string) string {
 	return n.prefix + string(r) + "." + strings.Join(tokens, ".")
 }
 
-// subject is where a message is published. It checks every token, since a
+// subject is the subject to which a message is published. It checks every token: a
 // wildcard or a blank in one would reach other messages, or break the protocol.
 func (n names) subject(m *driver.Message) (string, error) {
 	switch m.Route {
@@ -90,9 +90,9 @@ func first(errs ...error) error {
 	return nil
 }
 
-// read fills in what the subject says of a message with a sequence. Anybody can
-// publish, so nothing is certain: what cannot be read stays as it is, and the
-// queue sets the message aside. Between name and id a shard may stand.
+// read fills in what the subject of a message with a sequence says. Any client can
+// publish, so nothing is certain. A field that read cannot read stays as it is, and the
+// queue sets the message aside. Between name and id the subject may have a shard.
 func (n names) read(subject string, d *driver.Delivery) {
 	rest, _ := strings.CutPrefix(subject, n.prefix)
 	route, rest, _ := strings.Cut(rest, ".")
@@ -116,11 +116,12 @@ func (n names) read(subject string, d *driver.Delivery) {
 	d.ID = deferred.ID(id)
 }
 
-// unnumbered is the id of a call that the server numbers, so that a lane needs
-// one filter for both: the stream maps zasync.q.*.* to zasync.q.*.*.-.
+// unnumbered is the id token of a call that the server numbers. The stream maps
+// zasync.q.*.* to zasync.q.*.*.-, so that a lane needs one filter for both kinds of
+// calls.
 const unnumbered = "-"
 
-// filter selects the messages of a page; it may let others through.
+// filter selects the messages of a page. It may let other messages pass too.
 func (n names) filter(p *driver.Page) string {
 	queue, name := p.Queue, p.Name
 	if checkCall(queue, "x") != nil {
@@ -133,13 +134,13 @@ func (n names) filter(p *driver.Page) string {
 	case p.Route == driver.Ready || p.Route == driver.Due:
 		return n.on(p.Route, queue, name, ">")
 	case p.Route == driver.Later && queue != "*":
-		return n.on(p.Route, queue, ">") // the last token is the name's or the id's
+		return n.on(p.Route, queue, ">") // the last token is the name or the id
 	}
 	return n.on(p.Route, ">")
 }
 
-// durable is the name of a lane's consumer. It may not hold "/", which names
-// may; "=" and "+" names may not.
+// durable is the name of a lane's consumer. A consumer's name may not contain "/", but a
+// call's name may. A call's name may contain neither "=" nor "+".
 func durable(l driver.Lane) string {
 	if l.Route != driver.Ready {
 		return string(l.Route)
@@ -147,7 +148,7 @@ func durable(l driver.Lane) string {
 	return strings.ReplaceAll(l.Queue+"+"+l.Name, "/", "=")
 }
 
-// laneFilter is what a lane's consumer reads: one filter, since two cost the
+// laneFilter is the filter of a lane's consumer. It is one filter: two filters cost the
 // server more than twice as much for each message.
 func (n names) laneFilter(l driver.Lane) string {
 	if l.Route != driver.Ready {

@@ -12,40 +12,45 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// subscription is one worker's supply: a state machine under one mutex, moved
-// by deliveries, by the server's words about pull requests (pull.go), by Want,
-// Next and Release, and by a keeper that looks after what went wrong (keep.go).
-// After every move it asks for as much as there is credit for.
+// subscription is one worker's supply. It is a state machine under one mutex, and these
+// events move it:
+//
+//   - deliveries;
+//   - the statuses that the server sends for pull requests (pull.go);
+//   - Want, Next and Release;
+//   - a keeper that looks after failures (keep.go).
+//
+// After every event it asks for as many messages as it has credit for.
 type subscription struct {
 	broker *Broker
 	nc     *nats.Conn
 	log    *slog.Logger
 	sub    *nats.Subscription
-	inbox  string // replies: then the lane's number, a dot, and the pull's
+	inbox  string // reply subjects; the lane's number, a dot and the pull's number follow
 	stop   context.CancelFunc
-	ready  chan struct{} // something is in the buffer
-	absent chan struct{} // a lane is missing
+	ready  chan struct{} // the buffer has a delivery
+	absent chan struct{} // the consumer of a lane is missing
 	closed chan struct{}
 
 	mu      sync.Mutex
 	ended   bool
 	online  bool
-	halted  bool // a stream is missing
+	halted  bool // a stream is missing that a person must restore
 	pulls   uint64
 	lanes   []*lane          // by number
 	durable map[string]*lane // by consumer
 	groups  map[driver.Route]*group
-	mend    []*lane // missing, and nobody makes them yet
+	mend    []*lane // missing lanes whose consumers the keeper does not make yet
 	buffer  []driver.Delivery
 }
 
 var _ driver.Subscription = (*subscription)(nil)
 
-// ErrClosed is what Next gives when its subscription has been closed.
+// ErrClosed is the error of Next after its subscription was closed.
 var ErrClosed = errors.New("jetstream: the subscription is closed")
 
-// Subscribe opens a supply of deliveries for one worker. The context is for the
-// opening alone; the supply lasts until it is closed.
+// Subscribe opens a supply of deliveries for one worker. Only the opening depends on the
+// context; the supply lasts until it is closed.
 func (b *Broker) Subscribe(ctx context.Context) (driver.Subscription, error) {
 	if err := b.exchange.ending.cause(); err != nil {
 		return nil, fmt.Errorf("jetstream: subscribe: %w", err)
@@ -62,19 +67,20 @@ func (b *Broker) Subscribe(ctx context.Context) (driver.Subscription, error) {
 		stop()
 		return nil, fmt.Errorf("jetstream: subscribe: %w", b.exchange.unsent(err))
 	}
-	if err := s.sub.SetPendingLimits(-1, -1); err != nil { // credit is the limit
+	if err := s.sub.SetPendingLimits(-1, -1); err != nil { // the credit bounds the deliveries
 		stop()
 		return nil, fmt.Errorf("jetstream: subscribe: %w", err)
 	}
 	s.online = s.nc.IsConnected()
 	go s.keep(life)
 	go s.greet(life)
-	forget := b.exchange.ending.then(func() { _ = s.Close() }) // which says only that the connection is closed
+	forget := b.exchange.ending.then(func() { _ = s.Close() }) // fails only on a closed connection
 	context.AfterFunc(life, forget)
 	return s, nil
 }
 
-// Want lets messages of the lane come while fewer than n of its group are held.
+// Want lets messages of the lane come while the worker holds fewer than n deliveries of
+// its group.
 func (s *subscription) Want(l driver.Lane, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,14 +97,14 @@ func (s *subscription) Want(l driver.Lane, n int) {
 		if lane.opened.IsZero() {
 			s.miss(lane)
 		} else {
-			lane.group.queue(lane, backlogged) // which may be so, for all we know
+			lane.group.queue(lane, backlogged) // messages may wait there
 		}
 	}
 	s.trim(lane)
 	s.ask(lane.group)
 }
 
-// lane gives the lane, new if need be; nil if its names cannot be ones.
+// lane returns the lane, and makes it if necessary; nil if its queue or name is invalid.
 func (s *subscription) lane(l driver.Lane) *lane {
 	name := durable(l)
 	if there := s.durable[name]; there != nil {
@@ -122,7 +128,7 @@ func (s *subscription) lane(l driver.Lane) *lane {
 	return fresh
 }
 
-// trim gives back what is in the buffer beyond what the lane wants now, the
+// trim gives back the lane's buffered deliveries beyond what the lane wants now, the
 // newest first.
 func (s *subscription) trim(l *lane) {
 	g := l.group
@@ -161,7 +167,7 @@ func (s *subscription) take() (d driver.Delivery, ok bool) {
 		return d, false
 	}
 	d = s.buffer[0]
-	s.buffer[0] = driver.Delivery{} // let go of its body
+	s.buffer[0] = driver.Delivery{} // free the memory of its body
 	s.buffer = s.buffer[1:]
 	if len(s.buffer) > 0 {
 		signal(s.ready) // for another caller of Next
@@ -175,7 +181,7 @@ func (s *subscription) take() (d driver.Delivery, ok bool) {
 	return d, true
 }
 
-// Release says that n deliveries of the lane's group are held no longer.
+// Release says that the worker does not hold n deliveries of the lane's group any more.
 func (s *subscription) Release(l driver.Lane, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,8 +191,8 @@ func (s *subscription) Release(l driver.Lane, n int) {
 	}
 }
 
-// Close ends the supply and gives back what Next has not given, also what is
-// still on its way.
+// Close ends the supply. It gives back the deliveries that Next has not returned, and
+// those that are still on their way.
 func (s *subscription) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -203,10 +209,11 @@ func (s *subscription) Close() error {
 	return nil
 }
 
-// Health is which stream is missing, if one is that a person must see to.
+// Health is the error of a missing stream that a person must restore; nil if there is
+// none.
 func (s *subscription) Health() error { return s.broker.exchange.lookout.fault() }
 
-// giveAllBack sends back what Next has not given.
+// giveAllBack gives back the deliveries that Next has not returned.
 func (s *subscription) giveAllBack() {
 	for i := range s.buffer {
 		s.giveBack(s.buffer[i].Handle)
@@ -215,14 +222,15 @@ func (s *subscription) giveAllBack() {
 	s.buffer = nil
 }
 
-// giveBack sends a delivery back at once. If the word is lost, the lease runs out.
+// giveBack gives a delivery back at once. If the server does not hear it, the lease runs
+// out.
 func (s *subscription) giveBack(handle string) {
 	if err := s.nc.Publish(handle, wordGiveBack); err != nil {
 		s.log.Debug("not given back", "err", err)
 	}
 }
 
-// signal wakes whoever waits on the channel, once.
+// signal wakes one goroutine that waits on the channel.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

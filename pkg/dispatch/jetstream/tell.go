@@ -7,10 +7,10 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// tell sends messages that the server does not answer, and returns nil when it has
-// heard them: it answers a ping in the order in which things come. Without a
-// connection they are not sent. The client would keep them and send them when there is
-// one again, and whoever thought that they were heard would be wrong.
+// tell sends messages that the server does not answer. It returns nil when the server has
+// heard them: the server answers a ping in the order of arrival. Without a connection
+// tell does not send. The client would keep the messages and send them on the next
+// connection. The caller would then wrongly believe that the server had heard them.
 func (x *exchange) tell(ctx context.Context, messages []*nats.Msg) error {
 	epoch := x.nc.Stats().Reconnects
 	if !x.nc.IsConnected() {

@@ -18,10 +18,10 @@ const (
 	flushLimit  = 5 * time.Second
 )
 
-// Watch gives what is written to the keys after it returns, until ctx ends, or the
-// connection for good. It
-// listens to what the streams publish again, and so costs the server next to
-// nothing; only records and notes can be watched.
+// Watch returns the entries that are written to the keys after it returns. It ends when
+// ctx ends or the connection or the queue is closed. It listens to the messages that the
+// streams publish again, and so costs the server almost nothing. Only records and notes
+// can be watched.
 func (s *Store) Watch(ctx context.Context, keys []driver.Key) (<-chan driver.Entry, error) {
 	if err := s.exchange.ending.cause(); err != nil {
 		return nil, fmt.Errorf("jetstream: watch: %w", err)
@@ -47,7 +47,7 @@ func (s *Store) Watch(ctx context.Context, keys []driver.Key) (<-chan driver.Ent
 	return w.entries, nil
 }
 
-// flush returns when the server has seen everything that was sent.
+// flush returns when the server has received everything that was sent.
 func (x *exchange) flush(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, flushLimit)
 	defer cancel()
@@ -61,12 +61,12 @@ type watch struct {
 	mu      sync.Mutex
 	subs    []*nats.Subscription
 	closed  bool
-	fault   error // the server does not let us listen
+	fault   error // the server does not permit the subscription
 	entries chan driver.Entry
 }
 
-// refused ends a watch that the server does not permit: its reader is told, or
-// reads only.
+// refused ends a watch that the server does not permit. Watch returns the error, or the
+// channel is closed and the reader only reads from then on.
 func (w *watch) refused(e *driver.PermissionError) (answered bool) {
 	w.mu.Lock()
 	ours := e.Operation == driver.Subscribe && slices.ContainsFunc(w.subs, func(s *nats.Subscription) bool { return s.Subject == e.Subject })
@@ -96,7 +96,7 @@ func (w *watch) add(x *exchange, k driver.Key) error {
 		return err
 	}
 	base := w.live(k.Space, "")
-	w.mu.Lock() // until it is known which ones are ours
+	w.mu.Lock() // until subs has the subscription, which refused looks for
 	defer w.mu.Unlock()
 	sub, err := x.nc.Subscribe(base+k.Name, func(m *nats.Msg) {
 		w.give(entryOf(driver.Key{Space: k.Space, Name: strings.TrimPrefix(m.Subject, base)}, m))
@@ -108,8 +108,8 @@ func (w *watch) add(x *exchange, k driver.Key) error {
 	return nil
 }
 
-// give passes an entry on. What the reader does not take in time is lost, as the
-// contract of the seam allows; nobody waits for a reader.
+// give passes an entry on. An entry that the reader does not take in time is lost, as the
+// contract of the Store allows. The connection does not wait for a reader.
 func (w *watch) give(e driver.Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
