@@ -2,7 +2,6 @@
 
 package jetstream_test
 
-const (
-	atOnce = "16" // tests wait for leases and heartbeats more than they work
-	oneOf  = 1
-)
+// atOnce is how many tests run at a time: they wait for leases and heartbeats more
+// than they work.
+const atOnce = "16"

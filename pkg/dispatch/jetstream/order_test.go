@@ -1,7 +1,6 @@
 package jetstream_test
 
 import (
-	"sync/atomic"
 	"testing"
 
 	"zasync/pkg/dispatch/driver/drivertest"
@@ -15,17 +14,6 @@ func inParallel(t *testing.T, f func(t *testing.T)) {
 	f(t)
 }
 
-var cases atomic.Int64
-
-// someInParallel is inParallel for the behaviour of a queue: of that one case of each
-// oneOf runs here.
-func someInParallel(t *testing.T, f func(t *testing.T)) {
-	if cases.Add(1)%oneOf != 0 {
-		t.Skip("left to the pair in memory, and to a run without the race detector")
-	}
-	inParallel(t, f)
-}
-
 func pair(t *testing.T) suite.Pair {
 	p := settle(t)
 	return suite.Pair{Store: p.store, Broker: p.broker, Lease: p.config.Lease}
@@ -33,7 +21,7 @@ func pair(t *testing.T) suite.Pair {
 
 func TestRulesOfTheOrderOfWrites(t *testing.T) {
 	t.Parallel()
-	suite.TestRules(t, someInParallel, pair)
+	suite.TestRules(t, inParallel, pair)
 }
 
 func TestEveryOperationMayFailOrBeTheLast(t *testing.T) {
@@ -43,12 +31,12 @@ func TestEveryOperationMayFailOrBeTheLast(t *testing.T) {
 
 func TestRulesOfWhatWaits(t *testing.T) {
 	t.Parallel()
-	suite.TestRulesOfWaiting(t, someInParallel, pair)
+	suite.TestRulesOfWaiting(t, inParallel, pair)
 }
 
 func TestQueueKeepsItsWord(t *testing.T) {
 	t.Parallel()
-	suite.TestQueue(t, someInParallel, pair)
+	suite.TestQueue(t, inParallel, pair)
 }
 
 // Over a server each case takes its seconds of real time, so every fifth is
@@ -70,7 +58,7 @@ func TestRandomGraphSettlesAsItsEdgesSay(t *testing.T) {
 
 func TestDeferredsKeepTheirWord(t *testing.T) {
 	t.Parallel()
-	suite.TestDeferreds(t, someInParallel, pair)
+	suite.TestDeferreds(t, inParallel, pair)
 }
 
 // Ten thousand take ten seconds here, and many more under the race detector
@@ -81,5 +69,5 @@ func TestJoinOfThousandsStaysCheap(t *testing.T) {
 
 func TestLeasesThatHadAGap(t *testing.T) {
 	t.Parallel()
-	suite.TestLeases(t, someInParallel, pair)
+	suite.TestLeases(t, inParallel, pair)
 }

@@ -63,7 +63,6 @@ func listIsGivenLate(r *rig) {
 }
 
 func adopterOfAList(r *rig) {
-	skipUnderDetector(r)
 	r.perform(map[string]handler{"greet": succeeds(huge), "one": r.adopts("j")})
 	r.submit(brief("greet", "a"), brief("greet", "b"), joinOf("j", deferred.JoinAll, "a", "b"))
 	adopter := named("one", "adopter")
@@ -131,7 +130,6 @@ func hungOnLetGo(r *rig) {
 
 // The worker that meets the callback dies at each of its operations in turn.
 func hungWhileDying(r *rig) {
-	skipUnderDetector(r)
 	r.perform(map[string]handler{"greet": succeeds(sizable)})
 	for at := 1; ; at++ {
 		for _, mode := range []drivertest.Mode{drivertest.KillBefore, drivertest.KillAfter} {

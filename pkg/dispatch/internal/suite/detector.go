@@ -2,10 +2,7 @@
 
 package suite
 
-// Under the race detector everything takes several times the processor, and a data
-// race shows in any telling of a story: so fewer are told, and smaller ones. Without
-// the detector all are told.
-const (
-	underDetector = true
-	fewer         = 8
-)
+// fewer thins out the operations of the long stories, and the nodes of the random graph.
+// Under the race detector they take several times the processor, and a data race shows
+// in any of them. Without the detector all are told.
+const fewer = 8

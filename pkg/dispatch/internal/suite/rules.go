@@ -248,12 +248,3 @@ func (r *rig) becomesEmpty(route driver.Route) {
 
 // beyond is longer than any worker's silence is borne.
 func (r *rig) beyond() time.Duration { return r.pair.Lease + driver.HeartbeatTTL + time.Second }
-
-// skipUnderDetector leaves out what takes minutes under the race detector. It is told
-// without the detector in the same run of all checks.
-func skipUnderDetector(r *rig) {
-	r.Helper()
-	if underDetector {
-		r.Skip("too large for the race detector")
-	}
-}
