@@ -113,7 +113,7 @@ func refusedSubject(t *testing.T, err error) string {
 	return e.Operation + " " + e.Subject
 }
 
-// soon bounds what is refused at once. The bound is far below any timeout of
+// soon bounds a request that the server refuses at once. The bound is far below any timeout of
 // ours and of the server's.
 func soon(t *testing.T) context.Context {
 	t.Helper()

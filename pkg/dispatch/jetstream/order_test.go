@@ -56,11 +56,6 @@ func TestRandomGraphSettlesAsItsEdgesSay(t *testing.T) {
 	suite.TestGraph(t, inParallel, pair, 1000)
 }
 
-func TestDeferredsKeepTheirWord(t *testing.T) {
-	t.Parallel()
-	suite.TestDeferreds(t, inParallel, pair)
-}
-
 // Ten thousand take ten seconds here, and many more under the race detector
 // beside other tests; the pair in memory joins them all.
 func TestJoinOfThousandsStaysCheap(t *testing.T) {

@@ -20,7 +20,6 @@ var resultCases = []rigCase{
 	{"CallbackWhoseInputIsGoneHasFailed", inputIsGone},
 	{"CallbackWhoseInputCannotBeReadForAWhileRunsThen", inputIsRead},
 	{"CheckpointThatCannotBeReadIsPassedOver", checkpointGarbage},
-	{"JoinRefusesMoreMembersThanItMayHave", tooManyMembers},
 	{"JoinWhoseListDoesNotFitBesideItsMembersSettles", listBesideMembers},
 }
 

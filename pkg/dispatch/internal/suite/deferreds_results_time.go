@@ -13,10 +13,8 @@ import (
 var resultCasesOverTime = []rigCase{
 	{"ListWithWhatNobodyKnewDoesNotChange", unknownInList},
 	{"ListThatIsMadeOfMembersIsGivenToACallbackLongAfter", listIsGivenLate},
-	{"AdopterOfAListIsWholeForAsLongAsItIsKept", adopterOfAList},
 	{"ResultIsWholeForAsLongAsTheLastOfItsTakersIsKept", chainOfTakers},
 	{"CallbackOnWhatHasLetGoKeepsItAgain", hungOnLetGo},
-	{"CallbackOnWhatHasLetGoKeepsItAgainWhoeverDies", hungWhileDying},
 	{"CallbackOnWhatIsLettingGoIsGivenItsInput", hungWhileLettingGo},
 	{"CallbackOnWhatLetGoHalfWayIsGivenItsInput", hungHalfWay},
 	{"MembersOfAWideJoinAreKeptWhoeverDies", wideJoinWhoeverDies},

@@ -18,7 +18,7 @@ import (
 // time lets pass: what is kept for minutes, and what is to happen so
 // often in an interval.
 func TestDeferredsOverTime(t *testing.T, clock drivertest.Clock, open func(t *testing.T) Pair) {
-	for _, c := range append([]rigCase{
+	runWithin(t, days, append([]rigCase{
 		{"MemberIsKeptWhileAJoinWaitsAndForgottenAfter", memberIsKept},
 		{"InnerIsKeptWhileItsAdopterWaitsAndForgottenAfter", innerIsKept},
 		{"ParentIsKeptWhileACallbackIsDelayedAndForgottenAfter", parentIsKept},
@@ -42,19 +42,11 @@ func TestDeferredsOverTime(t *testing.T, clock drivertest.Clock, open func(t *te
 		{"FloodOfAnnotationsIsAWriteForEachKeyAndInterval", annotationFlood},
 		{"SuspectThatRunsForLongLetsOthersRunBesideIt", suspectForLong},
 		{"WorkerThatLeavesKeepsWhatItDealsWithThoughAnAttemptCannotBeLookedAt", leavesAfterAGap},
-	}, resultCasesOverTime...) {
-		t.Run(c.name, func(t *testing.T) {
-			clock(t, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), 5*24*time.Hour)
-				defer cancel()
-				r := &rig{T: t, ctx: ctx, pair: open(t)}
-				r.queue = r.over(r.pair.Store, r.pair.Broker)
-				defer r.leave()
-				c.test(r)
-			})
-		})
-	}
+	}, resultCasesOverTime...), clock, open)
 }
+
+// days bounds a case over time.
+const days = 5 * 24 * time.Hour
 
 // long is many times as long as what is kept shortly.
 const long = 10 * deferred.MinKeep

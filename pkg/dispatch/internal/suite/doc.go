@@ -2,7 +2,6 @@
 // of packages memory and jetstream run it, each over its own pair.
 //
 // A rig is one case: a queue, and workers that the case moves by hand. The suites
-// wait for what must happen with deadlines far beyond any reasonable delay, and
-// assert of time only that nothing comes too early, so that a slow machine fails no
-// test.
+// wait for each event with a deadline far beyond any reasonable delay. Of time they
+// assert only that no event comes too early, so that a slow machine fails no test.
 package suite

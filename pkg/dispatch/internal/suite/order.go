@@ -37,7 +37,7 @@ func TestOrder(t *testing.T, clock drivertest.Clock, open func(t *testing.T) Pai
 // TestOrderOfWaiting is the same with a story of what waits: joins, of which one
 // cancels the losers, an adoption two deep, promises, a callback that comes while
 // its parent is open, a call that is held and released, a deadline, and a
-// failure that somebody has seen.
+// failure that a waiter has seen.
 func TestOrderOfWaiting(t *testing.T, clock drivertest.Clock, open func(t *testing.T) Pair, step int) {
 	runStory(t, clock, open, waits, step)
 }

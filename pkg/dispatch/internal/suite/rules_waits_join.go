@@ -52,7 +52,7 @@ func (w *world) open() {
 		w.submit(joinOf(w.join(m), m, w.member(0), w.member(1), w.member(2)))
 	}
 	w.becomesEmpty(driver.Later)
-	w.becomesEmpty(driver.Delay) // of what is seen nobody needs an alarm, but for a second look
+	w.becomesEmpty(driver.Delay) // no alarm is needed for members that are seen, but one for a second look
 }
 
 func (w *world) settle() {
