@@ -32,7 +32,7 @@ func soakCluster(ctx context.Context, args []string) error {
 		return err
 	}
 	q, err := jetstream.Open(ctx, nc, jetstream.Config{Replicas: replicas})
-	for errors.Is(err, dispatch.ErrUnavailable) && ctx.Err() == nil { // nobody starts a worker of the soak again
+	for errors.Is(err, dispatch.ErrUnavailable) && ctx.Err() == nil { // no supervisor starts a worker of the soak again
 		q, err = jetstream.Open(ctx, nc, jetstream.Config{Replicas: replicas})
 	}
 	if err != nil {

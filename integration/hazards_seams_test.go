@@ -242,7 +242,7 @@ func TestStaleReadDoesNotFenceAnHonestAttempt(t *testing.T) {
 			t.Fatal(err)
 		}
 		key := driver.Key{Space: driver.Records, Name: "a"}
-		e, _ := p.Store.Read(t.Context(), []driver.Key{key}) // somebody adds to the record
+		e, _ := p.Store.Read(t.Context(), []driver.Key{key}) // another client adds to the record
 		_ = p.Store.Write(t.Context(), []driver.Write{{Key: key, Value: e[0].Value, Expect: e[0].Revision}})
 		s.mu.Lock()
 		s.stale = 1

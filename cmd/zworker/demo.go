@@ -132,7 +132,7 @@ func (o *demoOptions) perform(ctx context.Context, q *dispatch.Queue, found *fil
 		return err
 	}
 	total, err := s.count(ctx, found)
-	if err = errors.Join(err, s.whole(), context.Cause(ctx)); err != nil { // also one that comes when all is done
+	if err = errors.Join(err, s.whole(), context.Cause(ctx)); err != nil { // an interrupt counts also when all calls are done
 		return err
 	}
 	s.end()

@@ -45,7 +45,7 @@ func (h *holding) look(ctx context.Context) (protocol.Decision, error) {
 	return d, err
 }
 
-// facts reads the record and that of the parent, and gives the facts of a decision.
+// facts reads the record and the parent's record, and gives the facts of a decision.
 func (h *holding) facts(ctx context.Context, latest bool) (x protocol.Facts, err error) {
 	f := h.feed
 	read := f.records.Read
@@ -117,7 +117,7 @@ func (f *feed) carry(ctx context.Context, h *holding, d protocol.Decision) bool 
 		}
 	case protocol.Wait:
 		if err = f.wait(ctx, h); err == nil {
-			return false // the caller looks at what it waits for
+			return false // the caller looks at its members
 		}
 	case protocol.Evaluate:
 		var next protocol.Decision
@@ -169,7 +169,7 @@ func (f *feed) settleUnperformed(ctx context.Context, h *holding, d protocol.Dec
 		r.Args = args
 	}
 	err = h.write(ctx, r, f.records.Clock.Now())
-	for _, lessen := range []func(){ // a call that settles with less is better than one that never settles
+	for _, lessen := range []func(){ // a call may settle with less, but must settle
 		func() { r.Args = deferred.Content{} },
 		func() { f.refer(ctx, h, r, d.Action) },
 		func() {

@@ -102,7 +102,7 @@ func TestCommandsAreWrittenAsReleased(t *testing.T) {
 
 // What workers put for one another.
 func TestWakesAreWrittenAndReadAsReleased(t *testing.T) {
-	compareGolden(t, "wake", wire.WakeMessage("j", "a", 0)) // by those who do not know how far their record has come
+	compareGolden(t, "wake", wire.WakeMessage("j", "a", 0)) // from a worker that does not know the revision of its record
 	compareGolden(t, "wake-revision", wire.WakeMessage("j", "a", goldenSeq))
 	compareGolden(t, "alarm-moved", wire.WakeMessage("j", "", 0))
 	for name, want := range map[string]wire.Wake{"wake": {From: "a"}, "wake-revision": {From: "a", Revision: goldenSeq}, "alarm-moved": {}} {

@@ -40,10 +40,10 @@ type holding struct {
 	unfollow func()
 }
 
-// suspicious reports whether two workers at least died with the call, counting the one
-// that is dead now. After the first death other workers run every call of that worker
-// at once. After the second one each of them runs alone, so that a poison call does not
-// take innocent ones with it a third time.
+// suspicious reports whether the record counts a death. A takeover counts its death only
+// with the claim: so the calls of a worker that died for the first time run at once
+// elsewhere. From then on each suspect runs alone, so that a poison call kills no
+// innocent calls beside it again.
 func (h *holding) suspicious() bool { return h.Record != nil && h.Record.Counts.Deaths > 0 }
 
 // take reserves the id for this delivery, unless this worker has another delivery of

@@ -20,5 +20,5 @@
 //
 // The exchange sends requests in bulk and receives their answers on one inbox. A
 // subscription asks for deliveries with raw pull requests, from one state machine
-// (subscription, lane, group): what it may ask of one lane depends on all the others.
+// (subscription, lane, group): the credit of one lane depends on all the others.
 package jetstream

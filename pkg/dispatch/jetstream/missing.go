@@ -10,7 +10,7 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 )
 
-// lost is what is lost with a stream. A spare stream has nothing that a promise depends
+// lost names the contents that a deleted stream takes with it. A spare stream has nothing that a promise depends
 // on, so any worker may make it again.
 func (n names) lost(stream string) (what string, spare bool) {
 	switch stream {

@@ -5,12 +5,11 @@
 //
 //	drivertest.TestStore(t, synctest.Test, func(t *testing.T) driver.Store { ... })
 //
-// They wait for what must happen with deadlines far beyond any reasonable delay, and
-// assert of time only that nothing comes too early, so that a slow machine fails no
-// test.
+// They wait for each event with a deadline far beyond any reasonable delay. Of time they
+// assert only that no event comes too early, so that a slow machine fails no test.
 //
 // [Faults] stands between one worker process and its store and broker, and lets a
-// chosen operation fail, get lost, or be the last one that the process does.
+// chosen operation fail, get lost, or be the last operation of the process.
 package drivertest
 
 import (

@@ -1,6 +1,6 @@
-// Package complaints keeps a log readable while much goes wrong for one cause: each
-// cause is said at once, then once a minute with for how many it stands, and once when
-// it is over.
+// Package complaints keeps a log readable while many calls or lanes fail for one cause.
+// It logs each cause at once, then once a minute with a count, and once when the cause
+// is over.
 package complaints
 
 import (

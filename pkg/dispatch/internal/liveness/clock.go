@@ -9,18 +9,18 @@ import (
 	"zasync/pkg/dispatch/driver"
 )
 
-// Clock tells the server's time, never ahead of it: the offset is the smallest
-// difference seen between receiving a delivery and the server's stamp on it,
-// which is the skew of the two clocks plus a latency above zero. It counts on
-// the monotonic clock, so a step of this machine's time changes nothing.
+// A Clock gives the server's time, never ahead of it. Its offset is the smallest
+// difference between the arrival of a delivery and the server's stamp on it: the skew of
+// both clocks and a latency above zero. It runs on the monotonic clock, so a step of this
+// machine's wall clock changes nothing.
 type Clock struct {
 	Start  time.Time
-	offset atomic.Int64 // nanoseconds; MaxInt64 until something was received
+	offset atomic.Int64 // nanoseconds; MaxInt64 before the first delivery
 
 	mu      sync.Mutex
 	fresh   bool // the present window has a sample that is known to be fresh
 	began   time.Time
-	asked   time.Time // when it was asked for by who had no sample
+	asked   time.Time // when a worker without a sample last asked for the time
 	present int64     // the smallest difference of the present window, and of the one before it
 	before  int64
 }
@@ -32,15 +32,15 @@ func NewClock() *Clock {
 	return c
 }
 
-// local is this machine's time as it would be had nobody set it since the start.
+// local is this machine's time without the steps of its wall clock since the start.
 func (c *Clock) local(t time.Time) time.Time { return c.Start.Round(0).Add(t.Sub(c.Start)) }
 
-// window is how long a difference counts, at least. A stamp that was wrong, and
-// the drift of the clocks, are forgotten after two of them.
+// window is the least time for which a difference counts. The clock forgets a wrong stamp
+// and the drift of both clocks after two windows.
 const window = time.Minute
 
-// Observe learns from a delivery. Its stamp may be as old as the backlog, so it
-// is only ever too large, and never the one that a window rests on.
+// Observe learns from a delivery. The stamp may be as old as the backlog, so the
+// difference can only be too large. A window never rests on it.
 func (c *Clock) Observe(d *driver.Delivery) { c.Sample(d.Got, d.Time, false) }
 
 // Sample learns from a stamp; fresh says that it is no older than a round trip.
@@ -55,8 +55,8 @@ func (c *Clock) Sample(got, stamp time.Time, fresh bool) {
 	c.offset.Store(min(c.present, c.before))
 }
 
-// Unknown reports whether the time is to be asked for: nothing has told it for a while,
-// and it has not been asked for in vain just now.
+// Unknown reports whether a worker should ask for the time: the clock has had no fresh
+// sample for a window, and no worker has asked within one.
 func (c *Clock) Unknown(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 // BeatEvery is the period of the heartbeats.
 const BeatEvery = time.Second
 
-// A Heartbeat is what a living worker says about itself, once a second.
+// A Heartbeat is the report of a living worker about itself, once a second.
 type Heartbeat struct {
 	Name        string          `json:"name"`
 	Incarnation string          `json:"incarnation"`
@@ -33,19 +33,19 @@ type Heartbeat struct {
 	deferred.WorkerStatus
 }
 
-// Monitor keeps one worker's heartbeat going and judges those of others.
+// A Monitor keeps the heartbeat of one worker going and judges the heartbeats of others.
 type Monitor struct {
 	store      driver.Store
 	worker     deferred.Worker
 	clock      *Clock
 	complaints *complaints.Log
-	Health     func() error // of the supply, once there is one
+	Health     func() error // of the supply, once the worker has one
 	Say        Heartbeat
 
 	mu       sync.Mutex
-	since    time.Time // our own heartbeats have been stored without a gap since; zero: the last one was not
-	stored   time.Time // when the last one that was
-	revision uint64    // of that
+	since    time.Time // every heartbeat since then was stored; zero: the last one was not
+	stored   time.Time // the time of the last stored heartbeat
+	revision uint64    // of the last stored heartbeat
 }
 
 func NewMonitor(s driver.Store, c *Clock, w deferred.Worker, log *complaints.Log) *Monitor {
@@ -60,8 +60,8 @@ func (b *Monitor) Key() driver.Key {
 	return driver.Key{Space: driver.Workers, Name: b.worker.Incarnation}
 }
 
-// Beat writes one heartbeat. One that is not stored in its second is a gap:
-// then others' may be missing for the same reason.
+// Beat writes one heartbeat. A heartbeat that is not stored within its second is a gap:
+// the heartbeats of other workers may be missing for the same reason.
 func (b *Monitor) Beat(ctx context.Context, within time.Duration) error {
 	b.Say.Time = time.Now()
 	if b.worker.Status != nil {
@@ -89,8 +89,8 @@ func (b *Monitor) Beat(ctx context.Context, within time.Duration) error {
 	return nil
 }
 
-// note takes in how a heartbeat was stored. A revision below the last one is of a
-// store that was made anew, in which those of others are missing still.
+// note records whether a heartbeat was stored. A revision below the last one means that the
+// store was made anew, and that the heartbeats of other workers are still missing.
 func (b *Monitor) note(w driver.Written) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -105,16 +105,16 @@ func (b *Monitor) note(w driver.Written) error {
 	return nil
 }
 
-// askTime reads the heartbeat back for the server's stamp on it. Deliveries tell
-// the time too late: the first one may have waited for days.
+// askTime reads the heartbeat back for the server's stamp on it. Deliveries are no good
+// first sample: a message may have waited for days.
 func (b *Monitor) askTime(ctx context.Context) {
 	if entries, err := b.store.Read(ctx, []driver.Key{b.Key()}); err == nil && entries[0].Revision != 0 {
 		b.clock.Sample(time.Now(), entries[0].Time, true)
 	}
 }
 
-// gap: this process, or the whole machine, stood still between two beats. The
-// wall clock tells of a sleep that the monotonic one does not count.
+// gap reports whether this process or its machine stood still between two beats. The wall
+// clock counts the sleep of a machine, the monotonic clock does not.
 func gap(last, now time.Time) bool {
 	return now.Sub(last) > 2*BeatEvery || now.Round(0).Sub(last.Round(0)) > 2*BeatEvery
 }
@@ -125,7 +125,7 @@ func (b *Monitor) Run(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			b.complain(ctx, b.Beat(ctx, BeatEvery)) // the gap is noted; the next one is tried in a second
+			b.complain(ctx, b.Beat(ctx, BeatEvery)) // the next heartbeat follows in a second
 		case <-ctx.Done():
 			return
 		}
@@ -142,7 +142,7 @@ func (b *Monitor) complain(ctx context.Context, err error) {
 	}
 }
 
-// Leave takes the worker off the list of the living.
+// Leave deletes the heartbeat of a worker that leaves.
 func (b *Monitor) Leave(ctx context.Context) error {
 	w := b.store.Write(ctx, []driver.Write{{Key: b.Key(), Expect: driver.Unconditional, Delete: true}})[0]
 	if w.Err != nil {
@@ -151,12 +151,13 @@ func (b *Monitor) Leave(ctx context.Context) error {
 	return nil
 }
 
-// Alive reports whether a worker may be alive. It is dead when its heartbeat is
-// missing, and ours have been stored without a gap for as long as one is seen:
-// before that, after a start, a reconnect or a server's restart, the heartbeat
-// may be missing only because nobody's could be stored. So it may when our own last
-// one is old: the whole machine may have stood still until now. And where ours is
-// missing too, or older than it was, the store has lost them all.
+// Alive reports whether another worker may be alive. It is dead when its heartbeat is
+// missing and no other cause explains that. Other causes are:
+//
+//   - Our own heartbeats have not been stored for as long as a heartbeat lives: after a
+//     start, a reconnect or a restart of the server, no heartbeat could be stored.
+//   - Our own last heartbeat is old: this machine may have stood still until now.
+//   - Our own heartbeat is missing too, or older than it was: the store has lost all.
 func (b *Monitor) Alive(ctx context.Context, incarnation string) bool {
 	entries, err := b.store.ReadLatest(ctx, []driver.Key{{Space: driver.Workers, Name: incarnation}, b.Key()}) // a replica may not have them yet
 	if err != nil || entries[0].Revision != 0 {

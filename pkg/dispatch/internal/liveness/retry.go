@@ -69,7 +69,8 @@ func WithCause(ctx context.Context, err error) error {
 	return err
 }
 
-// Insist repeats what stores nothing, or may be done twice, while the server cannot do it.
+// Insist repeats a request while the server cannot do it. The request stores nothing, or
+// may be done twice.
 func Insist(ctx context.Context, do func() error) error {
 	t := NewTries()
 	for {

@@ -7,12 +7,12 @@ import (
 	"zasync/pkg/dispatch/driver"
 )
 
-// overdue is when a schedule counts as one that will not fire. The server fires it within
-// a fraction of that.
+// overdue is the delay after which a schedule counts as lost. The server fires a schedule
+// within a fraction of that.
 const overdue = 5 * time.Second
 
 // putOverdueAgain stores schedules again that are overdue. The server tries to fire each
-// only once: one that a full stream refused would never fire.
+// only once: a schedule that a full stream refused would never fire.
 func (j *Janitor) putOverdueAgain(ctx context.Context) {
 	late := j.Records.Clock.Now().Add(-overdue)
 	for d, err := range j.Records.Broker.Pending(ctx, driver.Page{Route: driver.Delay}) {

@@ -32,7 +32,7 @@ func (f *Facts) obey() Decision {
 		if r != nil && r.State == deferred.Waiting {
 			return Decision{Action: Evaluate, Why: "woken"}
 		}
-		if d := f.deadline(); seen && !d.IsZero() { // this alarm may have replaced that of the deadline
+		if d := f.deadline(); seen && !d.IsZero() { // this alarm may have replaced the alarm of the deadline
 			return Decision{Action: ParkWake, Until: d, Why: "its deadline is ahead"}
 		}
 	case wire.VerbExpire:

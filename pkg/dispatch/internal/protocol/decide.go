@@ -7,7 +7,7 @@ import (
 	"zasync/pkg/dispatch/internal/wire"
 )
 
-// An Action is what a worker does with a delivery.
+// An Action is a worker's step for a delivery.
 type Action string
 
 const (
@@ -21,7 +21,7 @@ const (
 	Conclude    Action = "conclude"     // settle by the outcomes of its members
 	FailCycle   Action = "refuse"       // settle as failed: it would wait for itself
 	Merge       Action = "merge"        // settled before its call was seen: take the call's callbacks in
-	Finish      Action = "finish"       // settled: do what may be missing, then acknowledge
+	Finish      Action = "finish"       // settled: do the missing steps, then acknowledge
 	Wait        Action = "wait"         // a join, a promise, a callback of an open parent: record that it waits
 	Evaluate    Action = "evaluate"     // look at its members or its parent
 	Hold        Action = "hold"         // record that it is held
@@ -38,7 +38,7 @@ const (
 	SetAside    Action = "set aside"    // another call has the id, or the command is impossible: move it to the stream for people
 )
 
-// A Decision is an action with what it needs.
+// A Decision is an action with its time and its reason.
 type Decision struct {
 	Action Action
 	Until  time.Time // of Park and ParkWake
@@ -87,7 +87,7 @@ func (f *Facts) Suffices(d Decision) bool {
 	return true
 }
 
-// Decide is the table of what a worker does with a message.
+// Decide is the table of actions.
 func Decide(f Facts) Decision {
 	r := f.Record
 	if f.Call != nil && f.Foreign && (r == nil || !r.Seen) {
@@ -112,7 +112,7 @@ func Decide(f Facts) Decision {
 		return f.fresh()
 	case r.State == deferred.Running:
 		return f.running()
-	case r.State == deferred.Held && !f.unperformed(): // what is not performed cannot be held; nobody knew that it is not
+	case r.State == deferred.Held && !f.unperformed(): // a join or a promise cannot be held; the hold came before its call
 		return f.held()
 	case r.State == deferred.Waiting:
 		return f.waiting()

@@ -75,7 +75,7 @@ func SettleAsList(r *deferred.Record, members []*deferred.Record, inline int) {
 // fitIntoList reports a result that is nested too deep for an element of the list.
 func fitIntoList(mode deferred.JoinMode, members []*deferred.Record) error {
 	levels := 1
-	if mode == deferred.JoinAllSettled { // what tells an outcome is an object
+	if mode == deferred.JoinAllSettled { // each element is an object with the outcome
 		levels = 2
 	}
 	for _, m := range members {

@@ -21,8 +21,8 @@ func ReattachEntry(x *deferred.Record, id deferred.ID) (changed bool) {
 	return true
 }
 
-// WaiterTakes reports whether a waiting deferred handles the failure of one that it waits
-// for. Its entry there says only what wakes it. A waiter that settled earlier has not
+// WaiterTakes reports whether a waiting deferred handles the failure of one of its
+// members. Its entry there names only the outcomes that wake it. A waiter that settled earlier has not
 // seen the failure.
 func WaiterTakes(w, r *deferred.Record) bool {
 	switch {
@@ -148,8 +148,8 @@ func PassesCancel(r *deferred.Record) bool {
 
 // A Member is the state of a member when its waiter detached from it.
 type Member struct {
-	Unwanted bool // it is open, and nobody else waits for it
-	Met      bool // it has been seen, or knew of the deferred
+	Unwanted bool // it is open, and no other deferred waits for it
+	Met      bool // its record has met its call, or had the entry of the waiter
 }
 
 // MemberOf tells a waiter about one of its members.

@@ -58,14 +58,14 @@ func (k Retention) TTL(r *deferred.Record, now time.Time) time.Duration {
 		return 0
 	}
 	left := max(k.End(r).Sub(now), time.Second)
-	if r.ResultOf == "" { // its sources are kept for so long, and no longer
+	if r.ResultOf == "" { // a record with sources lives as long as they do
 		left = max(left, k.Least(r))
 	}
 	return liveness.WholeSeconds(left)
 }
 
-// retentionUnmet is that of a record that has not met its call. It says that
-// somebody waits for it, or something that must hold when it comes.
+// retentionUnmet is the time to live of a record without its call. Such a record has the
+// entry of a waiter, or a cancel or a hold that must count when the call comes.
 func retentionUnmet(r *deferred.Record) time.Duration {
 	switch {
 	case r.State.Settled(), r.State == deferred.Held:
@@ -76,12 +76,12 @@ func retentionUnmet(r *deferred.Record) time.Duration {
 	return 0
 }
 
-// End is when the time is over for which a settled record is kept.
+// End is the time until which a settled record is kept.
 func (k Retention) End(r *deferred.Record) time.Time {
 	return liveness.Latest(r.Settled.Add(k.Kept(r)), r.Needed)
 }
 
-// Least is for how long it is kept at least once nothing needs it any more.
+// Least is the least time to live of a record that no other record needs any more.
 func (k Retention) Least(r *deferred.Record) time.Duration { return min(k.Kept(r), forgetLate) }
 
 // Kept is how long a record is kept after it has settled.
@@ -95,14 +95,14 @@ func (k Retention) Kept(r *deferred.Record) time.Duration {
 	return k.Others
 }
 
-// StillAttached: a callback lets its parent go when it settles, like any other;
-// a join and an adopter let go of what they waited for by a step of their own.
+// StillAttached reports whether a join or an adopter has still to detach from its members.
+// A callback has no such step: it tells its parent like any other deferred.
 func StillAttached(r *deferred.Record) bool {
 	return r.Waits != nil && r.Waits.Mode != deferred.AfterParent && !r.Waits.Released
 }
 
-// LeastKept is for how long a record is kept at least after it has settled, however
-// that will be.
+// LeastKept is the least time for which a record is kept after it has settled, whatever
+// its outcome.
 func (k Retention) LeastKept(r *deferred.Record) time.Duration {
 	switch {
 	case r.Keep > 0:

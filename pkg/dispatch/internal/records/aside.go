@@ -54,8 +54,8 @@ var asideRooms = []asideRoom{
 
 type asideRoom struct{ body, headers int }
 
-// lessened is a message for the set-aside stream with as much of body and headers as
-// there is room for. The largest headers go first; its reason says what is missing.
+// lessened cuts the body and the headers of a message for the set-aside stream to a size.
+// The largest headers go first. The reason names the missing parts.
 func lessened(m driver.Message, room asideRoom) driver.Message {
 	reason, subject := m.Header[wire.HeaderReason], m.Header[wire.HeaderSubject]
 	m.Header = maps.Clone(m.Header)

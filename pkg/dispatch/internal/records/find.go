@@ -11,12 +11,11 @@ import (
 	"zasync/pkg/dispatch/internal/wire"
 )
 
-// AbsorbMessages looks for the call of an open record that is to be settled without it:
-// it may carry callbacks that no record knows yet. The message stays where it
-// is: when it is met, it is finished like that of any settled call, and until
-// then the record is kept.
+// AbsorbMessages takes the call of an open record into it, before the record settles
+// without an attempt: the message may carry callbacks that no record has. The message
+// stays. The record is kept until a worker meets the message and finishes it.
 func (rs *Records) AbsorbMessages(ctx context.Context, r *deferred.Record) (args deferred.Content, err error) {
-	args = r.Args // of one that waits
+	args = r.Args // a waiting record has them
 	found, err := rs.Find(ctx, r.ID)
 	if err != nil {
 		return args, err
@@ -60,10 +59,9 @@ func (rs *Records) FireSchedule(ctx context.Context, id deferred.ID) error {
 	return nil
 }
 
-// Find gives the messages that stand for an id. A broker may miss one that moves
-// while it looks. On the longest way, that of an overdue schedule to its lane, there
-// are three moves, one right after the other: so before nothing is said to be
-// found, it is asked once more for each.
+// Find gives the messages of an id. A broker may miss a message that moves to another
+// stream meanwhile. The longest way, from an overdue schedule to its lane, has three
+// moves. So Find asks once more for each of them before it reports no message.
 func (rs *Records) Find(ctx context.Context, id deferred.ID) ([]driver.Delivery, error) {
 	const moves = 3
 	for again := moves; ; again-- {
@@ -77,12 +75,12 @@ func (rs *Records) Find(ctx context.Context, id deferred.ID) ([]driver.Delivery,
 	}
 }
 
-// Unknown: nobody has met the id, and no message of it stands. The record is read
-// after the search, also by who has read it before: the message may have been met in
-// between, and be gone. The leader is asked: what follows is to give the id up.
+// Unknown reports whether an id has neither a message nor a record that has met its
+// call. It reads the record after the search, since a worker may have met the message in
+// between. It asks the leader, since the caller is about to give the id up.
 func (rs *Records) Unknown(ctx context.Context, id deferred.ID) (bool, error) {
 	found, err := rs.Find(ctx, id)
-	found = slices.DeleteFunc(found, func(d driver.Delivery) bool { return wire.Foreign(&d) }) // no message of it, unless it was met
+	found = slices.DeleteFunc(found, func(d driver.Delivery) bool { return wire.Foreign(&d) }) // the message of another call
 	if err != nil || len(found) > 0 {
 		return false, err
 	}

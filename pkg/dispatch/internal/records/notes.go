@@ -53,7 +53,7 @@ func OfEarlierDeferred(e driver.Entry, r *deferred.Record) bool {
 }
 
 // Annotate writes an annotation by compare-and-set: the value of an older attempt never
-// replaces that of a newer one. An annotation has no time to live; the maintenance
+// replaces the value of a newer one. An annotation has no time to live; the maintenance
 // deletes it after its record.
 func (rs *Records) Annotate(ctx context.Context, id deferred.ID, n deferred.Note) error {
 	if err := n.Check(); err != nil {
@@ -81,7 +81,7 @@ func (rs *Records) Annotate(ctx context.Context, id deferred.ID, n deferred.Note
 	}
 }
 
-// noteOnce writes an annotation over the one that it reads.
+// noteOnce reads an annotation and writes over it.
 func (rs *Records) noteOnce(ctx context.Context, id deferred.ID, attempt int, w driver.Write) error {
 	entries, err := rs.Store.Read(ctx, []driver.Key{w.Key})
 	if err != nil {

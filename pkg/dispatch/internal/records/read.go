@@ -112,10 +112,10 @@ func (rs *Records) ReadBack(ctx context.Context, id deferred.ID) (Sighting, erro
 	}
 }
 
-// ErrUnreadable: what stands under a key is not what this version writes there.
-// Somebody else has written it, or a newer version.
+// ErrUnreadable: the value under a key does not have the form of this version. Another client wrote it, or a newer version of zasync.
 var ErrUnreadable = errors.New("dispatch: what is stored there cannot be read")
 
+// Decode reads a record from its entry. Nil is no record.
 func Decode(e driver.Entry) (*deferred.Record, uint64, error) {
 	if e.Revision == 0 {
 		return nil, 0, nil
@@ -137,4 +137,5 @@ func DecodeOwn(e driver.Entry) (*deferred.Record, error) {
 	return r, err
 }
 
+// Key is the key of a record.
 func Key(id deferred.ID) driver.Key { return driver.Key{Space: driver.Records, Name: string(id)} }

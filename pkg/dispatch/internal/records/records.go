@@ -1,4 +1,4 @@
-// Package records owns what a queue keeps: it reads and changes records by
+// Package records owns the state of a queue: it reads and changes records by
 // compare-and-set, and stores messages, through the two seams.
 //
 // Each method asks again while no answer comes, where that is harmless. A [Sighting]

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// maxWhole bounds a result that is put together of many, in bytes.
+	// maxWhole bounds a result that lies in many records, in bytes.
 	maxWhole = 256 << 20
-	// maxParts bounds the records that are read for it.
+	// maxParts bounds the records of one result.
 	maxParts = 1 << 20
 )
 
@@ -60,7 +60,7 @@ func (a *assembly) result(ctx context.Context, r *deferred.Record) (deferred.Con
 	return deferred.JSON(data), err
 }
 
-// members are those of a join, each with its whole result.
+// members reads the members of a join, each with its whole result.
 func (a *assembly) members(ctx context.Context, join *deferred.Record) ([]*deferred.Record, error) {
 	unknown := protocol.SetOf(join.Waits.Unknown)
 	members := make([]*deferred.Record, 0, len(join.Waits.On))
@@ -71,7 +71,7 @@ func (a *assembly) members(ctx context.Context, join *deferred.Record) ([]*defer
 			return nil, err
 		}
 		for _, id := range chunk {
-			if unknown[id] { // also if it has come since: how the join ended does not change
+			if unknown[id] { // also if its call has come since: the outcome of the join is final
 				members = append(members, protocol.UnknownMember(id))
 				continue
 			}
@@ -86,8 +86,8 @@ func (a *assembly) members(ctx context.Context, join *deferred.Record) ([]*defer
 	return members, nil
 }
 
-// read gives settled records. A replica may lag behind the one that gave the
-// record that refers to them: so what is missing is looked for again, for a while.
+// read gives settled records. A replica may lag behind the replica that gave the referring
+// record, so read looks for a missing record again, for a while.
 func (a *assembly) read(ctx context.Context, r *deferred.Record, ids []deferred.ID) ([]*deferred.Record, error) {
 	if a.parts += len(ids); a.parts > maxParts {
 		return nil, fmt.Errorf("%w: that of %s", ErrParts, r.ID)

@@ -11,11 +11,11 @@ import (
 	"zasync/pkg/dispatch/internal/liveness"
 )
 
-// Failures that nobody took on are listed under a space of their own, so that
-// they are found without reading every record. The list is a hint of where to
-// look, and the record the truth: an entry that is not true any more is passed
-// over, and taken off by whoever meets it.
+// Unhandled failures have entries in a space of their own, so that a reader finds them
+// without reading every record. An entry is a hint and the record is the truth: a reader
+// skips an entry that is not true any more, and deletes it.
 
+// UnhandledKey is the key of the entry of a deferred.
 func UnhandledKey(id deferred.ID) driver.Key {
 	return driver.Key{Space: driver.Unhandled, Name: string(id)}
 }

@@ -37,7 +37,7 @@ func DecodeBody(body []byte, c *deferred.Command) error {
 }
 
 // A Wake says "look at this record again": a deferred that it waits for has settled. It
-// may come twice, late, or from anybody, so the worker evaluates the record each time.
+// may come twice, late, or from any client, so the worker evaluates the record each time.
 //
 // The sender stored its record first. So a wake proves a least revision: of the
 // sender's record, or of its own record if From is empty.

@@ -11,7 +11,7 @@ import (
 )
 
 // Decode reads the call that a delivery carries. An error names the header and the rule
-// that it breaks, for the person who sent the message.
+// that it breaks, for its sender.
 func Decode(d *driver.Delivery) (*Call, error) {
 	c := &Call{Submitted: d.Time}
 	c.Queue, c.Name = CallNames(&d.Message)

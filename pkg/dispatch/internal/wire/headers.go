@@ -25,8 +25,8 @@ const (
 // The headers that only workers write.
 const (
 	HeaderSubmitted = "Zasync-Submitted" // when the server stored the first message of the call
-	HeaderDue       = "Zasync-Due"       // when a parked message is to stand in the queue again
+	HeaderDue       = "Zasync-Due"       // when a parked message is due
 	HeaderReason    = "Zasync-Reason"    // why a message was set aside
-	HeaderSubject   = "Zasync-Subject"   // what a message that was set aside was sent as
+	HeaderSubject   = "Zasync-Subject"   // the route and names under which a set-aside message came
 	HeaderWake      = "Zasync-Wake"      // of a schedule that carries no call: the id that it wakes
 )
