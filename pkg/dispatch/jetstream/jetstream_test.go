@@ -136,15 +136,15 @@ func (p *place) open(tb testing.TB) {
 }
 
 func TestStoreKeepsItsContract(t *testing.T) {
-	t.Parallel()
 	drivertest.TestStore(t, inParallel, func(t *testing.T) driver.Store {
 		t.Helper()
 		return settle(t).store
 	})
 }
 
+// The cases of a contract run beside one another, and not beside the stories: nothing
+// renews their leases.
 func TestBrokerKeepsItsContract(t *testing.T) {
-	t.Parallel()
 	drivertest.TestBroker(t, inParallel, func(t *testing.T) drivertest.Brokering {
 		t.Helper()
 		p := settle(t)
